@@ -1,0 +1,1 @@
+"""The IR: dims, types, dialects (flow, fused, tile), layouts, text, level verifiers and reference semantics."""
