@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from xdsl.dialects.builtin import ArrayAttr, Float64Type, FloatAttr, IntAttr, StringAttr, UnitAttr, f64, i64, IntegerAttr
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    Float64Type,
+    FloatAttr,
+    IntAttr,
+    IntegerAttr,
+    StringAttr,
+    UnitAttr,
+    f64,
+    i64,
+)
 from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -31,7 +41,6 @@ from xdsl.utils.exceptions import VerifyException
 from .dims import Dim, DimLike, product
 from .pointwise import POINTWISE
 from .types import DimAttr, TensorType, broadcast_shapes, dims_attr, dtype_of, shape_of, tensor_type
-
 
 
 def optional_format(required: Sequence[str], optional: Sequence[str], result: str = "result") -> str:
@@ -104,9 +113,15 @@ class PointwiseOp(FlowOp):
         kind = POINTWISE.get(self.kind.data)
         if kind is None:
             raise VerifyException(f"flow.pointwise: unknown kind `{self.kind.data}`; known: {', '.join(POINTWISE)}")
-        _require(len(self.inputs) == kind.arity, f"flow.pointwise<{self.kind.data}> takes {kind.arity} operands, got {len(self.inputs)}")
+        _require(
+            len(self.inputs) == kind.arity,
+            f"flow.pointwise<{self.kind.data}> takes {kind.arity} operands, got {len(self.inputs)}",
+        )
         shape = broadcast_shapes([shape_of(v) for v in self.inputs])
-        _require(shape == self.shape, f"flow.pointwise<{self.kind.data}>: operands broadcast to {shape and _texts(shape)}, the result has {_texts(self.shape)}")
+        _require(
+            shape == self.shape,
+            f"flow.pointwise<{self.kind.data}>: operands broadcast to {shape and _texts(shape)}, the result has {_texts(self.shape)}",
+        )
 
 
 @irdl_op_definition
@@ -134,7 +149,10 @@ class ConstantOp(FlowOp):
 
     def __init__(self, value: float, result: TensorType):
         integral = isinstance(value, int) and abs(value) >= 2**53
-        properties: dict[str, Attribute | None] = {"value": real(float(value)), "int_value": IntegerAttr(int(value), i64) if integral else None}
+        properties: dict[str, Attribute | None] = {
+            "value": real(float(value)),
+            "int_value": IntegerAttr(int(value), i64) if integral else None,
+        }
         super().__init__(result_types=[result], properties=properties)
 
     @property
@@ -169,7 +187,9 @@ class IotaOp(FlowOp):
         super().__init__(result_types=[result], properties=properties)
 
     def verify_(self) -> None:
-        _require(0 <= self.axis.data < self.type.rank, f"flow.iota: axis {self.axis.data} of a rank-{self.type.rank} tensor")
+        _require(
+            0 <= self.axis.data < self.type.rank, f"flow.iota: axis {self.axis.data} of a rank-{self.type.rank} tensor"
+        )
 
 
 # ---- views -----------------------------------------------------------------------------------------------------
@@ -188,7 +208,9 @@ class ReshapeOp(FlowOp):
     def verify_(self) -> None:
         before, after = product(shape_of(self.input)), product(self.shape)
         wrong = before.is_const and after.is_const and before != after
-        _require(not wrong, f"flow.reshape: {_texts(shape_of(self.input))} has not as many elements as {_texts(self.shape)}")
+        _require(
+            not wrong, f"flow.reshape: {_texts(shape_of(self.input))} has not as many elements as {_texts(self.shape)}"
+        )
 
 
 @irdl_op_definition
@@ -210,8 +232,14 @@ class TransposeOp(FlowOp):
 
     def verify_(self) -> None:
         shape = shape_of(self.input)
-        _require(sorted(self.order) == list(range(len(shape))), f"flow.transpose: {self.order} permutes no rank-{len(shape)} tensor")
-        _require(tuple(shape[p] for p in self.order) == self.shape, "flow.transpose: the result's shape is not the permuted one")
+        _require(
+            sorted(self.order) == list(range(len(shape))),
+            f"flow.transpose: {self.order} permutes no rank-{len(shape)} tensor",
+        )
+        _require(
+            tuple(shape[p] for p in self.order) == self.shape,
+            "flow.transpose: the result's shape is not the permuted one",
+        )
 
 
 @irdl_op_definition
@@ -225,7 +253,10 @@ class BroadcastOp(FlowOp):
         super().__init__(operands=[value], result_types=[tensor_type(value).with_shape(shape)])
 
     def verify_(self) -> None:
-        _require(broadcast_shapes([shape_of(self.input), self.shape]) == self.shape, f"flow.broadcast: {_texts(shape_of(self.input))} does not broadcast to {_texts(self.shape)}")
+        _require(
+            broadcast_shapes([shape_of(self.input), self.shape]) == self.shape,
+            f"flow.broadcast: {_texts(shape_of(self.input))} does not broadcast to {_texts(self.shape)}",
+        )
 
 
 @irdl_op_definition
@@ -237,13 +268,18 @@ class SliceOp(FlowOp):
     starts = prop_def(ArrayAttr[DimAttr])
     steps = prop_def(ArrayAttr[IntAttr])
 
-    def __init__(self, value: SSAValue, starts: Sequence[DimLike], sizes: Sequence[DimLike], steps: Sequence[int] | None = None):
+    def __init__(
+        self, value: SSAValue, starts: Sequence[DimLike], sizes: Sequence[DimLike], steps: Sequence[int] | None = None
+    ):
         properties = {"starts": dims_attr(starts), "steps": ints(steps or [1] * len(starts))}
         super().__init__(operands=[value], result_types=[tensor_type(value).with_shape(sizes)], properties=properties)
 
     def verify_(self) -> None:
         shape = shape_of(self.input)
-        _require(len(shape) == len(self.shape) == len(self.starts) == len(self.steps), "flow.slice keeps the rank and has one start and step a dim")
+        _require(
+            len(shape) == len(self.shape) == len(self.starts) == len(self.steps),
+            "flow.slice keeps the rank and has one start and step a dim",
+        )
         for size, start, step, length in zip(shape, self.starts, self.steps, self.shape, strict=True):
             end = start.data + (length - 1) * step.data + 1
             beyond = end.is_const and size.is_const and length.is_const and length.value > 0 and end.value > size.value
@@ -266,12 +302,20 @@ class ConcatOp(FlowOp):
 
     def verify_(self) -> None:
         axis = self.axis.data
-        _require(bool(self.inputs) and 0 <= axis < self.type.rank, f"flow.concat: axis {axis} of a rank-{self.type.rank} tensor")
+        _require(
+            bool(self.inputs) and 0 <= axis < self.type.rank,
+            f"flow.concat: axis {axis} of a rank-{self.type.rank} tensor",
+        )
         total = sum((shape_of(v)[axis] for v in self.inputs), Dim())
-        _require(total == self.shape[axis], f"flow.concat: the operands' dims add up to {total}, the result has {self.shape[axis]}")
+        _require(
+            total == self.shape[axis],
+            f"flow.concat: the operands' dims add up to {total}, the result has {self.shape[axis]}",
+        )
         for value in self.inputs:
             rest = shape_of(value)[:axis] + shape_of(value)[axis + 1 :]
-            _require(rest == self.shape[:axis] + self.shape[axis + 1 :], "flow.concat: operands differ outside the axis")
+            _require(
+                rest == self.shape[:axis] + self.shape[axis + 1 :], "flow.concat: operands differ outside the axis"
+            )
 
 
 # ---- reductions and norms --------------------------------------------------------------------------------------
@@ -293,16 +337,23 @@ class ReduceOp(FlowOp):
         shape = [Dim.of(1) if i in axes else d for i, d in enumerate(shape_of(value))]
         result = tensor_type(value).with_shape(shape)
         result = result.with_element(element) if element is not None else result
-        super().__init__(operands=[value], result_types=[result], properties={"kind": StringAttr(kind), "axes": ints(axes)})
+        super().__init__(
+            operands=[value], result_types=[result], properties={"kind": StringAttr(kind), "axes": ints(axes)}
+        )
 
     @property
     def dims_reduced(self) -> tuple[int, ...]:
         return tuple(a.data for a in self.axes)
 
     def verify_(self) -> None:
-        _require(self.kind.data in REDUCTIONS, f"flow.reduce: unknown kind `{self.kind.data}`; known: {', '.join(REDUCTIONS)}")
+        _require(
+            self.kind.data in REDUCTIONS,
+            f"flow.reduce: unknown kind `{self.kind.data}`; known: {', '.join(REDUCTIONS)}",
+        )
         expected = tuple(Dim.of(1) if i in self.dims_reduced else d for i, d in enumerate(shape_of(self.input)))
-        _require(expected == self.shape, f"flow.reduce: expected the shape {_texts(expected)}, got {_texts(self.shape)}")
+        _require(
+            expected == self.shape, f"flow.reduce: expected the shape {_texts(expected)}, got {_texts(self.shape)}"
+        )
 
 
 @irdl_op_definition
@@ -330,14 +381,24 @@ class RMSNormOp(FlowOp):
     eps = prop_def(Float)
     unit_offset = opt_prop_def(UnitAttr)
 
-    def __init__(self, value: SSAValue, weight: SSAValue | None, eps: float, unit_offset: bool = False, element: Attribute | str | None = None):
+    def __init__(
+        self,
+        value: SSAValue,
+        weight: SSAValue | None,
+        eps: float,
+        unit_offset: bool = False,
+        element: Attribute | str | None = None,
+    ):
         result = tensor_type(value) if element is None else tensor_type(value).with_element(element)
         properties: dict[str, Attribute | None] = {"eps": real(eps), "unit_offset": UnitAttr() if unit_offset else None}
         super().__init__(operands=[value, weight], result_types=[result], properties=properties)
 
     def verify_(self) -> None:
         _require(self.shape == shape_of(self.input), "flow.rms_norm keeps the shape")
-        _require(self.weight is None or shape_of(self.weight) == self.shape[-1:], "flow.rms_norm: the weight is one number a column")
+        _require(
+            self.weight is None or shape_of(self.weight) == self.shape[-1:],
+            "flow.rms_norm: the weight is one number a column",
+        )
 
 
 @irdl_op_definition
@@ -352,14 +413,24 @@ class LayerNormOp(FlowOp):
     bias = opt_operand_def(TensorType)
     eps = prop_def(Float)
 
-    def __init__(self, value: SSAValue, weight: SSAValue | None, bias: SSAValue | None, eps: float, element: Attribute | str | None = None):
+    def __init__(
+        self,
+        value: SSAValue,
+        weight: SSAValue | None,
+        bias: SSAValue | None,
+        eps: float,
+        element: Attribute | str | None = None,
+    ):
         result = tensor_type(value) if element is None else tensor_type(value).with_element(element)
         super().__init__(operands=[value, weight, bias], result_types=[result], properties={"eps": real(eps)})
 
     def verify_(self) -> None:
         _require(self.shape == shape_of(self.input), "flow.layer_norm keeps the shape")
         for vector in (self.weight, self.bias):
-            _require(vector is None or shape_of(vector) == self.shape[-1:], "flow.layer_norm: weight and bias are one number a column")
+            _require(
+                vector is None or shape_of(vector) == self.shape[-1:],
+                "flow.layer_norm: weight and bias are one number a column",
+            )
 
 
 StatsKind = Literal["sumsq", "moments"]
@@ -391,7 +462,10 @@ class RowStatsOp(FlowOp):
 
     def verify_(self) -> None:
         _require(self.kind.data in ("sumsq", "moments"), f"flow.row_stats: unknown kind `{self.kind.data}`")
-        _require(self.type == self.result_type(tensor_type(self.input), self.kind.data, self.tile.data), "flow.row_stats: wrong result type")
+        _require(
+            self.type == self.result_type(tensor_type(self.input), self.kind.data, self.tile.data),
+            "flow.row_stats: wrong result type",
+        )
 
 
 @irdl_op_definition
@@ -412,7 +486,10 @@ class RowScaleOp(FlowOp):
 
     def verify_(self) -> None:
         tiles = -(-self.columns.data // self.tile.data) * (2 if self.kind.data == "moments" else 1)
-        _require(shape_of(self.stats)[-1] == Dim.of(tiles), f"flow.row_scale: {self.columns.data} columns in tiles of {self.tile.data} have {tiles} statistics")
+        _require(
+            shape_of(self.stats)[-1] == Dim.of(tiles),
+            f"flow.row_scale: {self.columns.data} columns in tiles of {self.tile.data} have {tiles} statistics",
+        )
 
 
 @irdl_op_definition
@@ -442,7 +519,9 @@ class LinearOp(FlowOp):
     weight = operand_def(TensorType)
     bias = opt_operand_def(TensorType)
 
-    def __init__(self, value: SSAValue, weight: SSAValue, bias: SSAValue | None = None, element: Attribute | str | None = None):
+    def __init__(
+        self, value: SSAValue, weight: SSAValue, bias: SSAValue | None = None, element: Attribute | str | None = None
+    ):
         shape = [*shape_of(value)[:-1], shape_of(weight)[0]]
         result = TensorType.of(shape, element if element is not None else tensor_type(value).element)
         super().__init__(operands=[value, weight, bias], result_types=[result])
@@ -450,7 +529,10 @@ class LinearOp(FlowOp):
     def verify_(self) -> None:
         weight = shape_of(self.weight)
         _require(len(weight) == 2, "flow.linear: the weight is [N, K]")
-        _require(shape_of(self.input)[-1] == weight[1], f"flow.linear: rows of {shape_of(self.input)[-1]} against a weight of {_texts(weight)}")
+        _require(
+            shape_of(self.input)[-1] == weight[1],
+            f"flow.linear: rows of {shape_of(self.input)[-1]} against a weight of {_texts(weight)}",
+        )
         _require(self.shape == (*shape_of(self.input)[:-1], weight[0]), "flow.linear: wrong result shape")
         _require(self.bias is None or shape_of(self.bias) == weight[:1], "flow.linear: the bias is [N]")
 
@@ -467,7 +549,9 @@ class MatmulOp(FlowOp):
         batch = broadcast_shapes([shape_of(lhs)[:-2], shape_of(rhs)[:-2]])
         if batch is None:
             raise ValueError(f"matmul: batch dims {_texts(shape_of(lhs))} and {_texts(shape_of(rhs))} do not broadcast")
-        result = TensorType.of([*batch, shape_of(lhs)[-2], shape_of(rhs)[-1]], element if element is not None else tensor_type(lhs).element)
+        result = TensorType.of(
+            [*batch, shape_of(lhs)[-2], shape_of(rhs)[-1]], element if element is not None else tensor_type(lhs).element
+        )
         super().__init__(operands=[lhs, rhs], result_types=[result])
 
     def verify_(self) -> None:
@@ -489,15 +573,28 @@ class RopeOp(FlowOp):
     sin = operand_def(TensorType)
     kind = prop_def(StringAttr)
 
-    def __init__(self, value: SSAValue, cos: SSAValue, sin: SSAValue, kind: Literal["half", "interleaved"], element: Attribute | str | None = None):
+    def __init__(
+        self,
+        value: SSAValue,
+        cos: SSAValue,
+        sin: SSAValue,
+        kind: Literal["half", "interleaved"],
+        element: Attribute | str | None = None,
+    ):
         result = tensor_type(value) if element is None else tensor_type(value).with_element(element)
         super().__init__(operands=[value, cos, sin], result_types=[result], properties={"kind": StringAttr(kind)})
 
     def verify_(self) -> None:
         _require(self.kind.data in ("half", "interleaved"), f"flow.rope: unknown kind `{self.kind.data}`")
         shape, cos = shape_of(self.input), shape_of(self.cos)
-        _require(len(shape) == 4 and len(cos) == 3, f"flow.rope: x is [B, S, H, d] and cos [B, S, r], got {_texts(shape)} and {_texts(cos)}")
-        _require(cos == shape_of(self.sin) and self.shape == shape, "flow.rope: cos and sin have one shape, the result has x's")
+        _require(
+            len(shape) == 4 and len(cos) == 3,
+            f"flow.rope: x is [B, S, H, d] and cos [B, S, r], got {_texts(shape)} and {_texts(cos)}",
+        )
+        _require(
+            cos == shape_of(self.sin) and self.shape == shape,
+            "flow.rope: cos and sin have one shape, the result has x's",
+        )
         _require(cos[1] in (shape[1], Dim.of(1)), f"flow.rope: {shape[1]} positions, cos has {cos[1]}")
 
 
@@ -545,17 +642,26 @@ class AttentionOp(FlowOp):
             "window": IntAttr(window) if window is not None else None,
             "softcap": real(softcap) if softcap is not None else None,
         }
-        super().__init__(operands=[query, key, value, mask, sinks], result_types=[tensor_type(query).with_shape(shape)], properties=properties)
+        super().__init__(
+            operands=[query, key, value, mask, sinks],
+            result_types=[tensor_type(query).with_shape(shape)],
+            properties=properties,
+        )
 
     def verify_(self) -> None:
         q, k, v = shape_of(self.query), shape_of(self.key), shape_of(self.value)
         _require(len(q) == len(k) == len(v) == 4, "flow.attention: q, k and v have rank 4")
-        _require(q[3] == k[3] and k[:3] == v[:3], f"flow.attention: q {_texts(q)}, k {_texts(k)}, v {_texts(v)} do not fit")
+        _require(
+            q[3] == k[3] and k[:3] == v[:3], f"flow.attention: q {_texts(q)}, k {_texts(k)}, v {_texts(v)} do not fit"
+        )
         _require(q[2].exact_div(k[2]) is not None, f"flow.attention: {q[2]} heads are no multiple of {k[2]} KV heads")
         _require(self.shape == (*q[:3], v[3]), "flow.attention: the result is [B, S, H, e]")
         if self.mask is not None:
             full = (q[0], q[2], q[1], k[1])
-            _require(broadcast_shapes([shape_of(self.mask), full]) == full, f"flow.attention: a mask {_texts(shape_of(self.mask))} does not broadcast to {_texts(full)}")
+            _require(
+                broadcast_shapes([shape_of(self.mask), full]) == full,
+                f"flow.attention: a mask {_texts(shape_of(self.mask))} does not broadcast to {_texts(full)}",
+            )
 
 
 @irdl_op_definition
@@ -592,7 +698,10 @@ class KVAppendOp(FlowOp):
     def verify_(self) -> None:
         axis, cache, new = self.axis.data, shape_of(self.cache), shape_of(self.new)
         _require(len(cache) == len(new) and 0 <= axis < len(cache), "flow.kv_append: cache and new rows have one rank")
-        _require(all(a == b for i, (a, b) in enumerate(zip(cache, new, strict=True)) if i != axis), f"flow.kv_append: {_texts(new)} into {_texts(cache)}")
+        _require(
+            all(a == b for i, (a, b) in enumerate(zip(cache, new, strict=True)) if i != axis),
+            f"flow.kv_append: {_texts(new)} into {_texts(cache)}",
+        )
         _require(shape_of(self.positions) == (new[axis],), "flow.kv_append: one position a new row")
         _require(self.type == tensor_type(self.cache), "flow.kv_append gives the cache")
 
@@ -614,7 +723,9 @@ class AtenOp(IRDLOperation):
     inputs = var_operand_def(TensorType)
     outputs = var_result_def(TensorType)
 
-    def __init__(self, target: str, arguments: str, reason: str, inputs: Sequence[SSAValue], outputs: Sequence[TensorType]):
+    def __init__(
+        self, target: str, arguments: str, reason: str, inputs: Sequence[SSAValue], outputs: Sequence[TensorType]
+    ):
         properties = {"target": StringAttr(target), "arguments": StringAttr(arguments), "reason": StringAttr(reason)}
         super().__init__(operands=[list(inputs)], result_types=[list(outputs)], properties=properties)
 

@@ -30,12 +30,55 @@ from xdsl.irdl import (
 from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
-from .flow import Float, AttentionOp, CastOp, ConstantOp, DimValueOp, EmbeddingOp, IotaOp, KVAppendOp, PointwiseOp, ReduceOp, ReshapeOp, RopeOp, RowMeanOp, RowScaleOp, RowStatsOp, TransposeOp
+from .flow import (
+    AttentionOp,
+    CastOp,
+    ConstantOp,
+    DimValueOp,
+    EmbeddingOp,
+    Float,
+    IotaOp,
+    KVAppendOp,
+    PointwiseOp,
+    ReduceOp,
+    ReshapeOp,
+    RopeOp,
+    RowMeanOp,
+    RowScaleOp,
+    RowStatsOp,
+    TransposeOp,
+)
 from .types import DimAttr, TensorType, shape_of, tensor_type
 
 # what a region may hold: table, so that a verifier, a pass and an emitter read the same list
-EPILOGUE_OPS = (PointwiseOp, CastOp, ConstantOp, RopeOp, ReduceOp, RowStatsOp, RowScaleOp, RowMeanOp, ReshapeOp, TransposeOp, KVAppendOp)
-MAP_OPS = (PointwiseOp, CastOp, ConstantOp, DimValueOp, IotaOp, ReduceOp, RowStatsOp, RowScaleOp, RowMeanOp, ReshapeOp, RopeOp, EmbeddingOp, KVAppendOp)
+EPILOGUE_OPS = (
+    PointwiseOp,
+    CastOp,
+    ConstantOp,
+    RopeOp,
+    ReduceOp,
+    RowStatsOp,
+    RowScaleOp,
+    RowMeanOp,
+    ReshapeOp,
+    TransposeOp,
+    KVAppendOp,
+)
+MAP_OPS = (
+    PointwiseOp,
+    CastOp,
+    ConstantOp,
+    DimValueOp,
+    IotaOp,
+    ReduceOp,
+    RowStatsOp,
+    RowScaleOp,
+    RowMeanOp,
+    ReshapeOp,
+    RopeOp,
+    EmbeddingOp,
+    KVAppendOp,
+)
 
 
 @irdl_op_definition
@@ -92,7 +135,14 @@ class GemmOp(KernelOp):
     region = region_def("single_block")
     traits = traits_def(Pure())
 
-    def __init__(self, a: SSAValue, weights: Sequence[SSAValue], sides: Sequence[SSAValue], region: Region, outputs: Sequence[TensorType]):
+    def __init__(
+        self,
+        a: SSAValue,
+        weights: Sequence[SSAValue],
+        sides: Sequence[SSAValue],
+        region: Region,
+        outputs: Sequence[TensorType],
+    ):
         super().__init__(operands=[a, list(weights), list(sides)], result_types=[list(outputs)], regions=[region])
 
     @staticmethod
@@ -164,7 +214,10 @@ class AttentionKernelOp(IRDLOperation):
     def of(op: AttentionOp) -> AttentionKernelOp:
         """The kernel that computes `op`."""
         return AttentionKernelOp(
-            operands=[op.query, op.key, op.value, op.mask, op.sinks], result_types=[op.type], properties=dict(op.properties), location=op.location
+            operands=[op.query, op.key, op.value, op.mask, op.sinks],
+            result_types=[op.type],
+            properties=dict(op.properties),
+            location=op.location,
         )
 
 
