@@ -1,0 +1,40 @@
+# Every target builds .venv from constraints.txt when it has to. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
+TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## compile two real models, compare them with eager and Inductor
+	@$(BIN)/warpweave demo
+
+test: $(VENV)/.installed ## the whole test suite
+	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+lint: $(VENV)/.lint ## ruff and pyright
+	@$(BIN)/ruff check . && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/.installed ## benchmarks against eager and Inductor; ARGS="--quick" for a short run
+	@$(BIN)/python -m warpweave.bench.run $(ARGS)
+
+clean: ## remove the virtual environment and everything that was built
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (first run only) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install "$(TORCH)+cpu" 2>/dev/null || $(PIP) install --index-url $(CPU_INDEX) "$(TORCH)" || $(PIP) install "$(TORCH)"
+	@$(PIP) install --constraint constraints.txt --editable ".[test,demo]"
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.installed
+	@$(PIP) install --constraint constraints.txt --editable ".[lint]"
+	@touch $@

@@ -1,0 +1,1 @@
+"""Benchmarks against eager PyTorch and Inductor, measured call by call in one process."""

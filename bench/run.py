@@ -1,0 +1,91 @@
+"""`make bench`: models x phases x dtypes x threads x systems, to a JSON file and a table.
+
+Each (model, dtype, threads) is measured in two fresh processes, Inductor without and with freezing; both also measure
+eager and ours, interleaved call by call, so every ratio is taken inside one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .machine import describe
+from .measure import Spec
+from .models import DTYPES, ENCODERS, MODELS
+from .report import print_table
+
+PHASES = ["prefill-128", "prefill-512", "decode-512"]
+THREADS = [1, 2]
+SYSTEMS = ["eager", "inductor", "warpweave"]
+RESULTS = Path(__file__).parent / "results"
+QUICK = {"models": ["llama"], "dtypes": ["fp32"], "threads": [1], "rounds": 8, "budget": 3.0}
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0] if __doc__ else None)
+    quick = "--quick" in (sys.argv[1:] if arguments is None else arguments)
+    usual = QUICK if quick else {}
+
+    def some(name: str, known: list[Any], kind: type = str) -> None:
+        parser.add_argument(f"--{name}", nargs="+", type=kind, choices=known, default=usual.get(name, known))
+
+    some("models", list(MODELS))
+    some("phases", PHASES)
+    some("dtypes", list(DTYPES))
+    some("threads", THREADS, int)
+    some("systems", SYSTEMS)
+    some("freezing", [0, 1], int)
+    parser.add_argument("--rounds", type=int, default=usual.get("rounds", 40), help="calls of each system, at most")
+    parser.add_argument("--budget", type=float, default=usual.get("budget", 12.0), help="seconds for each phase")
+    parser.add_argument("--quick", action="store_true", help="one model, fp32, one thread, few rounds")
+    parser.add_argument("--output", type=Path, help="JSON file; by default bench/results/<date>-<cpu>.json")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    options = parse()
+    records: list[dict[str, Any]] = []
+    failed = 0
+    cases = list(itertools.product(options.models, options.dtypes, options.threads, options.freezing))
+    for number, (model, dtype, threads, freezing) in enumerate(cases, 1):
+        phases = [p for p in options.phases if model not in ENCODERS or p.startswith("prefill")]
+        print(f"[{number}/{len(cases)}] {model} {dtype} threads={threads} freezing={freezing}", file=sys.stderr)
+        spec = Spec(model, dtype, threads, phases, options.systems, options.rounds, options.budget)
+        measured = run_process(spec, freezing)
+        failed += measured is None
+        records += [record | {"freezing": bool(freezing)} for record in measured or []]
+    outcome = {"date": datetime.date.today().isoformat(), "machine": describe(), "records": records}
+    path = options.output or RESULTS / "local" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(outcome, indent=1) + "\n")
+    print_table(outcome)
+    print(f"written to {path}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def run_process(spec: Spec, freezing: bool) -> list[dict[str, Any]] | None:
+    """The records of one process, or None if it failed; its stderr has been shown then."""
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": str(spec.threads),
+        "TORCHINDUCTOR_FREEZING": "1" if freezing else "0",
+    }
+    command = [sys.executable, "-m", f"{__package__}.measure", msgspec.json.encode(spec).decode()]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

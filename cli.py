@@ -1,0 +1,68 @@
+"""The `warpweave` command. Each command is one file in `commands/`, imported only when it is used.
+
+Exit codes: 0 done, 1 compile error, 2 usage, 3 unsupported operators under --strict, 4 results differ,
+5 artifact incompatible, 70 a bug of ours (a reproducer is written).
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from . import __version__
+
+COMMANDS = ("compile", "run", "explain", "opt", "targets", "doctor", "cache", "demo")
+
+
+class Commands(click.Group):
+    """The commands of `commands/`, one module each, which names its command `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return import_module(f".commands.{cmd_name}", __package__).command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="warpweave")
+def cli() -> None:
+    """Compile Transformers into a few fused kernels."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one command and exits with the code that belongs to how it ended."""
+    try:
+        code = cli.main(args=arguments, prog_name="warpweave", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        from .commands.failures import report
+
+        sys.exit(report(error, sys.argv if arguments is None else ["warpweave", *arguments]))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

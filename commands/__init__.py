@@ -1,0 +1,1 @@
+"""The commands of the `warpweave` command line, one file each."""

@@ -1,0 +1,78 @@
+"""How a command ends when it fails: which exit code, which words, and a reproducer for what is our fault."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import sys
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from ..runtime import errors
+
+OK, COMPILE_ERROR, USAGE, UNSUPPORTED, MISMATCH, INCOMPATIBLE, BUG = 0, 1, 2, 3, 4, 5, 70
+
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (errors.BundleError, INCOMPATIBLE),
+    (errors.ArgumentError, USAGE),
+    (errors.ProgramError, COMPILE_ERROR),
+)
+
+
+class Failure(click.ClickException):
+    """A command's own failure, said in words, with one of the exit codes above."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+
+def report(error: Exception, arguments: list[str]) -> int:
+    """Says what happened and returns the exit code. An error of no known kind is a bug, and leaves a reproducer."""
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            click.echo(f"error: {error}", err=True)
+            return code
+    stated = getattr(error, "exit_code", None)
+    if isinstance(stated, int):
+        click.echo(f"error: {error}", err=True)
+        return stated
+    path = write_reproducer(error, arguments)
+    click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
+    click.echo(f"  where: {_innermost(error)}\n  next:  report this with {path}", err=True)
+    return BUG
+
+
+def write_reproducer(error: Exception, arguments: list[str]) -> Path:
+    """A text file with the command, the versions and the traceback, in WARPWEAVE_CACHE_DIR/crashes or the cache."""
+    from ..runtime.cache import default_root
+
+    folder = default_root() / "crashes"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    lines = [
+        f"command: {' '.join(arguments)}",
+        f"directory: {Path.cwd()}",
+        f"python: {sys.version.split()[0]} on {platform.platform()}",
+        *(f"{name}: {_version(name)}" for name in ("warpweave", "torch", "xdsl", "transformers", "numpy")),
+        "",
+        "".join(traceback.format_exception(error)),
+    ]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def _innermost(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

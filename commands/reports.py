@@ -1,0 +1,97 @@
+"""How a compilation report (`warpweave.reports()`) is shown. The report's names are a contract: tools read them too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from .render import say, table
+
+Report = dict[str, Any]
+
+
+def coverage(report: Report) -> str:
+    """For example: 412 ops, 408 supported (99.0 %)."""
+    ops, supported = report["ops"], report["supported"]
+    return f"{ops} ops, {supported} supported ({100 * supported / max(ops, 1):.1f} %)"
+
+
+def show(report: Report, *, ir: bool = False, ledger: str = "summary") -> None:
+    """Everything about one graph. `ledger` is `summary`, `taken`, `refused`, `all` or `none`."""
+    say(f"{report['name']}: {coverage(report)}")
+    kernels = report["kernels"]
+    say(f"{len(kernels)} kernels, {_number(report['kernels_per_layer'])} per layer")
+    table(
+        "kernels",
+        ["kernel", "kind", "made from"],
+        [[kernel["name"], kernel["kind"], _modules(kernel["modules"])] for kernel in kernels],
+    )
+    show_fallbacks(report)
+    show_ledger(report["ledger"], ledger)
+    show_costs(report)
+    if ir:
+        for kernel in kernels:
+            say(f"// {kernel['name']}\n{kernel['text']}\n")
+
+
+def show_fallbacks(report: Report) -> None:
+    """What is left to PyTorch, the same operator with the same reason in one row."""
+    counted = Counter((f["op"], f["reason"]) for f in report["fallbacks"])
+    first = {(f["op"], f["reason"]): f for f in reversed(report["fallbacks"])}
+    table(
+        "left to PyTorch",
+        ["operator", "calls", "first in", "reason", "cost"],
+        [[op, n, first[op, why]["module"], why, first[op, why].get("cost")] for (op, why), n in counted.most_common()],
+        right=["calls"],
+    )
+
+
+def show_ledger(rows: list[Report], which: str) -> None:
+    """Decisions: counted by rule, or one by one."""
+    if which == "none":
+        return
+    if which == "summary":
+        counted: dict[str, Counter[str]] = {}
+        for row in rows:
+            counted.setdefault(row["rule"], Counter())[row["outcome"]] += 1
+        table(
+            "decisions (--ledger all lists them)",
+            ["rule", "taken", "refused"],
+            [[rule, counts["taken"], counts["refused"]] for rule, counts in counted.items()],
+            right=["taken", "refused"],
+        )
+        return
+    keys = ["outcome", "rule", "where", "reason", "bytes_saved", "bound", "would_change"]
+    chosen = [[row[key] for key in keys] for row in rows if which in ("all", row["outcome"])]
+    table("decisions", ["", "rule", "where", "reason", "bytes saved", "bound", "what would change it"], chosen)
+
+
+def show_costs(report: Report) -> None:
+    """Compile time by phase, the cache, and bytes moved before and after fusion."""
+    seconds = report["compile_s"]
+    total = seconds.get("total", sum(seconds.values()))
+    phases = ", ".join(f"{phase} {s:.2f}" for phase, s in seconds.items() if phase != "total")
+    say(f"compile time: {total:.2f} s ({phases})")
+    cache = report["cache"]
+    say("cache: hit" if cache["hit"] else f"cache: miss ({cache.get('differs') or 'first of its kind'})")
+    moved = report["bytes_moved"]
+    say(f"bytes moved: {_bytes(moved['before'])} as operators, {_bytes(moved['after'])} as kernels")
+
+
+def _modules(modules: Any) -> str:
+    names = [modules] if isinstance(modules, str) else list(dict.fromkeys(modules))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _bytes(value: Any) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024 or unit == "GiB":
+            return f"{value:.1f} {unit}"
+        value /= 1024
+    return str(value)
