@@ -1,0 +1,1 @@
+"""Running compiled programs. Imports neither PyTorch nor xDSL nor Triton."""

@@ -1,0 +1,145 @@
+"""The zip container of a bundle: written byte-reproducibly, read with suspicion.
+
+Members are stored, not compressed, so a small file cannot claim to hold a large one. `manifest.json` lists the SHA-256
+of every other member.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from .cache import sha256
+from .errors import BundleError, BundleIncompatibleError
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MAX_MEMBERS = 20_000
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a bundle holds. `files`: SHA-256 of each member; `symbols`: the range of each symbolic size."""
+
+    schema: int
+    name: str
+    abi: int
+    machine: str
+    isas: tuple[str, ...]
+    producers: dict[str, str]
+    symbols: dict[str, tuple[int, int | None]]
+    files: dict[str, str]
+
+
+def write(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> None:
+    """Writes the bundle atomically; the manifest's `files` are filled in here."""
+    sealed = msgspec.structs.replace(manifest, files={name: sha256(members[name]) for name in sorted(members)})
+    text = msgspec.json.format(msgspec.json.encode(sealed, order="sorted")) + b"\n"
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in ((MANIFEST, text), *sorted(members.items())):
+                info = zipfile.ZipInfo(name, _EPOCH)
+                info.create_system = 3
+                info.external_attr = (stat.S_IFREG | 0o644) << 16
+                archive.writestr(info, data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Reader:
+    """An open bundle. Nothing in it is executed; every member is checked against the manifest when read.
+
+    Raises BundleError for anything but a sound bundle, BundleIncompatibleError for another schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise self.fault("it is no zip file, or was truncated", str(error)) from error
+        try:
+            self._sizes = self._members()
+            self.manifest = self._manifest()
+        except BaseException:
+            self._archive.close()
+            raise
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._archive.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.manifest.files
+
+    def read(self, name: str) -> bytes:
+        """A member's bytes, known to be those that were written."""
+        if name not in self.manifest.files:
+            raise self.fault("a part is missing", f"{name} is not in the manifest")
+        data = self._raw(name)
+        if sha256(data) != self.manifest.files[name]:
+            raise self.fault("a part was altered", f"{name} does not have the SHA-256 that the manifest states")
+        return data
+
+    def fault(self, what: str, why: str) -> BundleError:
+        """The error for this file."""
+        return BundleError(
+            f"The bundle is refused: {what}", where=str(self.path), why=why, next="make the bundle again, or get a "
+            "sound copy",
+        )  # fmt: skip
+
+    def _members(self) -> dict[str, int]:
+        infos = self._archive.infolist()
+        if len(infos) > _MAX_MEMBERS:
+            raise self.fault("it has too many parts", f"{len(infos)}, of at most {_MAX_MEMBERS}")
+        sizes: dict[str, int] = {}
+        for info in infos:
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if not _NAME.fullmatch(info.filename):
+                raise self.fault("a part's name is not allowed", repr(info.filename))
+            if info.filename in sizes:
+                raise self.fault("a part occurs twice", info.filename)
+            if kind not in (0, stat.S_IFREG):
+                raise self.fault("a part is no regular file", info.filename)
+            if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1:
+                raise self.fault("a part is compressed or encrypted", info.filename)
+            sizes[info.filename] = info.file_size
+        if sum(sizes.values()) > self.path.stat().st_size:
+            raise self.fault("its parts claim to be larger than the file", f"{sum(sizes.values())} bytes")
+        return sizes
+
+    def _manifest(self) -> Manifest:
+        if MANIFEST not in self._sizes:
+            raise self.fault("it is no bundle", f"there is no {MANIFEST} in it")
+        data = self._raw(MANIFEST)
+        try:
+            schema = msgspec.json.decode(data, type=dict[str, object]).get("schema")
+            if schema != SCHEMA:
+                raise BundleIncompatibleError(
+                    f"The bundle has schema version {schema}", where=str(self.path), why=f"this version reads {SCHEMA}",
+                    next="compile it again, or use the version of warpweave that made it",
+                )  # fmt: skip
+            manifest = msgspec.json.decode(data, type=Manifest)
+        except msgspec.DecodeError as error:
+            raise self.fault("its manifest cannot be read", str(error)) from error
+        differing = set(manifest.files) ^ (set(self._sizes) - {MANIFEST})
+        if differing:
+            raise self.fault("parts and manifest disagree", ", ".join(sorted(differing)[:5]))
+        return manifest
+
+    def _raw(self, name: str) -> bytes:
+        try:
+            return self._archive.read(name)
+        except (OSError, zipfile.BadZipFile, EOFError, ValueError) as error:
+            raise self.fault("a part cannot be read", f"{name}: {error}") from error

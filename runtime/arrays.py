@@ -1,0 +1,46 @@
+"""The array protocol: the few things that a program asks of an array library. Strides count elements."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from .host_arrays import HostArrays
+
+
+class Arrays(Protocol):
+    """Implemented by `HostArrays` (numpy) and `TorchArrays`."""
+
+    array_type: type[Any]
+
+    def adopt(self, value: Any) -> Any: ...
+    def address(self, array: Any, /) -> int: ...
+    def empty(self, shape: Sequence[int], strides: Sequence[int], dtype: str) -> Any: ...
+    def view(self, base: Any, shape: Sequence[int], strides: Sequence[int], offset: int, dtype: str) -> Any: ...
+    def contiguous(self, array: Any) -> Any: ...
+    def relaid(self, array: Any, strides: Sequence[int], dtype: str) -> Any: ...
+    def mismatch(self, array: Any, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None: ...
+
+
+@functools.cache
+def host() -> HostArrays:
+    """numpy."""
+    return HostArrays()
+
+
+@functools.cache
+def torch() -> Arrays:
+    """PyTorch, which must have been imported."""
+    from .torch_arrays import TorchArrays
+
+    return TorchArrays()
+
+
+def arrays_of(args: Sequence[Any]) -> Arrays:
+    """PyTorch if any argument is a tensor, else numpy."""
+    module = sys.modules.get("torch")
+    if module is None or not hasattr(module, "Tensor"):
+        return host()
+    return torch() if any(isinstance(arg, module.Tensor) for arg in args) else host()

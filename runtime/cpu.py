@@ -1,0 +1,58 @@
+"""Which instruction sets this CPU offers, and the compiler flags of each."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import platform
+from pathlib import Path
+
+# Widest first: the order of preference.
+ISAS: dict[str, frozenset[str]] = {
+    "amx": frozenset({"amx_tile", "amx_bf16", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"}),
+    "avx512": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "f16c"}),
+    "avx2": frozenset({"avx2", "fma", "f16c"}),
+    "portable": frozenset(),
+}
+
+_AVX2 = ("-mfma", "-mf16c")
+_AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", *_AVX2, "-mprefer-vector-width=512")
+ISA_FLAGS: dict[str, tuple[str, ...]] = {
+    "amx": ("-DWW_ISA_AMX=1", *_AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
+    "avx512": ("-DWW_ISA_AVX512=1", *_AVX512),
+    "avx2": ("-DWW_ISA_AVX2=1", "-mavx2", *_AVX2),
+    "portable": ("-DWW_ISA_PORTABLE=1",),
+}
+
+_ARCH_PRCTL = 158
+_REQUEST_PERMISSION = 0x1023
+_TILE_DATA = 18
+
+
+@functools.cache
+def cpu_flags() -> frozenset[str]:
+    """Feature names as in /proc/cpuinfo; empty where there is none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), ":").split(":", 1)[1].split())
+
+
+@functools.cache
+def amx_permitted() -> bool:
+    """Asks the kernel for the AMX tile registers, once per process; True if it grants them."""
+    if platform.machine() != "x86_64" or not ISAS["amx"] <= cpu_flags():
+        return False
+    return ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
+
+
+def supports(isa: str) -> bool:
+    """Whether code for `isa` can run in this process."""
+    return isa in ISAS and ISAS[isa] <= cpu_flags() and (isa != "amx" or amx_permitted())
+
+
+@functools.cache
+def best_isa() -> str:
+    """The widest instruction set that this process can use."""
+    return next(isa for isa in ISAS if supports(isa))

@@ -1,0 +1,42 @@
+"""Errors of the runtime. Every message says what went wrong, where, why, and what to do next."""
+
+from __future__ import annotations
+
+
+class ProgramError(Exception):
+    """Base of all errors raised by `warpweave.runtime`."""
+
+    def __init__(self, what: str, *, where: str, why: str, next: str) -> None:
+        super().__init__(f"{what}\n  where: {where}\n  why:   {why}\n  next:  {next}")
+        self.what = what
+        self.where = where
+        self.why = why
+        self.next = next
+
+
+class DescriptionError(ProgramError):
+    """A program description that no program can be built from."""
+
+
+class ArgumentError(ProgramError):
+    """An argument of a call that does not fit the program's description."""
+
+
+class MissingCompilerError(ProgramError):
+    """No C++ compiler on this machine."""
+
+
+class CompileError(ProgramError):
+    """The C++ compiler refused a kernel."""
+
+
+class CacheRefusedError(ProgramError):
+    """A cache directory that other users could write to, or that cannot be written at all."""
+
+
+class BundleError(ProgramError):
+    """A file that is no bundle, or one that was damaged or altered."""
+
+
+class BundleIncompatibleError(BundleError):
+    """A sound bundle that this machine or this version cannot run."""

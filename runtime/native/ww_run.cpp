@@ -1,0 +1,79 @@
+// Runs a list of kernel launches in one parallel region of the OpenMP runtime that is already loaded.
+//
+//   slots      buffer addresses; a launch's buffers are slots[arg_index[first_arg]], ..., n_args of them
+//   dims       a launch's sizes are dims[first_dim], ..., n_dims of them
+//   scratch    nthreads pieces of scratch_per_thread bytes (a multiple of 64)
+//   gomp_parallel, omp_get_thread_num, omp_get_num_threads     of that runtime; gomp_parallel null, or nthreads 1: no region
+//
+// A launch with barrier_after is finished by every thread before any thread starts the next one. The runtime may give fewer
+// threads than asked for: kernels are told the number there is.
+#include <sched.h>
+#include <stdint.h>
+
+namespace {
+
+struct WwLaunch {
+  void (*fn)(void* const* buffers, const int64_t* dims, void* scratch, int tid, int nt);
+  int64_t first_arg, n_args, first_dim, n_dims, barrier_after;
+};
+
+struct Team {
+  const WwLaunch* launches;
+  int64_t count;
+  const int64_t* arg_index;
+  void* const* slots;
+  const int64_t* dims;
+  char* scratch;
+  int64_t scratch_per_thread;
+  int (*thread)();
+  int (*threads)();
+  alignas(64) int arrived = 0;
+  alignas(64) int phase = 0;
+};
+
+constexpr int kSpins = 2000;  // then yield: another process may own the core of the thread waited for
+
+void barrier(Team& team, int nt, int* sense) {
+  const int mine = *sense ^= 1;
+  if (__atomic_add_fetch(&team.arrived, 1, __ATOMIC_ACQ_REL) == nt) {
+    __atomic_store_n(&team.arrived, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&team.phase, mine, __ATOMIC_RELEASE);
+    return;
+  }
+  for (int spins = 0; __atomic_load_n(&team.phase, __ATOMIC_ACQUIRE) != mine; ++spins) {
+    if (spins < kSpins) {
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+void work(Team& team, int tid, int nt) {
+  int sense = 0;
+  for (int64_t i = 0; i < team.count; ++i) {
+    const WwLaunch& launch = team.launches[i];
+    void* buffers[launch.n_args > 0 ? launch.n_args : 1];
+    for (int64_t j = 0; j < launch.n_args; ++j) buffers[j] = team.slots[team.arg_index[launch.first_arg + j]];
+    launch.fn(buffers, team.dims + launch.first_dim, team.scratch + tid * team.scratch_per_thread, tid, nt);
+    if (launch.barrier_after && nt > 1 && i + 1 < team.count) barrier(team, nt, &sense);
+  }
+}
+
+void work_in_region(void* data) {
+  Team& team = *static_cast<Team*>(data);
+  work(team, team.thread(), team.threads());
+}
+
+}  // namespace
+
+extern "C" void ww_run(const WwLaunch* launches, int64_t n, const int64_t* arg_index, void* const* slots, const int64_t* dims,
+                       int64_t nthreads, void* scratch, int64_t scratch_per_thread,
+                       void (*gomp_parallel)(void (*)(void*), void*, unsigned, unsigned), int (*omp_get_thread_num)(),
+                       int (*omp_get_num_threads)()) {
+  Team team{launches, n, arg_index, slots, dims, static_cast<char*>(scratch), scratch_per_thread, omp_get_thread_num, omp_get_num_threads};
+  if (nthreads <= 1 || !gomp_parallel) return work(team, 0, 1);
+  gomp_parallel(work_in_region, &team, static_cast<unsigned>(nthreads), 0);
+}

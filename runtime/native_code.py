@@ -1,0 +1,106 @@
+"""Loaded machine code: the kernels of a program, and `ww_run`, which runs a list of launches in one parallel region."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .artifact import ALIGNMENT, Kernel, Launch
+from .errors import ProgramError
+from .toolchain import Source, build
+
+_RUNNER = Path(__file__).with_name("native") / "ww_run.cpp"
+
+
+class WwLaunch(ctypes.Structure):
+    """`struct WwLaunch` of ww_run.cpp."""
+
+    _fields_ = (
+        ("function", ctypes.c_void_p),
+        ("first_arg", ctypes.c_int64),
+        ("n_args", ctypes.c_int64),
+        ("first_dim", ctypes.c_int64),
+        ("n_dims", ctypes.c_int64),
+        ("barrier_after", ctypes.c_int64),
+    )
+
+
+class LoadedKernel:
+    """A kernel's address, and the bytes of scratch that each thread of it needs."""
+
+    def __init__(self, kernel: Kernel, path: Path) -> None:
+        self.library = _open(path)
+        try:
+            self.address = ctypes.cast(getattr(self.library, kernel.entry), ctypes.c_void_p).value or 0
+        except AttributeError as error:
+            raise ProgramError(
+                f"No function {kernel.entry} in a kernel's object", where=str(path), why=str(error),
+                next="report this: a compiler's mistake",
+            ) from error  # fmt: skip
+        try:
+            scratch = ctypes.c_int64.in_dll(self.library, f"{kernel.entry}_scratch_bytes").value
+        except ValueError:
+            scratch = 0
+        self.scratch_bytes = (scratch + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+class LaunchTable:
+    """All launches of a program as ww_run reads them.
+
+    `address(i)`: of launch i. `arg_index`: the slots of all launches one after the other; their dims lie in the same
+    order in `Sizes.dims`.
+    """
+
+    def __init__(self, launches: Sequence[Launch], kernels: Sequence[LoadedKernel]) -> None:
+        self._table = (WwLaunch * max(len(launches), 1))()
+        slots: list[int] = []
+        dims = 0
+        for row, launch in zip(self._table, launches, strict=False):
+            row.function = kernels[launch.kernel].address
+            row.first_arg, row.n_args = len(slots), len(launch.args)
+            row.first_dim, row.n_dims = dims, len(launch.dims)
+            row.barrier_after = int(launch.barrier)
+            slots += launch.args
+            dims += len(launch.dims)
+        self._slots = (ctypes.c_int64 * max(len(slots), 1))(*slots)
+        self.arg_index = ctypes.addressof(self._slots)
+        self.scratch_bytes = max((kernels[launch.kernel].scratch_bytes for launch in launches), default=0)
+
+    def address(self, launch: int) -> int:
+        """Where launch number `launch` lies."""
+        return ctypes.addressof(self._table) + launch * ctypes.sizeof(WwLaunch)
+
+
+def runner_source() -> Source:
+    """The source of ww_run; it needs no particular instruction set."""
+    return Source("ww_run", _RUNNER.read_text(), "portable")
+
+
+@functools.cache
+def load_runner(path: Path | None = None) -> Any:
+    """`ww_run` as a ctypes function that releases the GIL; compiled through the cache unless its object is given."""
+    run = _open(path or build([runner_source()])[0].path).ww_run
+    pointer, count = ctypes.c_void_p, ctypes.c_int64
+    run.argtypes = [
+        pointer, count, pointer, pointer, pointer, count, pointer, count, pointer, pointer, pointer
+    ]  # fmt: skip
+    run.restype = None
+    return run
+
+
+def load_kernels(kernels: Sequence[Kernel], paths: Mapping[str, Path]) -> list[LoadedKernel]:
+    """Opens the object of each kernel, found under the kernel's name."""
+    return [LoadedKernel(kernel, paths[kernel.name]) for kernel in kernels]
+
+
+def _open(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ProgramError(
+            "A kernel's object cannot be loaded", where=str(path), why=str(error),
+            next="set WARPWEAVE_CACHE_DIR to a directory on a file system that allows execution, or clear the cache",
+        ) from error  # fmt: skip

@@ -1,0 +1,269 @@
+"""`Program`: a compiled graph that can be called.
+
+A call binds the symbols from its arguments, evaluates all sizes (remembered per symbol values), fills one table with
+the address of every slot, and runs the steps: a native call for each run of kernels, a PyTorch call for each operator
+that was not compiled.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from . import arrays as backends
+from .arrays import Arrays
+from .artifact import AtenCall, NativeStep, ProgramDescription, launches
+from .aten import AtenStep, torch_module
+from .cache import Cache, Lookup
+from .call import Call
+from .checks import check
+from .constants import ComputeConstants, Constants, Packed, check_constants
+from .errors import ArgumentError
+from .native_code import LaunchTable, LoadedKernel, load_kernels, load_runner
+from .sizes import SizePlan, Sizes
+from .slot_table import SlotTable
+from .team import team, thread_count
+from .toolchain import Source, build
+from .workspace import Workspaces
+
+
+class Program:
+    """Called with one sequence of arguments, in the description's order; gives the list of outputs.
+
+    With PyTorch tensors among the arguments the outputs are tensors, otherwise numpy arrays; anything with `__dlpack__`
+    is taken. Safe to call from several threads. `compute_constants(args)` gives the arrays that the description lists
+    as constants; it runs when weights are new or have changed. A program loaded from a bundle has `constants` and
+    `weights` (argument number → array) instead, and is called without its weights.
+
+    Raises DescriptionError at construction, ArgumentError when a call's arguments do not fit.
+    """
+
+    _boxed_call = True  # AOTAutograd: call me with one list
+
+    def __init__(
+        self,
+        description: ProgramDescription,
+        kernels: Sequence[LoadedKernel],
+        *,
+        compute_constants: ComputeConstants | None = None,
+        constants: Sequence[Any] | None = None,
+        weights: Mapping[int, Any] | None = None,
+        run: Any = None,
+        lookups: Sequence[Lookup] = (),
+    ) -> None:
+        check(description)
+        self.description = description
+        self.lookups = tuple(lookups)
+        self._plan = SizePlan(description)
+        self._kernels = tuple(kernels)
+        self._launches = LaunchTable(launches(description), kernels)
+        self._run = run or load_runner()
+        self._table = SlotTable(description)
+        self._workspaces = Workspaces(*self._table.size)
+        self._bound = weights
+        self._bound_arrays: dict[type[Any], dict[int, Any]] = {}
+        self._passed = [i for i, arg in enumerate(description.args) if weights is None or arg.role != "weight"]
+        # Tensors whose addresses are asked for at every call, weights first.
+        self._asked = [*([] if weights is not None else self._table.weights), *self._table.inputs]
+        self._pick = operator.itemgetter(*self._asked) if len(self._asked) > 1 else self._pick_few
+        self._written = [i for i in description.mutations if i in self._passed]
+        # Their strides must be as described: a copy would not do for weights, nor for what is written or returned.
+        self._exact = {*self._table.weights, *description.mutations, *_returned_args(description)}
+        self._constants = Constants(description.constants, compute_constants or _none)
+        self._stored = None if constants is None else self._store(constants, weights or {})
+        self._steps = self._prepare_steps()
+        self._has_aten = any(isinstance(step, AtenStep) for step in self._steps)
+
+    def __call__(self, args: Sequence[Any]) -> list[Any]:
+        arrays = self._arrays(args)
+        given = self._complete(args, arrays)
+        tensors, addresses = self._addresses(given, arrays)
+        sizes = self._plan.sizes(self._bind(given))
+        for i in self._table.inputs:
+            self._fit(i, given, addresses, sizes, arrays)
+        packed = self._stored or self._pack(given, tensors, addresses, sizes, arrays)
+        outputs = [arrays.empty(*sizes.layout(slot)[:2], dtype) for slot, dtype in self._table.buffers]
+        threads = thread_count()
+        workspace = self._workspaces.take()
+        workspace.reserve(sizes.arena_bytes, threads * self._launches.scratch_bytes)
+        inputs = addresses[len(addresses) - len(self._table.inputs) :]
+        self._table.fill(workspace, sizes, packed, inputs, list(map(arrays.address, outputs)))
+        call = Call(self.description, self._table, given, arrays, sizes, workspace, packed, outputs)
+        if self._has_aten:
+            with torch_module().no_grad():
+                self._run_steps(call, threads)
+        else:
+            self._run_steps(call, threads)
+        results = [call.result(output) for output in self.description.outputs]
+        self._workspaces.give(workspace)
+        self._mark_written(given, arrays)
+        return results
+
+    def arena_bytes(self, **symbols: int) -> int:
+        """Bytes of the arena for these symbol values."""
+        return self._plan.sizes(tuple(symbols[symbol.name] for symbol in self.description.symbols)).arena_bytes
+
+    # -- construction
+
+    def _prepare_steps(self) -> list[tuple[int, int] | AtenStep]:
+        steps: list[tuple[int, int] | AtenStep] = []
+        first = 0
+        for step in self.description.steps:
+            match step:
+                case AtenCall():
+                    steps.append(AtenStep(step))
+                case NativeStep(launches=run):
+                    steps.append((self._launches.address(first), len(run)))
+                    first += len(run)
+        return steps
+
+    def _store(self, constants: Sequence[Any], weights: Mapping[int, Any]) -> Packed:
+        arrays = backends.host()
+        check_constants(self.description.constants, constants, arrays)
+        addresses = [arrays.address(array) for array in (*constants, *(weights[i] for i in self._table.weights))]
+        return Packed(list(constants), addresses, (), ())
+
+    # -- one call
+
+    def _arrays(self, args: Sequence[Any]) -> Arrays:
+        if self._has_aten:
+            torch_module()
+            return backends.torch()
+        return backends.arrays_of(args)
+
+    def _complete(self, args: Sequence[Any], arrays: Arrays) -> list[Any]:
+        """All arguments as arrays of the library in use, bound weights included."""
+        if len(args) != len(self._passed):
+            raise ArgumentError(
+                f"{len(args)} arguments", where=f"program {self.description.name}",
+                why=f"it takes {len(self._passed)}: {', '.join(self.description.args[i].name for i in self._passed)}",
+                next="pass them in this order",
+            )  # fmt: skip
+        if self._bound is None:
+            given = list(args)
+        else:
+            given = [None] * len(self.description.args)
+            for i, value in zip(self._passed, args, strict=True):
+                given[i] = value
+            for i, value in self._weights_in(arrays).items():
+                given[i] = value
+        return given
+
+    def _weights_in(self, arrays: Arrays) -> Mapping[int, Any]:
+        known = self._bound_arrays.get(arrays.array_type)
+        if known is None:
+            known = {i: arrays.adopt(value) for i, value in (self._bound or {}).items()}
+            self._bound_arrays[arrays.array_type] = known
+        return known
+
+    def _pick_few(self, given: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(given[i] for i in self._asked)
+
+    def _addresses(self, given: list[Any], arrays: Arrays) -> tuple[tuple[Any, ...], list[int]]:
+        """The tensors that were passed, weights first, and their addresses; foreign arrays are adopted."""
+        tensors = self._pick(given)
+        try:
+            return tensors, list(map(arrays.address, tensors))
+        except (TypeError, AttributeError):
+            for i in self._asked:
+                given[i] = arrays.adopt(given[i])
+        tensors = self._pick(given)
+        return tensors, list(map(arrays.address, tensors))
+
+    def _bind(self, given: Sequence[Any]) -> tuple[int, ...]:
+        try:
+            return tuple(
+                [
+                    operator.index(given[s.arg]) if s.dim is None else given[s.arg].shape[s.dim]
+                    for s in self.description.symbols
+                ]
+            )
+        except (IndexError, TypeError) as error:
+            raise ArgumentError(
+                "An argument has too few dimensions, or is no int", where=f"program {self.description.name}",
+                why=str(error), next="pass arguments of the described kinds",
+            ) from error  # fmt: skip
+
+    def _fit(self, i: int, given: list[Any], addresses: list[int], sizes: Sizes, arrays: Arrays) -> None:
+        """Checks tensor argument `i`; copies it if its strides alone do not fit and nothing writes to it."""
+        spec = self.description.args[i]
+        shape, strides, _ = sizes.argument(i)
+        wrong = arrays.mismatch(given[i], shape, strides, spec.dtype)
+        if wrong is None:
+            return
+        if wrong == "strides" and i not in self._exact:
+            given[i] = arrays.relaid(given[i], strides, spec.dtype)
+            addresses[self._asked.index(i)] = arrays.address(given[i])
+            return
+        raise ArgumentError(
+            f"Argument {spec.name}: its {wrong} does not fit",
+            where=f"program {self.description.name}, argument {i}",
+            why=f"expected {spec.dtype} {list(shape)}, strides {list(strides)}; got {given[i].dtype} "
+            f"{list(given[i].shape)}",
+            next="convert it" if wrong != "strides" else "pass it with these strides",
+        )
+
+    def _pack(
+        self, given: list[Any], tensors: Sequence[Any], addresses: list[int], sizes: Sizes, arrays: Arrays
+    ) -> Packed:
+        weights = self._table.weights
+
+        def admit() -> None:
+            for i in weights:
+                self._fit(i, given, addresses, sizes, arrays)
+
+        count = len(weights)
+        return self._constants.get(given, tensors[:count], tuple(addresses[:count]), arrays, admit)
+
+    def _run_steps(self, call: Call, threads: int) -> None:
+        crew, space, table = team(), call.workspace, self._launches
+        for step in self._steps:
+            if isinstance(step, AtenStep):
+                step.run(call)
+                continue
+            self._run(
+                step[0], step[1], table.arg_index, space.table_address, call.sizes.dims_address, threads,
+                space.scratch_address, table.scratch_bytes, crew.parallel, crew.thread_num, crew.num_threads,
+            )  # fmt: skip
+
+    def _mark_written(self, given: Sequence[Any], arrays: Arrays) -> None:
+        """Autograd must know of tensors that kernels have written."""
+        if self._written and arrays is not backends.host():
+            sys.modules["torch"].autograd.graph.increment_version([given[i] for i in self._written])
+
+
+def _returned_args(description: ProgramDescription) -> Iterator[int]:
+    for output in description.outputs:
+        if output.kind == "arg":
+            yield output.arg
+        elif output.kind == "tensor" and description.slots[output.slot].source == "arg":
+            yield description.slots[output.slot].index
+
+
+def _none(_: Sequence[Any]) -> Sequence[Any]:
+    return ()
+
+
+def build_program(
+    description: ProgramDescription, compute_constants: ComputeConstants | None = None, cache: Cache | None = None
+) -> Program:
+    """Compiles the description's kernels, through the cache, and gives the program.
+
+    Raises DescriptionError, CompileError or MissingCompilerError.
+    """
+    check(description)
+    objects = build(sources(description), cache)
+    paths = {kernel.name: built.path for kernel, built in zip(description.kernels, objects, strict=True)}
+    return Program(
+        description,
+        load_kernels(description.kernels, paths),
+        compute_constants=compute_constants,
+        lookups=[built.lookup for built in objects],
+    )
+
+
+def sources(description: ProgramDescription) -> list[Source]:
+    """The kernels as files for the toolchain."""
+    return [Source(kernel.name, kernel.source, kernel.isa, description.headers) for kernel in description.kernels]

@@ -1,0 +1,77 @@
+"""PyTorch tensors behind the array protocol. Imported only once `torch` is in the process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .artifact import ITEM_SIZES
+from .errors import ArgumentError
+
+Tensor = Any
+
+
+class TorchArrays:
+    """Arrays are `torch.Tensor`s on the CPU."""
+
+    def __init__(self) -> None:
+        torch = sys.modules["torch"]
+        self._torch = torch
+        self._dtypes = {name: getattr(torch, name) for name in ITEM_SIZES}
+        self.array_type: type[Any] = torch.Tensor
+        self.address = torch.Tensor.data_ptr
+
+    def adopt(self, value: Any) -> Tensor:
+        """`value` itself if it is a tensor, else a tensor over the same memory."""
+        if isinstance(value, self.array_type):
+            return value
+        if isinstance(value, np.ndarray):
+            return self._from_numpy(cast("NDArray[Any]", value))
+        if hasattr(value, "__dlpack__"):
+            return self._torch.from_dlpack(value)
+        raise ArgumentError(
+            f"A {type(value).__name__} cannot be an argument", where="PyTorch", why="it is neither a tensor nor "
+            "an array", next="pass a tensor or anything with __dlpack__",
+        )  # fmt: skip
+
+    def empty(self, shape: Sequence[int], strides: Sequence[int], dtype: str) -> Tensor:
+        """Uninitialised, aligned, with these strides."""
+        return self._torch.empty_strided(shape, strides, dtype=self._dtypes[dtype])
+
+    def view(self, base: Tensor, shape: Sequence[int], strides: Sequence[int], offset: int, dtype: str) -> Tensor:
+        """The elements at these strides from the first element of `base` on; shares its storage."""
+        want = self._dtypes[dtype]
+        typed = base if base.dtype is want else base.view(want)
+        return typed.as_strided(shape, strides, typed.storage_offset() + offset)
+
+    def contiguous(self, array: Tensor) -> Tensor:
+        """`array`, or a row-major copy."""
+        return array.contiguous()
+
+    def relaid(self, array: Tensor, strides: Sequence[int], dtype: str) -> Tensor:
+        """A copy with these strides."""
+        return self.empty(array.shape, strides, dtype).copy_(array)
+
+    def mismatch(self, array: Tensor, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None:
+        """What of `array` differs: "device", "dtype", "shape", "strides", or None."""
+        if array.dtype is not self._dtypes[dtype]:
+            return "dtype"
+        if array.shape != shape:
+            return "shape"
+        if not array.is_cpu:
+            return "device"
+        actual = array.stride()
+        if actual == strides or 0 in shape:
+            return None
+        same = all(size == 1 or a == b for size, a, b in zip(shape, actual, strides, strict=True))
+        return None if same else "strides"
+
+    def _from_numpy(self, array: NDArray[Any]) -> Tensor:
+        if array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
+            bits = array.view(np.uint16 if array.itemsize == 2 else np.uint8)
+            return self._torch.from_numpy(bits).view(self._dtypes[array.dtype.name])
+        return self._torch.from_numpy(array)

@@ -1,0 +1,73 @@
+"""The memory of one call in flight. Calls from several threads at once have one each; finished calls give it back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .arrays import Arrays
+from .artifact import ALIGNMENT, ITEM_SIZES
+from .host_arrays import address, aligned_bytes
+
+
+class Workspace:
+    """An arena, the threads' scratch, and the table of slot pointers. Grows; never shrinks."""
+
+    __slots__ = (
+        "arena", "arena_address", "bases", "packed", "scratch", "scratch_address", "table", "table_address", "typed"
+    )  # fmt: skip
+
+    def __init__(self, bases: int, slots: int) -> None:
+        self.bases = np.zeros(bases, dtype=np.int64)
+        self.table = np.zeros(slots, dtype=np.int64)
+        self.table_address = address(self.table)
+        self.packed: object = None  # whose addresses `bases` holds
+        self.arena = self.scratch = aligned_bytes(0)
+        self.arena_address = self.scratch_address = 0
+        self.typed: dict[str, Any] = {}  # the arena as an array of each dtype
+
+    def reserve(self, arena: int, scratch: int) -> None:
+        """Makes room for so many bytes; contents are lost where it grows."""
+        if arena > self.arena.size:
+            self.arena = aligned_bytes((arena + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT)
+            self.arena_address = address(self.arena)
+            self.typed = {}
+        if scratch > self.scratch.size:
+            self.scratch = aligned_bytes(scratch)
+            self.scratch_address = address(self.scratch)
+
+    def holds(self, pointer: int) -> bool:
+        """Whether `pointer` lies in the arena."""
+        return self.arena_address <= pointer < self.arena_address + self.arena.size
+
+    def view(
+        self, arrays: Arrays, chunk: int, shape: Sequence[int], strides: Sequence[int], offset: int, dtype: str
+    ) -> Any:
+        """A layout in the chunk that begins at byte `chunk` of the arena."""
+        typed = self.typed.get(dtype)
+        if typed is None:
+            count = self.arena.size // ITEM_SIZES[dtype]
+            typed = self.typed[dtype] = arrays.view(arrays.adopt(self.arena), (count,), (1,), 0, dtype)
+        return arrays.view(typed, shape, strides, chunk // ITEM_SIZES[dtype] + offset, dtype)
+
+
+class Workspaces:
+    """The free list of one program."""
+
+    def __init__(self, bases: int, slots: int) -> None:
+        self._shape = (bases, slots)
+        self._free: deque[Workspace] = deque(maxlen=8)
+
+    def take(self) -> Workspace:
+        """A free one, or a new one."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return Workspace(*self._shape)
+
+    def give(self, workspace: Workspace) -> None:
+        """Takes it back for the next call."""
+        self._free.append(workspace)
