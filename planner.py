@@ -104,11 +104,13 @@ class Planner:
         self.kernel_ops = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
         self.main = self.functions["main"]
         self.kernels = kernels
+        self.kernel_numbers = {name: i for i, name in enumerate(kernels)}
         self.pack_shape = pack_shape
         self.constants: list[ConstantRecipe] = []
         self.constant_refs: dict[tuple[SSAValue, str], Ref] = {}
         self.counts = {"output": 0, "aten": 0, "arena": 0}
         self.steps: list[Step] = []
+        self.strided: dict[Buffer, Layout] = {}
         self.slots: dict[tuple[Any, ...], int] = {}
         self.slot_list: list[Slot] = []
 
@@ -123,8 +125,9 @@ class Planner:
                 refs[arg] = Ref(Buffer("arg", i, arg.type), resolve(arg)[1], arg.type.dtype)
         self.constant_values = {r for op in constant_ops(self.main) for r in op.results}
         returned = self._walk(self.main, refs)
+        self._write_back(returned, refs)
         outputs = self._outputs(returned)
-        self._lifetimes([*(ref for ref in returned if ref is not None)])
+        self._lifetimes([ref for ref in returned if ref is not None])
         chunks = self._chunks()
         steps = self._native_steps()
         args = tuple(self._arg(i) for i in range(len(block.args)))
@@ -214,7 +217,7 @@ class Planner:
 
     def _launch(self, op: tile.LaunchOp, refs: dict[SSAValue, Ref]) -> None:
         kernel = self.kernel_ops[op.kernel.root_reference.data]
-        aliases = dict(op.aliases)
+        aliases = op.aliases
         reads: list[Ref] = []
         for value, arg in zip(op.inputs, kernel.body.args, strict=False):
             ref = self._ref(value, refs)
@@ -243,30 +246,54 @@ class Planner:
 
     # -- outputs, lifetimes, chunks -------------------------------------------------------------------------------
 
+    def _write_back(self, returned: Sequence[Ref | None], refs: dict[SSAValue, Ref]) -> None:
+        """Stores mutated arguments' new values in them, where a kernel has not written them in place."""
+        for position, index in mutations_of(self.main):
+            value, target = returned[position], refs[self.main.body.block.args[index]]
+            assert value is not None
+            if value.buffer is not target.buffer:
+                self.steps.append(
+                    Step(_call("aten.copy_.default", "an argument that the model writes to"), [target, value], [target])
+                )
+
     def _outputs(self, returned: Sequence[Ref | None]) -> Callable[[], tuple[Output, ...]]:
         """Turns returned arena buffers into outputs; the outputs themselves are known once slots are."""
-        for ref in returned:
-            if ref is not None and ref.buffer.source == "arena":
+        kinds = outputs_of(self.main)
+        strides = output_strides_of(self.main)
+        tensors: list[Ref] = []
+        for i, ref in enumerate(returned[: kinds.count("tensor")]):
+            assert ref is not None
+            if ref.buffer.source == "arena":
                 ref.buffer.source, ref.buffer.index = "output", self.counts["output"]
                 self.counts["output"] += 1
+            if ref.buffer.source in ("arg", "constant") or (strides is not None and not _same(ref.layout, strides[i])):
+                ref = self._fresh(ref, strides[i] if strides is not None else None)
+            tensors.append(ref)
 
         def build() -> tuple[Output, ...]:
-            tensors = iter(returned)
-            result: list[Output] = []
-            for kind in outputs_of(self.main):
-                if kind == "tensor":
-                    ref = next(tensors)
-                    assert ref is not None
-                    result.append(Output("tensor", slot=self._slot(ref)))
-                elif kind == "none":
-                    result.append(Output("none"))
-                elif kind.startswith("arg:"):
-                    result.append(Output("arg", arg=int(kind[4:])))
-                else:
-                    result.append(Output("int", value=kind.removeprefix("int:")))
-            return tuple(result)
+            rest = iter(tensors)
+            table: dict[str, Callable[[str], Output]] = {
+                "tensor": lambda _: Output("tensor", slot=self._slot(next(rest))),
+                "none": lambda _: Output("none"),
+                "arg": lambda text: Output("arg", arg=int(text)),
+                "int": lambda text: Output("int", value=text),
+            }
+            return tuple(table[kind.partition(":")[0]](kind.partition(":")[2]) for kind in kinds)
 
         return build
+
+    def _fresh(self, ref: Ref, strides: tuple[Dim, ...] | None) -> Ref:
+        """A copy of its own, with the strides PyTorch expects."""
+        made = self._new("aten", TensorType.of(ref.layout.sizes, ref.dtype))
+        layout = made.layout if strides is None else Layout(ref.layout.sizes, strides, Dim())
+        made = Ref(made.buffer, layout, ref.dtype)
+        self.strided[made.buffer] = layout
+        sizes = [{"dim": str(d)} for d in layout.sizes], [{"dim": str(d)} for d in layout.strides]
+        empty = json.dumps({"args": [{"tensor": 0}, *sizes], "kwargs": {}})
+        reason = "a result with strides of its own"
+        self.steps.append(Step(_call("aten.new_empty_strided.default", reason, empty), [ref], [made]))
+        self.steps.append(Step(_call("aten.copy_.default", reason), [made, ref], [made]))
+        return made
 
     def _lifetimes(self, returned: Sequence[Ref]) -> None:
         for i, step in enumerate(self.steps):
@@ -307,7 +334,8 @@ class Planner:
         layout = ref.layout
         buffer = ref.buffer
         if buffer.source in ("output", "aten"):  # the buffer's own slot comes first and describes it
-            self._slot_of(buffer, Layout.contiguous(buffer.type.shape), buffer.type.dtype)
+            own = self.strided.get(buffer) or Layout.contiguous(buffer.type.shape)
+            self._slot_of(buffer, own, buffer.type.dtype)
         return self._slot_of(buffer, layout, ref.dtype)
 
     def _slot_of(self, buffer: Buffer, layout: Layout, dtype: str) -> int:
@@ -351,10 +379,12 @@ class Planner:
     def _launch_of(self, step: Step) -> Launch:
         op = step.op
         assert isinstance(op, tile.LaunchOp)
-        aliased = {result for result, _ in op.aliases}
+        aliased = set(op.aliases)
         refs = [*step.reads, *(ref for i, ref in enumerate(step.writes) if i not in aliased)]
         return Launch(
-            op.kernel.root_reference.data, tuple(self._slot(r) for r in refs), tuple(str(d.data) for d in op.dims)
+            self.kernel_numbers[op.kernel.root_reference.data],
+            tuple(self._slot(r) for r in refs),
+            tuple(str(d.data) for d in op.dims),
         )
 
     def _aten_call(self, step: Step) -> AtenCall:
@@ -366,7 +396,7 @@ class Planner:
             op.target.data,
             tuple(_value(a, operands) for a in data["args"]),
             {k: _value(v, operands) for k, v in data["kwargs"].items()},
-            tuple(self._slot(r) for r in step.writes),
+            tuple(self._slot(r) for r in step.writes if r not in step.reads),
             ", ".join(locations.modules(op)),
             op.reason.data,
         )
@@ -410,6 +440,19 @@ class Planner:
                 if size.isidentifier():
                     found.setdefault(size, Symbol(size, i, j))
         return list(found.values())
+
+
+def _call(
+    target: str, reason: str, arguments: str = '{"args": [{"tensor": 0}, {"tensor": 1}], "kwargs": {}}'
+) -> flow.AtenOp:
+    """An ATen call that the planner itself adds; its operands are the step's reads."""
+    return flow.AtenOp(target, arguments, reason, [], [])
+
+
+def _same(layout: Layout, strides: tuple[Dim, ...]) -> bool:
+    """Whether the strides say the same addresses; those of dims of 1 do not count."""
+    one = Dim.of(1)
+    return all(a == b or n == one for n, a, b in zip(layout.sizes, layout.strides, strides, strict=True))
 
 
 class _Hazards:

@@ -176,7 +176,9 @@ class MapOp(KernelOp):
 
     name = "fused.map"
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format: ClassVar[str] = "operands attr-dict-with-keyword $region `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str] = (
+        "($inputs^ `:` type($inputs))? attr-dict-with-keyword $region `->` type($outputs)"
+    )
     inputs = var_operand_def(TensorType)
     region = region_def("single_block")
     traits = traits_def(Pure())
@@ -213,12 +215,13 @@ class AttentionKernelOp(IRDLOperation):
     @staticmethod
     def of(op: AttentionOp) -> AttentionKernelOp:
         """The kernel that computes `op`."""
-        return AttentionKernelOp(
+        kernel = AttentionKernelOp(
             operands=[op.query, op.key, op.value, op.mask, op.sinks],
             result_types=[op.type],
-            properties=dict(op.properties),
-            location=op.location,
+            properties={k: v for k, v in op.properties.items() if k != "operandSegmentSizes"},
         )
+        kernel.location = op.location
+        return kernel
 
 
 @irdl_op_definition

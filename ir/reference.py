@@ -30,7 +30,7 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
 }  # fmt: skip
 
 
-class UnboundSymbol(KeyError):
+class UnboundSymbolError(KeyError):
     """A dim symbol that no argument's shape binds."""
 
 
@@ -49,7 +49,7 @@ class Evaluator:
         try:
             return dim.evaluate(self.symbols)
         except KeyError as error:
-            raise UnboundSymbol(f"dim `{dim}`: symbol {error} is bound by no argument") from error
+            raise UnboundSymbolError(f"dim `{dim}`: symbol {error} is bound by no argument") from error
 
     def shape(self, type_: TensorType) -> list[int]:
         return [self.size(d) for d in type_.shape]
@@ -120,7 +120,7 @@ def run(
 ) -> list[torch.Tensor]:
     """The results of `function` on `args`, one tensor a result. No argument is written; appended caches are results.
 
-    Raises ValueError where an argument does not fit its type, UnboundSymbol where a size is not known.
+    Raises ValueError where an argument does not fit its type, UnboundSymbolError where a size is not known.
     """
     with torch.no_grad():
         return Evaluator(module, float64, dict(symbols or {})).call(function, args)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xdsl.dialects.builtin import ArrayAttr, IndexType, IntAttr, StringAttr, SymbolNameConstraint, UnitAttr, VectorType, f32, i1, i64
+from xdsl.dialects.builtin import ArrayAttr, IndexType, IntAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr, UnitAttr, VectorType, f32, i1, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Data, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -28,6 +28,7 @@ from xdsl.irdl import (
     result_def,
     traits_def,
     var_operand_def,
+    var_result_def,
 )
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
@@ -37,7 +38,7 @@ from xdsl.utils.exceptions import VerifyException
 from .dims import Dim, DimLike, product
 from .flow import REDUCTIONS, Float, optional_format, real
 from .pointwise import POINTWISE
-from .types import DTYPE_NAMES, DimAttr, parse_dim, print_dim
+from .types import DTYPE_NAMES, DimAttr, TensorType, dims_attr, parse_dim, print_dim
 
 
 @dataclass(frozen=True)
@@ -483,10 +484,48 @@ class RopeOp(TileOp):
             raise VerifyException("tile.rope: the tile does not hold whole heads")
 
 
+@irdl_op_definition
+class LaunchOp(IRDLOperation):
+    """One run of a kernel from a function: `operands` are base tensors (never views), results whole contiguous tensors.
+
+    The kernel's buffers are the operands in order, then the results that are not `in_place`. `in_place`: pairs (result, operand): that
+    result is the operand's own memory (and layout). `dims`: the value of each of the kernel's symbols, in the function's symbols.
+    """
+
+    name = "tile.launch"
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format: ClassVar[str] = "$kernel operands attr-dict `:` functional-type(operands, results)"
+    kernel = prop_def(SymbolRefAttr)
+    dims = prop_def(ArrayAttr[DimAttr])
+    in_place = prop_def(ArrayAttr[ArrayAttr[IntAttr]])
+    inputs = var_operand_def(TensorType)
+    outputs = var_result_def(TensorType)
+
+    def __init__(
+        self,
+        kernel: str,
+        inputs: Sequence[SSAValue],
+        outputs: Sequence[TensorType],
+        dims: Sequence[DimLike],
+        in_place: Sequence[tuple[int, int]] = (),
+    ):
+        properties = {
+            "kernel": SymbolRefAttr(kernel),
+            "dims": dims_attr(dims),
+            "in_place": ArrayAttr([ArrayAttr([IntAttr(r), IntAttr(o)]) for r, o in in_place]),
+        }
+        super().__init__(operands=[list(inputs)], result_types=[list(outputs)], properties=properties)
+
+    @property
+    def aliases(self) -> dict[int, int]:
+        """Result index → operand index of the results that are an operand's memory."""
+        return {pair.data[0].data: pair.data[1].data for pair in self.in_place}
+
+
 Tile = Dialect(
     "tile",
     [
-        KernelOp, ParallelOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, DotOp, PointwiseOp, ConvertOp, FillOp, SplatOp, IotaOp, ReduceOp,
+        LaunchOp, KernelOp, ParallelOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, DotOp, PointwiseOp, ConvertOp, FillOp, SplatOp, IotaOp, ReduceOp,
         ExpandColumnsOp, RepeatColumnsOp, RopeOp,
     ],
     [AccessAttr, BufferType],

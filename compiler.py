@@ -1,0 +1,153 @@
+"""The compiler on one page: capture → flow → fused → tile → kernels → Program.
+
+`compile_graph` is what the torch.compile backend calls for each AOT graph; `compile` takes a model ahead of time. Both
+end in `compile_module`, which reads as the pipeline.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+
+from .backends.cpu import backend as cpu
+from .constants import ConstantComputer
+from .ir import tile
+from .ir.ledger import Ledger
+from .ir.text import to_text
+from .ir.verify import verify_level
+from .options import Options
+from .passes import pipeline
+from .planner import Planner
+from .report import Phases, coverage, describe, kernel_rows, publish, UnsupportedError
+from .runtime.artifact import Kernel
+from .runtime.cpu import best_isa
+from .runtime.program import Program, build_program
+
+log = logging.getLogger("warpweave.compiler")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program with the report of its compilation and its IR as text, by level."""
+
+    program: Program
+    report: dict[str, Any]
+    ir: dict[str, str]
+
+
+def compile_module(module: ModuleOp, options: Options, name: str, phases: Phases | None = None) -> Compiled:
+    """A flow module → a program. The module is rewritten in place.
+
+    Raises UnsupportedError under `strict` where operators would be left to PyTorch, CompileError, MissingCompilerError.
+    """
+    phases = phases or Phases()
+    ledger = Ledger()
+    target = cpu.CpuTarget.of(options.isa or best_isa())
+    before = coverage(module)
+    if options.strict and before.fallbacks:
+        raise UnsupportedError(before.fallbacks)
+    texts = {"flow": to_text(module)}
+    with phases("passes"):
+        pipeline.to_fused(module, ledger, verify_each=options.verify_each)
+        verify_level(module, "fused")
+    texts["fused"] = to_text(module)
+    rows = kernel_rows(module)
+    with phases("tiles"):
+        pipeline.to_tiles(module, ledger, verify_each=options.verify_each)
+        verify_level(module, "tile")
+    with phases("emit"):
+        kernels = {op.sym_name.data: _kernel(op, target) for op in module.ops if isinstance(op, tile.KernelOp)}
+    texts["tile"] = to_text(module)
+    with phases("plan"):
+        description, recipes = Planner(
+            module, kernels, lambda shape, dtype: cpu.packed_shape(shape, dtype, target.isa)
+        ).plan(name)
+        description.headers.update(cpu.headers())
+    with phases("kernels"):
+        constants = ConstantComputer(module, recipes, lambda w: cpu.pack(w, target.isa), target.isa)
+        program = build_program(description, constants)
+    report = describe(name, before, rows, description, program, ledger, phases)
+    return Compiled(program, report, texts)
+
+
+def _kernel(op: tile.KernelOp, target: cpu.CpuTarget) -> Kernel:
+    source = cpu.emit(op, target)
+    return Kernel(source.name, source.source, source.entry, target.isa)
+
+
+def compile_graph(
+    gm: Any, names: Sequence[str], roles: Sequence[Any], options: Options, *, name: str, kind: str = "inference"
+) -> Program:
+    """One AOT graph → a boxed callable; its report joins `warpweave.reports()`."""
+    from .frontend.importer import import_graph
+
+    phases = Phases()
+    with phases("import"):
+        module = import_graph(gm, names, roles)
+    compiled = compile_module(module, options, name, phases)
+    publish({**compiled.report, "kind": kind})
+    return compiled.program
+
+
+class CompiledModel:
+    """A model compiled ahead of time: call it with the model's arguments; `report`, `ir`, `save(path)`."""
+
+    def __init__(self, exported: Any, compiled: Compiled, state: Mapping[int, Any], signature: Any):
+        self.report = compiled.report
+        self.ir = compiled.ir
+        self.program = compiled.program
+        self._state = state
+        self._signature = signature
+        self._exported = exported
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the model returns. Raises ArgumentError where the arguments do not fit the exported ones."""
+        return self._signature.call(self.program, self._state, args, kwargs)
+
+    def save(self, path: str | Path) -> None:
+        """Writes a bundle that `warpweave.load` reads without PyTorch."""
+        from .runtime.bundle import save_bundle
+
+        flat = self._signature.placeholders(self._state)
+        description = self.program.description
+        save_bundle(
+            Path(path),
+            description,
+            constants=self.program.constants_of(flat),
+            weights={i: flat[i] for i, arg in enumerate(description.args) if arg.role == "weight"},
+            ir={f"{level}.mlir": text for level, text in self.ir.items()},
+            ledger=self.report["ledger"],
+            report=self.report,
+        )
+
+
+def compile(
+    model: Any,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+) -> CompiledModel:
+    """Compiles a `torch.nn.Module` (through `torch.export`) or an ExportedProgram ahead of time.
+
+    Raises OptionError, UnsupportedError under `strict`, and what `torch.export` raises.
+    """
+    import torch
+
+    from .frontend.export import export_graph
+
+    chosen = Options.of(options)
+    phases = Phases()
+    with phases("capture"), torch.no_grad() if not torch.is_inference_mode_enabled() else nullcontext():
+        captured = export_graph(model, args, dict(kwargs or {}))
+    with phases("import"):
+        module = captured.module()
+    compiled = compile_module(module, chosen, captured.name, phases)
+    publish({**compiled.report, "kind": "inference"})
+    return CompiledModel(captured.exported, compiled, captured.state, captured)

@@ -1,0 +1,72 @@
+"""Constants of a program: folded and packed weights, computed with the reference semantics of the ops that define them.
+
+Two programs that need the same constant of the same weight (prefill and decode) share one array: constants are
+remembered, weakly, by what computes them and by the address and version of the weights they come from.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import BlockArgument, Operation, SSAValue
+
+from .ir.reference import Evaluator
+from .planner import ConstantRecipe
+
+Pack = Callable[[torch.Tensor], torch.Tensor]
+
+_shared: weakref.WeakValueDictionary[tuple[Any, ...], torch.Tensor] = weakref.WeakValueDictionary()
+
+
+class ConstantComputer:
+    """`computer(args)` gives the constants of one program, in the order of its recipes."""
+
+    def __init__(self, module: ModuleOp, recipes: Sequence[ConstantRecipe], pack: Pack, isa: str):
+        self._evaluator = Evaluator(module)
+        self._recipes = recipes
+        self._pack = pack
+        self._isa = isa
+
+    def __call__(self, args: Sequence[Any]) -> list[torch.Tensor]:
+        with torch.no_grad():
+            values: dict[SSAValue, torch.Tensor] = {}
+            made = [self._constant(recipe, args, values) for recipe in self._recipes]
+        return made
+
+    def _constant(
+        self, recipe: ConstantRecipe, args: Sequence[Any], values: dict[SSAValue, torch.Tensor]
+    ) -> torch.Tensor:
+        key = (recipe.layout and (recipe.layout, self._isa), _key(recipe.value, args))
+        known = _shared.get(key)
+        if known is not None:
+            return known
+        value = self._value(recipe.value, args, values)
+        made = self._pack(value) if recipe.layout else value.contiguous().clone()
+        _shared[key] = made
+        return made
+
+    def _value(self, value: SSAValue, args: Sequence[Any], values: dict[SSAValue, torch.Tensor]) -> torch.Tensor:
+        if isinstance(value, BlockArgument):
+            return args[value.index].detach()
+        if value not in values:
+            op = value.owner
+            assert isinstance(op, Operation)
+            operands = [self._value(v, args, values) for v in op.operands]
+            values.update(zip(op.results, self._evaluator.evaluate(op, operands), strict=True))
+        return values[value]
+
+
+def _key(value: SSAValue, args: Sequence[Any]) -> tuple[Any, ...]:
+    """What a constant is: the ops that compute it and the identity of the weights they start from."""
+    if isinstance(value, BlockArgument):
+        tensor = args[value.index]
+        version = 0 if tensor.is_inference() else tensor._version
+        return (tensor.data_ptr(), version, tensor.dtype, tuple(tensor.shape), tensor.stride())
+    op = value.owner
+    assert isinstance(op, Operation)
+    result = list(op.results).index(value)  # pyright: ignore[reportArgumentType]
+    return (op.name, tuple(op.properties.items()), result, value.type, *(_key(v, args) for v in op.operands))

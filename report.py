@@ -1,0 +1,180 @@
+"""What a compilation says of itself: `warpweave.reports()`, `explain`, tests and the log read the dicts made here."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+
+from .ir import flow, fused, locations, verify
+from .ir.dims import Dim, product
+from .ir.ledger import Ledger
+from .ir.text import to_text
+from .ir.types import BITS, TensorType
+from .runtime.artifact import ProgramDescription, aten_calls, launches
+from .runtime.program import Program
+
+_reports: list[dict[str, Any]] = []
+_lock = Lock()
+
+KERNELS = (fused.GemmOp, fused.MapOp, fused.AttentionKernelOp, fused.MatmulKernelOp, fused.CopyOp)
+
+
+def reports() -> list[dict[str, Any]]:
+    """One dict for each graph compiled in this process, oldest first."""
+    with _lock:
+        return list(_reports)
+
+
+def publish(report: dict[str, Any]) -> None:
+    with _lock:
+        _reports.append(report)
+
+
+class UnsupportedError(Exception):
+    """Operators that would be left to PyTorch, under `strict`; `fallbacks` lists all of them."""
+
+    def __init__(self, fallbacks: Sequence[dict[str, Any]]):
+        self.fallbacks = list(fallbacks)
+        rows = "\n".join(f"  {f['op']} at {f['module'] or '?'}: {f['reason']}" for f in self.fallbacks)
+        super().__init__(
+            f"{len(self.fallbacks)} operators are not compiled, and `strict` is set:\n{rows}\nNext: drop `strict`, or rewrite them."
+        )
+
+
+class Phases:
+    """Seconds by phase: `with phases("passes"): …`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What the imported graph holds: ops, those left to PyTorch, and the bytes that op-by-op execution moves."""
+
+    ops: int
+    fallbacks: list[dict[str, Any]]
+    bytes: Dim
+
+
+def coverage(module: ModuleOp) -> Coverage:
+    """Counts of a flow module as imported; constants are no ops."""
+    ops = [op for op in _body(module) if not isinstance(op, flow.ConstantOp | func.ReturnOp)]
+    fallbacks = [
+        {
+            "op": op.target.data,
+            "module": ", ".join(locations.modules(op)),
+            "reason": op.reason.data,
+            "cost": str(_bytes(op)),
+        }
+        for op in ops
+        if isinstance(op, flow.AtenOp)
+    ]
+    moved = sum((_bytes(op) for op in ops if not isinstance(op, flow.VIEWS)), Dim())
+    return Coverage(len(ops), fallbacks, moved)
+
+
+def kernel_rows(module: ModuleOp) -> list[dict[str, Any]]:
+    """One row a kernel launch of a fused module, in program order, calls of layer functions inlined."""
+    functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
+    texts: dict[Operation, str] = {}
+
+    def walk(function: func.FuncOp, layer: str) -> Iterator[dict[str, Any]]:
+        constants = verify.constant_ops(function)
+        for op in function.body.block.ops:
+            if isinstance(op, func.CallOp):
+                where = _layer(op)
+                yield from walk(functions[op.callee.root_reference.data], where or layer)
+            elif isinstance(op, KERNELS) and op not in constants:
+                if op not in texts:
+                    texts[op] = to_text(op)
+                yield {
+                    "kind": op.name.removeprefix("fused."),
+                    "text": texts[op],
+                    "modules": locations.modules(op),
+                    "layer": layer or _layer(op),
+                    "bytes": _bytes(op),
+                }
+
+    return list(walk(functions["main"], ""))
+
+
+def describe(
+    name: str,
+    before: Coverage,
+    rows: Sequence[dict[str, Any]],
+    description: ProgramDescription,
+    program: Program,
+    ledger: Ledger,
+    phases: Phases,
+) -> dict[str, Any]:
+    """The report of one graph."""
+    names = [description.kernels[launch.kernel].name for launch in launches(description)]
+    kernels = [
+        {"name": n, **{k: row[k] for k in ("kind", "text", "modules", "layer")}}
+        for n, row in zip(names, rows, strict=True)
+    ]
+    layers = Counter(row["layer"] for row in rows if row["layer"])
+    missed = [lookup for lookup in program.lookups if not lookup.hit]
+    after = sum((row["bytes"] for row in rows), Dim())
+    return {
+        "name": name,
+        "kernels": kernels,
+        "kernels_per_layer": max(layers.values(), default=0),
+        "ops": before.ops,
+        "supported": before.ops - len(before.fallbacks),
+        "fallbacks": before.fallbacks,
+        "aten_calls": len(aten_calls(description)),
+        "ledger": ledger.as_dicts(),
+        "compile_s": {phase: round(seconds, 4) for phase, seconds in phases.seconds.items()},
+        "cache": {
+            "hit": not missed,
+            "kernels": len(program.lookups),
+            "compiled": len(missed),
+            "differs": next((lookup.component for lookup in missed if lookup.component), None),
+        },
+        "bytes_moved": {"before": str(before.bytes), "after": str(after)},
+        "packed_bytes": sum(_constant_bytes(c) for c in description.constants),
+    }
+
+
+def _constant_bytes(constant: Any) -> int:
+    from .runtime.artifact import ITEM_SIZES
+
+    return product([Dim.of(n) for n in constant.shape]).value * ITEM_SIZES[constant.dtype]
+
+
+def _body(module: ModuleOp) -> list[Operation]:
+    return [op for f in module.ops if isinstance(f, func.FuncOp) for op in f.body.block.ops]
+
+
+def _layer(op: Operation) -> str:
+    """`model.layers.3` of the op's last module path that lies in a layer."""
+    for path in reversed(locations.modules(op)):
+        found = locations.layer_of(path)
+        if found is not None:
+            return f"{found[0]}.{found[1]}"
+    return ""
+
+
+def _bytes(op: Operation) -> Dim:
+    """Bytes of the op's operands and results."""
+    types = [v.type for v in (*op.operands, *op.results) if isinstance(v.type, TensorType)]
+    return sum((product(t.shape) * BITS[t.dtype] for t in types), Dim()) // 8
