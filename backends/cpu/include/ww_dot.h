@@ -1,0 +1,145 @@
+// Products of small tiles whose right operand is read in place (attention over a KV cache).
+//
+//   ww::dot_nt<LDA>(m, n, k, a, b, ldb, c, ldc, scratch)   c[i*ldc + j]  = sum over l < k of a[i*LDA + l] * b[j*ldb + l]
+//   ww::dot_nn<LDA>(m, n, k, a, b, ldb, c, ldc, scratch)   c[i*ldc + j] += sum over l < k of a[i*LDA + l] * b[l*ldb + j]
+//   ww::dot_scratch_bytes(k)                               for the largest k (of dot_nt and of dot_nn) of a kernel
+//
+// a and c are float, b is float, bf16 or f16. m, n, k are run-time counts >= 0; nothing outside the m x k, n x k (k x n) valid
+// elements is read and nothing outside m x n is written. scratch: 64-byte aligned, one per thread.
+// Up to kSmallRows rows b is used as it lies (columns past the last multiple of 32: a copy); beyond, 32 columns at a time go
+// through a float panel in scratch.
+#pragma once
+#include "ww_micro.h"
+
+namespace ww {
+
+constexpr i64 dot_scratch_bytes(i64 k) { return 4 * ((k + kLanes) * kPanel + kMaxRows * kPanel); }
+
+namespace detail {
+
+// Elements p[0..count) of a row as a vector, zero beyond.
+template <class T> __attribute__((noinline)) vf load_partial(const T* p, i64 count) {
+  float t[kLanes] = {};
+  WW_UNROLL(1) for (i64 i = 0; i < count && i < kLanes; ++i) t[i] = load_f32(p + i);
+  return load(t);
+}
+
+// out[l * 32 + j] = b[j * ldb + l] for j < cols, 0 for cols <= j < 32; out has k rounded up to kLanes rows.
+template <class TB> __attribute__((noinline)) void panel_of_rows(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
+  for (i64 j0 = 0; j0 < kPanel; j0 += kLanes)
+    for (i64 l = 0; l < k; l += kLanes) {
+      vf t[kLanes], v[kLanes];
+      WW_UNROLL(1) for (int j = 0; j < kLanes; ++j) {
+        const TB* p = b + (j0 + j) * ldb + l;
+        t[j] = j0 + j >= cols ? vf{} : l + kLanes <= k ? load(p) : load_partial(p, k - l);
+      }
+      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j) v[j] = t[j];
+      transpose(v);
+      WW_UNROLL(16) for (int i = 0; i < kLanes; ++i) store(out + (l + i) * kPanel + j0, v[i]);
+    }
+}
+
+// out[l * 32 + j] = b[l * ldb + j] for j < cols, 0 for cols <= j < 32.
+template <class TB> __attribute__((noinline)) void panel_of_columns(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
+  for (i64 l = 0; l < k; ++l)
+    for (i64 j = 0; j < kPanel; j += kLanes)
+      store(out + l * kPanel + j, j + kLanes <= cols ? load(b + l * ldb + j) : load_partial(b + l * ldb + j, cols - j));
+}
+
+inline void add_tile(i64 rows, i64 cols, const float* t, float* c, i64 ldc, bool add) {
+  for (i64 i = 0; i < rows; ++i)
+    for (i64 j = 0; j < cols; ++j) c[i * ldc + j] = (add ? c[i * ldc + j] : 0.0f) + t[i * kPanel + j];
+}
+
+// c (+)= a . b for cols <= 32 columns; b has 32 readable ones. The last block of rows may overlap the one before.
+template <int LDA, class TB>
+void rows_times_panel(i64 m, i64 cols, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, bool add, float* t) {
+  constexpr i64 low = kLargeRows + 1, high = kMaxRows + 1;  // the cost of a block: its rows and a bit
+  i64 step = m >= kSmallRows ? kSmallRows : m >= 4 ? 4 : 1;
+  if (m > kSmallRows) step = m >= kMaxRows && (m + kMaxRows - 1) / kMaxRows * high <= (m + kLargeRows - 1) / kLargeRows * low ? kMaxRows : kLargeRows;
+  for (i64 r = 0; r < m; r += step) {
+    const i64 from = r + step <= m ? r : m - step, skip = r - from;
+    const bool direct = cols == kPanel && skip == 0;
+    float* out = direct ? c + from * ldc : t;
+    const i64 stride = direct ? ldc : kPanel;
+    for (int j = 0; j < kPanel; j += kPair) {
+      if (m <= kSmallRows) micro_small<LDA>(step, a + from * LDA, b + j, ldb, k, out + j, stride, direct && add);
+      else if constexpr (sizeof(TB) == 4) micro_large<LDA>(step, a + from * LDA, b + j, ldb, k, out + j, stride, direct && add);
+    }
+    if (!direct) add_tile(step - skip, cols, t + skip * kPanel, c + r * ldc, ldc, add);
+  }
+}
+
+// `rows` <= MR rows of a against all n rows of b, along k.
+template <int MR, int LDA, class TB>
+__attribute__((noinline)) void dots(i64 rows, i64 n, i64 k, const float* __restrict a, const TB* __restrict b, i64 ldb, float* __restrict c, i64 ldc) {
+  const i64 whole = k / kLanes * kLanes;
+  const float* ai[MR];
+  vf tail[MR];
+  WW_UNROLL(4) for (int i = 0; i < MR; ++i) {
+    ai[i] = a + (i < rows ? i : rows - 1) * LDA;
+    tail[i] = load_partial(ai[i] + whole, k - whole);
+  }
+  for (i64 j0 = 0; j0 < n; j0 += kLanes) {
+    const i64 count = n - j0 < kLanes ? n - j0 : kLanes;
+    vf part[MR][kLanes];
+    for (i64 j = 0; j < kLanes; ++j) {
+      vf s[MR];
+      WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i] = vf{};
+      if (j < count) {
+        const TB* row = b + (j0 + j) * ldb;
+        for (i64 l = 0; l < whole; l += kLanes) {
+          const vf x = load(row + l);
+          WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i] += x * load(ai[i] + l);
+        }
+        if (whole < k) {
+          const vf x = load_partial(row + whole, k - whole);
+          WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i] += x * tail[i];
+        }
+      }
+      WW_UNROLL(4) for (int i = 0; i < MR; ++i) part[i][j] = s[i];
+    }
+    WW_UNROLL(1) for (int i = 0; i < rows; ++i) {
+      vf v[kLanes];
+      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j) v[j] = part[i][j];
+      const vf s = sums(v);
+      if (count == kLanes) store(c + i * ldc + j0, s);
+      else WW_UNROLL(1) for (i64 j = 0; j < count; ++j) c[i * ldc + j0 + j] = s[j];
+    }
+  }
+}
+
+}  // namespace detail
+
+template <int LDA, class TB>
+void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
+  if (m <= kSmallRows) {
+    if (m == 1) return detail::dots<1, LDA>(1, n, k, a, b, ldb, c, ldc);
+    for (i64 i = 0; i < m; i += 4) detail::dots<4, LDA>(m - i < 4 ? m - i : 4, n, k, a + i * LDA, b, ldb, c + i * ldc, ldc);
+    return;
+  }
+  float* t = static_cast<float*>(scratch);
+  float* panel = t + kMaxRows * kPanel;
+  for (i64 j = 0; j < n; j += kPanel) {
+    const i64 cols = n - j < kPanel ? n - j : kPanel;
+    detail::panel_of_rows(b + j * ldb, ldb, cols, k, panel);
+    detail::rows_times_panel<LDA>(m, cols, k, a, panel, kPanel, c + j, ldc, false, t);
+  }
+}
+
+template <int LDA, class TB>
+void dot_nn(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
+  float* t = static_cast<float*>(scratch);
+  float* panel = t + kMaxRows * kPanel;
+  for (i64 j = 0; j < n; j += kPanel) {
+    const i64 cols = n - j < kPanel ? n - j : kPanel;
+    if (m <= kSmallRows && cols == kPanel) {
+      detail::rows_times_panel<LDA>(m, cols, k, a, b + j, ldb, c + j, ldc, true, t);
+      continue;
+    }
+    detail::panel_of_columns(b + j, ldb, cols, k, panel);
+    detail::rows_times_panel<LDA>(m, cols, k, a, panel, kPanel, c + j, ldc, true, t);
+  }
+}
+
+}  // namespace ww

@@ -1,0 +1,82 @@
+// The register-blocked inner product that GEMM and attention tiles share; internal.
+//
+//   micro<MR, AR>(a, b, ldb, k, c, ldc, add)
+//     c[r * ldc + j] (+)= sum over i < k of a[r * AR + i] * b[i * ldb + j],   r < MR, j < kPair = 2 * kLanes
+//   micro_small, micro_large      the same with a row count known at run time
+//   RowBlocks                     splits a count of rows into blocks for micro_large
+#pragma once
+#include "ww_vec.h"
+
+namespace ww {
+
+constexpr int kPair = 2 * kLanes;                     // columns of a micro-kernel
+constexpr int kPanel = 32;                            // columns of a packed panel
+constexpr int kMaxRows = kLanes == 16 ? 14 : 6;       // 2 * kMaxRows accumulators, 2 of b, 1 of a: all registers
+constexpr int kLargeRows = kLanes == 16 ? 8 : 4;      // the other block size for many rows
+constexpr int kSmallRows = kLanes == 16 ? 8 : 4;      // up to here b is streamed once, straight from memory
+
+template <int MR, int AR, class TB>
+__attribute__((noinline)) void micro(const float* __restrict a, const TB* __restrict b, i64 ldb, i64 k, float* __restrict c, i64 ldc, bool add) {
+  constexpr int U = MR >= 4 ? 1 : 4 / MR;             // independent sums over k hide the latency of few rows
+  constexpr int ahead = 4096 / sizeof(TB);            // prefetch distance in elements
+  vf x[U][MR], y[U][MR];
+  WW_UNROLL(4) for (int u = 0; u < U; ++u) WW_UNROLL(16) for (int r = 0; r < MR; ++r) x[u][r] = y[u][r] = vf{};
+  const auto step = [&](int u) __attribute__((always_inline)) {
+    if constexpr (MR <= kSmallRows) {
+      prefetch(b + ahead);
+      if constexpr (kPair * sizeof(TB) > 64) prefetch(b + ahead + kLanes);
+    }
+    vf bx, by;
+    Pair<TB>::load(b, bx, by);
+    WW_UNROLL(16) for (int r = 0; r < MR; ++r) {
+      const vf s = splat(a[r * AR + u]);
+      x[u][r] += s * bx;
+      y[u][r] += s * by;
+    }
+    b += ldb;
+  };
+  for (; k >= U; k -= U, a += U) WW_UNROLL(4) for (int u = 0; u < U; ++u) step(u);
+  if constexpr (U > 1) {
+    for (; k > 0; --k, ++a) step(0);
+    WW_UNROLL(4) for (int u = 1; u < U; ++u) WW_UNROLL(16) for (int r = 0; r < MR; ++r) x[0][r] += x[u][r], y[0][r] += y[u][r];
+  }
+  WW_UNROLL(16) for (int r = 0; r < MR; ++r) {
+    vf p = x[0][r], q = y[0][r];
+    Pair<TB>::natural(p, q);
+    if (add) p += load(c + r * ldc), q += load(c + r * ldc + kLanes);
+    store(c + r * ldc, p), store(c + r * ldc + kLanes, q);
+  }
+}
+
+// rows is 1, 4 or kSmallRows.
+template <int AR, class TB>
+WW_INLINE void micro_small(i64 rows, const float* a, const TB* b, i64 ldb, i64 k, float* c, i64 ldc, bool add) {
+  if (rows == 1) return micro<1, AR>(a, b, ldb, k, c, ldc, add);
+  if (rows == 4) return micro<4, AR>(a, b, ldb, k, c, ldc, add);
+  if constexpr (kSmallRows > 4) micro<kSmallRows, AR>(a, b, ldb, k, c, ldc, add);
+}
+// rows is kLargeRows or kMaxRows.
+template <int AR>
+WW_INLINE void micro_large(i64 rows, const float* a, const float* b, i64 ldb, i64 k, float* c, i64 ldc, bool add) {
+  if (rows == kMaxRows) return micro<kMaxRows, AR>(a, b, ldb, k, c, ldc, add);
+  micro<kLargeRows, AR>(a, b, ldb, k, c, ldc, add);
+}
+
+// The rows a block of 1 <= rows <= kSmallRows is padded to.
+constexpr i64 small_rows(i64 rows) { return rows <= 1 ? 1 : rows <= 4 ? 4 : kSmallRows; }
+
+// Any number of rows as `large` blocks of kMaxRows followed by `small` blocks of kLargeRows, with as few rows of padding as possible.
+struct RowBlocks {
+  i64 large = 0, small = 0;
+  explicit RowBlocks(i64 rows) {
+    for (i64 total = rows;; ++total)
+      for (i64 s = 0; s < kMaxRows && s * kLargeRows <= total; ++s)
+        if ((total - s * kLargeRows) % kMaxRows == 0) {
+          small = s, large = (total - s * kLargeRows) / kMaxRows;
+          return;
+        }
+  }
+  i64 rows() const { return large * kMaxRows + small * kLargeRows; }
+};
+
+}  // namespace ww

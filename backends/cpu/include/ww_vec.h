@@ -1,0 +1,94 @@
+// SIMD vectors as GCC vector extensions; internal to the other headers.
+//
+//   kLanes                      floats in a vector: 16 (AVX-512), 8 (AVX2), 4 (portable)
+//   vf                          a vector of kLanes floats
+//   load(p), store(p, v)        unaligned; load accepts float, bf16, f16 and gives floats
+//   Pair<T>                     2 * kLanes consecutive elements as two vectors in T's cheapest order
+//   transpose(v), sums(v)       v[kLanes] as a square matrix: in place; the sum of each row as one vector
+//   prefetch(p)                 into L1 (prefetch<2>: into L2)
+#pragma once
+#include "ww_types.h"
+
+namespace ww {
+
+#if defined(WW_ISA_AMX) || defined(WW_ISA_AVX512)
+constexpr int kLanes = 16;
+#elif defined(WW_ISA_AVX2)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+typedef float vf __attribute__((vector_size(4 * kLanes)));
+typedef uint32_t vu __attribute__((vector_size(4 * kLanes)));
+typedef int32_t vi __attribute__((vector_size(4 * kLanes)));
+typedef uint16_t vh __attribute__((vector_size(2 * kLanes)));
+typedef float vf_any __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef uint32_t vu_any __attribute__((vector_size(4 * kLanes), aligned(2), may_alias));
+typedef uint16_t vh_any __attribute__((vector_size(2 * kLanes), aligned(2), may_alias));
+
+WW_INLINE vf splat(float x) { return x - vf{}; }
+WW_INLINE vf load(const float* p) { return *reinterpret_cast<const vf_any*>(p); }
+WW_INLINE vf load(const bf16* p) {
+  return (vf)(__builtin_convertvector((vh)*reinterpret_cast<const vh_any*>(p), vu) << 16);
+}
+WW_INLINE vf load(const f16* p) {
+  const vu w = __builtin_convertvector((vh)*reinterpret_cast<const vh_any*>(p), vu) << 16, twice = w + w;
+  const vf normal = (vf)((twice >> 4) + (0xE0u << 23)) * 0x1p-112f, subnormal = (vf)((twice >> 17) | (126u << 23)) - 0.5f;
+  return (vf)((w & 0x80000000u) | (twice < (1u << 27) ? (vu)subnormal : (vu)normal));
+}
+WW_INLINE void store(float* p, vf v) { *reinterpret_cast<vf_any*>(p) = v; }
+
+template <int level = 1> WW_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, level == 1 ? 3 : 2); }
+
+namespace detail {
+template <int N> struct Lanes;
+template <> struct Lanes<16> { typedef int t __attribute__((vector_size(64)));
+  static constexpr t low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+  static constexpr t high = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31}; };
+template <> struct Lanes<8> { typedef int t __attribute__((vector_size(32)));
+  static constexpr t low = {0, 8, 1, 9, 2, 10, 3, 11};
+  static constexpr t high = {4, 12, 5, 13, 6, 14, 7, 15}; };
+template <> struct Lanes<4> { typedef int t __attribute__((vector_size(16)));
+  static constexpr t low = {0, 4, 1, 5};
+  static constexpr t high = {2, 6, 3, 7}; };
+}  // namespace detail
+WW_INLINE vf interleave_low(vf x, vf y) { return __builtin_shuffle(x, y, detail::Lanes<kLanes>::low); }
+WW_INLINE vf interleave_high(vf x, vf y) { return __builtin_shuffle(x, y, detail::Lanes<kLanes>::high); }
+
+// 2 * kLanes consecutive elements of T: `load` gives two vectors, `natural` brings sums of such vectors to memory order.
+template <class T> struct Pair {
+  static WW_INLINE void load(const T* p, vf& x, vf& y) { x = ww::load(p), y = ww::load(p + kLanes); }
+  static WW_INLINE void natural(vf&, vf&) {}
+};
+template <> struct Pair<bf16> {  // even elements, odd elements: one instruction each
+  static WW_INLINE void load(const bf16* p, vf& x, vf& y) {
+    const vu raw = *reinterpret_cast<const vu_any*>(p);
+    x = (vf)(raw << 16), y = (vf)(raw & 0xffff0000u);
+  }
+  static WW_INLINE void natural(vf& x, vf& y) {
+    const vf even = x, odd = y;
+    x = interleave_low(even, odd), y = interleave_high(even, odd);
+  }
+};
+
+// kLanes x kLanes transposition: log2(kLanes) perfect shuffles of rows i and i + kLanes / 2.
+WW_INLINE void transpose(vf (&v)[kLanes]) {
+  WW_UNROLL(4) for (int stage = 1; stage < kLanes; stage *= 2) {
+    vf t[kLanes];
+    WW_UNROLL(16) for (int i = 0; i < kLanes / 2; ++i) {
+      t[2 * i] = interleave_low(v[i], v[i + kLanes / 2]);
+      t[2 * i + 1] = interleave_high(v[i], v[i + kLanes / 2]);
+    }
+    WW_UNROLL(16) for (int i = 0; i < kLanes; ++i) v[i] = t[i];
+  }
+}
+
+// The sums of kLanes vectors as one vector; v is overwritten.
+WW_INLINE vf sums(vf (&v)[kLanes]) {
+  WW_UNROLL(4) for (int half = kLanes / 2; half > 0; half /= 2)
+    WW_UNROLL(8) for (int i = 0; i < half; ++i) v[i] = interleave_low(v[i], v[i + half]) + interleave_high(v[i], v[i + half]);
+  return v[0];
+}
+
+}  // namespace ww

@@ -1,0 +1,1 @@
+"""From PyTorch to `flow`: Dynamo graphs through AOTAutograd, and `torch.export` programs."""

@@ -1,0 +1,348 @@
+"""An AOT graph (FX) → a module with `func.func @main` in `flow`, one rule a node.
+
+Guaranteed: one block argument a placeholder, in order (`ir/signature.py` says what the attributes mean; `weave.name` is a
+readable name, such as `model.norm.weight`); every op carries its module path and source line; the results are the
+graph's tensor outputs followed by the values of its mutations; an op the table cannot say is one `flow.aten` with its
+reason. Raises GraphUnsupportedError where no module can say the graph.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntAttr, ModuleOp, StringAttr, UnitAttr
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+
+from ..ir import flow
+from ..ir.dims import Dim
+from ..ir.signature import Kind, Role, argument_attributes
+from ..ir.types import TensorType, dims_attr
+from .aten_table import TABLE
+from .build import DTYPES, Builder, Value, tensor
+from .errors import GraphUnsupportedError, Unsupported
+from .origins import node_location
+from .symbols import Symbols, expression
+
+
+def import_graph(
+    gm: GraphModule, names: Sequence[str] | None = None, roles: Sequence[Role] | None = None
+) -> ModuleOp:
+    """The module of an AOT graph; `names` and `roles` are those of its placeholders, in order."""
+    return _Importer(gm, names, roles).run()
+
+
+class _Importer:
+    def __init__(self, gm: GraphModule, names: Sequence[str] | None, roles: Sequence[Role] | None):
+        self.gm = gm
+        self.placeholders = [n for n in gm.graph.nodes if n.op == "placeholder"]
+        self.names = list(names or [n.name for n in self.placeholders])
+        self.roles = list(roles or ["input"] * len(self.placeholders))
+        self.symbols = Symbols()
+        self.builder = Builder()
+        self.env: dict[Node, Any] = {}
+        self.block = Block()
+        self.arguments: list[DictionaryAttr] = []
+        self.outputs: list[str] = []
+        self.returned: list[Value] = []
+        self.strides: list[tuple[Dim, ...]] = []
+        self.mutations: dict[BlockArgument, Value] = {}
+
+    def run(self) -> ModuleOp:
+        suggest_names(self.symbols, self.placeholders, self.roles)
+        for node, name, role in zip(self.placeholders, self.names, self.roles, strict=True):
+            self.placeholder(node, name, role)
+        handlers: dict[str, Callable[[Node], None]] = {
+            "placeholder": lambda node: None,
+            "get_attr": self.constant,
+            "call_function": self.call,
+            "output": self.output,
+        }
+        for node in self.gm.graph.nodes:
+            if node.op not in handlers:
+                raise GraphUnsupportedError(f"a graph node of kind `{node.op}` ({node.target})")
+            try:
+                handlers[node.op](node)
+            except Unsupported as refusal:
+                raise GraphUnsupportedError(f"`{node.format_node()}`: {refusal}") from refusal
+        return self.finish()
+
+    # ---- arguments ---------------------------------------------------------------------------------------------
+
+    def placeholder(self, node: Node, name: str, role: Role) -> None:
+        value = node.meta.get("val")
+        is_tensor = isinstance(value, torch.Tensor)
+        type_ = self.type_of(value) if is_tensor else tensor((), "i64")
+        argument = self.block.insert_arg(type_, len(self.block.args))
+        argument.name_hint = node.name
+        if is_tensor and role == "weight":
+            self.builder.weights.add(argument)
+        kind: Kind = "tensor" if is_tensor else "int" if isinstance(value, torch.SymInt) else "ignored"
+        self.env[node] = argument if is_tensor else self.scalar(value)
+        dim = self.symbols.dim(value) if kind == "int" else None
+        strides = self.symbols.dims(value.stride()) if is_tensor and not contiguous(value) else None
+        attributes = argument_attributes(role, kind, dim, strides)
+        self.arguments.append(DictionaryAttr({**attributes.data, "weave.name": StringAttr(ascii_text(name))}))
+
+    def type_of(self, value: torch.Tensor) -> TensorType:
+        if value.dtype not in DTYPES:
+            raise Unsupported(f"a tensor of {value.dtype}")
+        if value.layout != torch.strided or value.is_quantized:
+            raise Unsupported(f"a tensor of layout {value.layout}")
+        return tensor(self.symbols.dims(value.shape), DTYPES[value.dtype])
+
+    def scalar(self, value: Any) -> Any:
+        """A SymInt as a dim; a SymFloat or SymBool that is settled as a number; a number as itself."""
+        if isinstance(value, torch.SymInt):
+            dim = self.symbols.dim(value)
+            return dim.value if dim.is_const else dim
+        if isinstance(value, torch.SymFloat | torch.SymBool):
+            expr = expression(value)
+            if getattr(expr, "free_symbols", True):
+                raise Unsupported(f"`{expr}`, computed from sizes")
+            return float(expr) if isinstance(value, torch.SymFloat) else bool(expr)
+        return value
+
+    def constant(self, node: Node) -> None:
+        value = self.gm
+        for part in str(node.target).split("."):
+            value = getattr(value, part)
+        if not isinstance(value, torch.Tensor):
+            raise Unsupported("a submodule (a higher-order operator)")
+        if value.numel() != 1 or value.dtype not in DTYPES:
+            raise Unsupported(f"a constant tensor {list(value.shape)} of {value.dtype} inside the graph")
+        with torch.utils._python_dispatch._disable_current_modes():
+            number = value.item()
+        self.builder.start(node_location(node.meta))
+        self.env[node] = self.builder.constant(number, DTYPES[value.dtype], [Dim.of(d) for d in value.shape])
+        self.block.add_ops(self.builder.ops)
+
+    # ---- calls -------------------------------------------------------------------------------------------------
+
+    def call(self, node: Node) -> None:
+        value = node.meta.get("val")
+        target = node.target
+        if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool | int | float | bool):
+            self.env[node] = self.scalar(value) if node.users else None
+        elif getattr(target, "__name__", "") == "getitem" and isinstance(node.args[0], Node):
+            self.env[node] = self.env[node.args[0]][node.args[1]]
+        elif target is torch.ops.aten.copy_.default and node.args[0] in self.placeholders:
+            self.mutate(node)
+        elif value is None and not node.users:
+            if "assert" not in str(target) and "constrain_range" not in str(target):
+                raise Unsupported("an operator that is called for its side effect")
+        elif not isinstance(target, torch._ops.OpOverload):
+            raise Unsupported("an operator that is no ATen overload")
+        elif target._schema.is_mutable:
+            raise Unsupported("an operator that writes to its arguments")
+        else:
+            self.env[node] = self.operator(node, target)
+
+    def operator(self, node: Node, target: torch._ops.OpOverload) -> Any:
+        value = node.meta["val"]
+        several = isinstance(value, tuple | list)
+        metas = list(value) if several else [value]
+        outs = tuple(self.type_of(v) if isinstance(v, torch.Tensor) else None for v in metas)
+        self.builder.start(node_location(node.meta), outs, used_results(node, len(outs)))
+        args, kwargs = self.mapped(node.args), self.mapped(node.kwargs)
+        results = self.imported(target, args, kwargs)
+        if isinstance(results, str):
+            self.builder.ops = []
+            results = self.left_to_pytorch(target, args, kwargs, results)
+        for op in self.builder.ops:
+            self.block.add_op(op)
+        for i, result in enumerate(results):
+            if isinstance(result, SSAValue) and result.name_hint is None:
+                result.name_hint = f"{node.name}_{i}" if several else node.name
+        return results if several else results[0]
+
+    def imported(self, target: torch._ops.OpOverload, args: Any, kwargs: Any) -> list[Any] | str:
+        """The results of the rule, with the types PyTorch gives them, or the reason why there are none."""
+        rule = TABLE.get(str(target))
+        if rule is None:
+            return "no rule for this operator"
+        try:
+            values = rule(self.builder, *bound(target, args, kwargs))
+            values = [values] if isinstance(values, SSAValue) else values
+            outs, used = self.builder.outs, self.builder.used
+            return [self.builder.fit(v, o) if u else v for v, o, u in zip(values, outs, used, strict=True)]
+        except Unsupported as refusal:
+            return str(refusal)
+
+    def left_to_pytorch(self, target: torch._ops.OpOverload, args: Any, kwargs: Any, reason: str) -> list[Any]:
+        """One `flow.aten`; results that are no tensors are None."""
+        operands: list[Value] = []
+        arguments = json.dumps({"args": encode(list(args), operands), "kwargs": encode(dict(kwargs), operands)})
+        types = [o for o in self.builder.outs if o is not None]
+        op = flow.AtenOp(str(target), arguments, reason, operands, types)
+        op.location = self.builder.location
+        self.builder.ops.append(op)
+        values = iter(op.outputs)
+        return [None if o is None else next(values) for o in self.builder.outs]
+
+    def mapped(self, value: Any) -> Any:
+        """Arguments with nodes replaced by what they stand for."""
+        if isinstance(value, Node):
+            return self.env[value]
+        if isinstance(value, Mapping):
+            return {key: self.mapped(v) for key, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.mapped(v) for v in value]
+        return value
+
+    # ---- results -----------------------------------------------------------------------------------------------
+
+    def mutate(self, node: Node) -> None:
+        """`copy_(argument, value)`: the value becomes a function result to be stored in the argument."""
+        argument, value = self.env[node.args[0]], self.env[node.args[1]]  # pyright: ignore[reportArgumentType]
+        self.builder.start(node_location(node.meta))
+        value = self.builder.cast(value, argument.type.dtype)
+        value = self.builder.broadcast(value, argument.type.shape)
+        self.block.add_ops(self.builder.ops)
+        self.mutations[argument] = value
+        self.env[node] = value
+
+    def output(self, node: Node) -> None:
+        outputs = node.args[0] if isinstance(node.args[0], list | tuple) else [node.args[0]]
+        for output in outputs:
+            value = self.env[output] if isinstance(output, Node) else output
+            self.outputs.append(self.result(value))
+            if self.outputs[-1] == "tensor":
+                self.returned.append(value)
+                self.strides.append(self.symbols.dims(output.meta["val"].stride()))
+
+    def result(self, value: Any) -> str:
+        """What the caller gets, as `weave.outputs` says it."""
+        if isinstance(value, BlockArgument):
+            return f"arg:{value.index}"
+        if isinstance(value, SSAValue):
+            return "tensor"
+        if value is None:
+            return "none"
+        if isinstance(value, Dim | int) and not isinstance(value, bool):
+            return f"int:{value}"
+        raise Unsupported(f"a result of type {type(value).__name__}")
+
+    def finish(self) -> ModuleOp:
+        check_bound(self.placeholders, self.symbols)
+        pairs: list[ArrayAttr[IntAttr]] = []
+        for argument, value in self.mutations.items():
+            mark_in_place(argument, value)
+            pairs.append(ArrayAttr([IntAttr(len(self.returned)), IntAttr(argument.index)]))
+            self.returned.append(value)
+        self.block.add_op(ReturnOp(*self.returned))
+        types = FunctionType.from_lists([a.type for a in self.block.args], [v.type for v in self.returned])
+        function = FuncOp("main", types, Region(self.block), arg_attrs=ArrayAttr(self.arguments))
+        function.attributes["weave.outputs"] = ArrayAttr(StringAttr(o) for o in self.outputs)
+        function.attributes["weave.output_strides"] = ArrayAttr(dims_attr(s) for s in self.strides)
+        function.attributes["weave.mutations"] = ArrayAttr(pairs)
+        return ModuleOp([function])
+
+
+def contiguous(value: torch.Tensor) -> bool:
+    """Whether the strides are the row-major ones, without a guard on sizes."""
+    expected: Any = 1
+    for size, stride in zip(reversed(value.shape), reversed(value.stride()), strict=True):
+        if expression(stride) != expression(expected) or (expression(stride) is None and stride != expected):
+            return False
+        expected = expected * size
+    return True
+
+
+def ascii_text(text: str) -> str:
+    return text.encode("ascii", "replace").decode()
+
+
+def used_results(node: Node, count: int) -> tuple[bool, ...]:
+    """Which results of a node are read: all of them unless it is only taken apart."""
+    items = [u for u in node.users if getattr(u.target, "__name__", "") == "getitem"]
+    if count < 2 or len(items) < len(node.users):
+        return (True,) * count
+    return tuple(any(u.args[1] == i and u.users for u in items) for i in range(count))
+
+
+def bound(target: torch._ops.OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """All arguments in the order of the schema, defaults filled in."""
+    schema = target._schema.arguments
+    given = list(args)
+    for argument in schema[len(given) :]:
+        given.append(kwargs.get(argument.name, argument.default_value if argument.has_default_value() else None))
+    return given
+
+
+def encode(value: Any, operands: list[Value]) -> Any:
+    """An argument of an ATen call as JSON with tagged references; tensors are appended to `operands`."""
+    match value:
+        case SSAValue():
+            if value not in operands:
+                operands.append(value)
+            return {"tensor": operands.index(value)}
+        case Dim():
+            return value.value if value.is_const else {"dim": str(value)}
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else {"float": str(value)}
+        case list() | tuple():
+            return [encode(v, operands) for v in value]
+        case dict():
+            return {key: encode(v, operands) for key, v in value.items()}
+        case torch.dtype() | torch.layout() | torch.memory_format():
+            return {type(value).__name__: str(value).removeprefix("torch.")}
+        case torch.device():
+            return {"device": str(value)}
+        case _:
+            raise Unsupported(f"an argument of type {type(value).__name__}")
+
+
+def suggest_names(symbols: Symbols, placeholders: Sequence[Node], roles: Sequence[Role]) -> None:
+    """B for a batch, S for a sequence, L for a cache's length: by the rank of the run-time inputs they occur in."""
+    by_rank = {1: ("S",), 2: ("B", "S"), 3: ("B", "S"), 4: ("B", "", "L")}
+    inputs = [
+        (role, node.meta["val"])
+        for role, node in zip(roles, placeholders, strict=True)
+        if role != "weight" and isinstance(node.meta.get("val"), torch.Tensor)
+    ]
+    for role, value in sorted(inputs, key=lambda entry: (entry[1].dim() != 2, entry[0] == "cache", entry[1].dim())):
+        names = by_rank.get(value.dim(), ())
+        if value.dim() == 4 and isinstance(value.shape[3], torch.SymInt):
+            names = ("B", "", "S", "L")
+        for size, name in zip(value.shape, names, strict=False):
+            if name and isinstance(size, torch.SymInt):
+                symbols.suggest(size, name)
+
+
+def check_bound(placeholders: Sequence[Node], symbols: Symbols) -> None:
+    """Raises GraphUnsupportedError where a symbol is neither an int argument nor a dim of a tensor argument."""
+    bound_names: set[str] = set()
+    for node in placeholders:
+        value = node.meta.get("val")
+        sizes = value.shape if isinstance(value, torch.Tensor) else [value] if isinstance(value, torch.SymInt) else []
+        bound_names |= {str(symbols.dim(size)) for size in sizes}
+    missing = set(symbols.names.values()) - bound_names
+    if missing:
+        raise GraphUnsupportedError(f"the sizes {', '.join(sorted(missing))} are no argument's own")
+
+
+def mark_in_place(argument: BlockArgument, value: Value) -> None:
+    """Appends whose cache is read by nobody else write into it: from the stored value back to the argument."""
+    chain: list[flow.KVAppendOp] = []
+    while isinstance(value.owner, flow.KVAppendOp):
+        chain.append(value.owner)
+        value = value.owner.cache
+    alone = all(only_use(op.cache, op) for op in chain)
+    if chain and value is argument and alone:
+        for op in chain:
+            op.in_place = UnitAttr()
+
+
+def only_use(value: Value, op: Operation) -> bool:
+    uses = list(value.uses)
+    return len(uses) == 1 and uses[0].operation is op
+
+

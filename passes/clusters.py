@@ -1,0 +1,133 @@
+"""Grouping the ops of a block into kernels: a dependence graph whose nodes merge without ever forming a cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import Float64Type
+from xdsl.ir import Block, Operation, OpResult, SSAValue
+
+from ..ir import flow, fused
+from ..ir.types import TensorType, is_float, tensor_type
+
+
+@dataclass(eq=False)
+class Node:
+    """Ops that become one. `members` and `above` are bit sets over positions in the block: itself, all it depends on."""
+
+    members: int
+    above: int
+    predecessors: set[int] = field(default_factory=set[int])
+
+
+class Graph:
+    """The ops of a block as a DAG. Merging keeps it one: see `can_merge`."""
+
+    def __init__(self, block: Block):
+        self.block = block
+        self.ops: list[Operation] = list(block.ops)
+        self.position = {op: i for i, op in enumerate(self.ops)}
+        self.nodes: list[Node] = []
+        for i, op in enumerate(self.ops):
+            predecessors = {self.position[v.op] for v in op.operands if isinstance(v, OpResult) and v.op in self.position}
+            above = 0
+            for p in predecessors:
+                above |= self.nodes[p].above | self.nodes[p].members
+            self.nodes.append(Node(1 << i, above, predecessors))
+
+    def node(self, op: Operation) -> Node:
+        return self.nodes[self.position[op]]
+
+    def members(self, node: Node) -> list[Operation]:
+        return [self.ops[i] for i in _bits(node.members)]
+
+    def can_merge(self, a: Node, b: Node) -> bool:
+        """Whether no path leads from one to the other through a third node."""
+        return a is not b and not self._between(a, b) and not self._between(b, a)
+
+    def _between(self, a: Node, b: Node) -> bool:
+        return any(n.above & a.members for p in b.predecessors if (n := self.nodes[p]) is not a and n is not b)
+
+    def merge(self, a: Node, b: Node) -> None:
+        """`a` takes the ops of `b`, which `can_merge` allowed."""
+        a.members |= b.members
+        a.above = (a.above | b.above) & ~a.members
+        a.predecessors |= b.predecessors
+        for i in _bits(b.members):
+            self.nodes[i] = a
+        reach = a.above | a.members
+        for node in self.nodes:
+            if node.above & a.members and node is not a:
+                node.above |= reach
+
+    def split(self, node: Node, op: Operation) -> None:
+        """Take an op that only reads the node, and that the node does not read, out of it again."""
+        i = self.position[op]
+        node.members &= ~(1 << i)
+        self.nodes[i] = Node(1 << i, node.above | node.members, set(_bits(node.members)))
+
+    def order(self) -> list[Node]:
+        """The nodes, each after all it depends on, else as in the block."""
+        done: set[int] = set()
+        result: list[Node] = []
+
+        def emit(node: Node) -> None:
+            if id(node) in done:
+                return
+            done.add(id(node))
+            for p in sorted(node.predecessors):
+                if self.nodes[p] is not node:
+                    emit(self.nodes[p])
+            result.append(node)
+
+        for node in self.nodes:
+            emit(node)
+        return result
+
+    def rebuild(self) -> None:
+        """Put the block's ops in `order`, so that each node's ops stand together."""
+        ops = [op for node in self.order() for op in self.members(node)]
+        if ops != self.ops:
+            for op in self.ops:
+                op.detach()
+            self.block.add_ops(ops)
+
+
+def _bits(bits: int) -> Iterator[int]:
+    while bits:
+        low = bits & -bits
+        yield low.bit_length() - 1
+        bits ^= low
+
+
+def region_type(type_: TensorType) -> TensorType:
+    """The type of a value computed inside a kernel: floats are f32, f64 stays."""
+    narrow = is_float(type_.element) and not isinstance(type_.element, Float64Type)
+    return type_.with_element("f32") if narrow else type_
+
+
+@dataclass
+class Body:
+    """A kernel's region under construction. `values` maps outer values to inner ones."""
+
+    block: Block
+    values: dict[SSAValue, SSAValue]
+
+    def argument(self, value: SSAValue, type_: TensorType | None = None) -> None:
+        """A new block argument that stands for an outer value."""
+        self.values[value] = self.block.insert_arg(type_ or value.type, len(self.block.args))
+
+    def add(self, op: Operation) -> None:
+        """The op over inner values; a conversion between floats of one inner type is no op at all."""
+        (result,) = op.results
+        if isinstance(op, flow.CastOp) and is_float(tensor_type(op.input).element) and region_type(tensor_type(op.input)) == region_type(op.type):
+            self.values[result] = self.values[op.input]
+            return
+        type_ = op.results[0].type if isinstance(op, flow.KVAppendOp) else region_type(tensor_type(result))
+        inner = type(op).create(operands=[self.values[v] for v in op.operands], result_types=[type_], properties=op.properties, location=op.location)
+        self.block.add_op(inner)
+        self.values[result] = inner.results[0]
+
+    def end(self, outputs: Sequence[SSAValue]) -> None:
+        self.block.add_op(fused.YieldOp(*(self.values[v] for v in outputs)))

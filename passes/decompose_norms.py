@@ -1,0 +1,93 @@
+"""Spell out the norms and softmaxes that no GEMM took: reductions and pointwise ops, for epilogues and map kernels.
+
+A norm whose rows a linear produces (possibly in another function) uses `row_stats`, which that GEMM's epilogue can
+compute; a norm over heads and every other norm reduces over its last dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import BlockArgument, SSAValue
+
+from ..ir import flow
+from ..ir.ledger import Ledger
+from ..ir.types import TensorType, shape_of, tensor_type
+from .defer_norms import STATS_TILE, Norm
+from .rewriting import functions, inserter, is_main, where
+from xdsl.dialects import func
+
+RULE = "decompose-norm"
+Insert = Callable[[flow.FlowOp], SSAValue]
+
+
+def run(module: ModuleOp, ledger: Ledger) -> None:
+    """Afterwards no rms_norm, layer_norm or softmax is left."""
+    for function in functions(module):
+        for op in list(function.body.block.ops):
+            if isinstance(op, flow.SoftmaxOp):
+                result = _softmax(op, inserter(op))
+            elif isinstance(op, Norm):
+                by_statistics = op.type.dtype != "f64" and op.shape[-1].is_const and _is_produced_by_linear(op.input, is_main(function))
+                result = _norm(op, inserter(op), by_statistics)
+                ledger.take(RULE, where(op), "row statistics come from the producing GEMM" if by_statistics else "reduction over the last dim")
+            else:
+                continue
+            op.result.replace_all_uses_with(result)
+            op.detach()
+            op.erase()
+
+
+def _is_produced_by_linear(value: SSAValue, in_main: bool) -> bool:
+    """Whether a linear's rows reach the value through pointwise ops, or may do so across a call."""
+    for _ in range(16):
+        owner = value.owner
+        if isinstance(value, BlockArgument):
+            return not in_main
+        if isinstance(owner, flow.LinearOp | func.CallOp):
+            return True
+        if not isinstance(owner, flow.PointwiseOp | flow.CastOp):
+            return False
+        whole = [v for v in owner.operands if shape_of(v) == owner.shape]
+        if not whole:
+            return False
+        value = next((v for v in whole if isinstance(v.owner, flow.LinearOp)), whole[-1])
+    return False
+
+
+def _norm(op: Norm, insert: Insert, by_statistics: bool) -> SSAValue:
+    x, eps = op.input, op.eps.value.data
+    wide = op.type.with_element("f64" if "f64" in (op.type.dtype, tensor_type(x).dtype) else "f32")
+    moments = isinstance(op, flow.LayerNormOp)
+    if by_statistics:
+        stats = insert(flow.RowStatsOp(x, "moments" if moments else "sumsq", STATS_TILE))
+        columns = op.shape[-1].value
+        value = insert(flow.PointwiseOp("sub", [x, insert(flow.RowMeanOp(stats, columns))], wide)) if moments else x
+        scale = insert(flow.RowScaleOp(stats, "moments" if moments else "sumsq", columns, STATS_TILE, eps))
+    else:
+        last = op.type.rank - 1
+        value = insert(flow.PointwiseOp("sub", [x, insert(flow.ReduceOp("mean", x, [last], wide.element))], wide)) if moments else x
+        square = insert(flow.PointwiseOp("square", [value], wide))
+        variance = insert(flow.ReduceOp("mean", square, [last]))
+        shifted = insert(flow.PointwiseOp("add", [variance, insert(flow.ConstantOp(eps, TensorType.of([], wide.element)))], tensor_type(variance)))
+        scale = insert(flow.PointwiseOp("rsqrt", [shifted]))
+    value = insert(flow.PointwiseOp("mul", [value, scale], wide))
+    weight = op.weight
+    if weight is not None:
+        if isinstance(op, flow.RMSNormOp) and op.unit_offset is not None:
+            one = insert(flow.ConstantOp(1.0, TensorType.of([], wide.element)))
+            weight = insert(flow.PointwiseOp("add", [weight, one], TensorType.of(shape_of(weight), wide.element)))
+        value = insert(flow.PointwiseOp("mul", [value, weight], wide))
+    if isinstance(op, flow.LayerNormOp) and op.bias is not None:
+        value = insert(flow.PointwiseOp("add", [value, op.bias], wide))
+    return insert(flow.CastOp(value, op.type.element)) if op.type != wide else value
+
+
+def _softmax(op: flow.SoftmaxOp, insert: Insert) -> SSAValue:
+    x, axes = op.input, [op.axis.data % op.type.rank]
+    wide = op.type.with_element("f64" if "f64" in (op.type.dtype, tensor_type(x).dtype) else "f32")
+    shifted = insert(flow.PointwiseOp("sub", [x, insert(flow.ReduceOp("max", x, axes, wide.element))], wide))
+    raised = insert(flow.PointwiseOp("exp", [shifted]))
+    total = insert(flow.ReduceOp("sum", raised, axes))
+    return insert(flow.PointwiseOp("div", [raised, total], op.type))

@@ -1,0 +1,46 @@
+"""From recorded times to ratios: each is taken inside one process, the best competitor is the faster one."""
+
+import math
+
+from warpweave.bench.measure import summary
+from warpweave.bench.report import BEGIN, END, geomean, markdown, rows
+
+
+def record(freezing, **medians):
+    case = {"model": "m", "phase": "decode-512", "dtype": "fp32", "threads": 1, "freezing": freezing}
+    return case | {"systems": {name: {"median_ms": ms} for name, ms in medians.items()}}
+
+
+def test_ratios_are_taken_inside_one_process():
+    outcome = {"records": [
+        record(False, eager=40, inductor=30, warpweave=20),
+        record(True, eager=80, inductor=20, warpweave=40),
+    ]}  # fmt: skip
+    (row,) = rows(outcome)
+    assert (row["eager"], row["inductor"], row["freezing"], row["best"]) == (2.0, 1.5, 0.5, 0.5)
+    assert (row["ms"], row["freezing_ms"]) == (20, 20)
+
+
+def test_absent_systems_leave_gaps():
+    (row,) = rows({"records": [record(False, eager=40, inductor=30)]})
+    assert (row["ms"], row["eager"], row["best"], row["eager_ms"]) == (None, None, None, 40)
+
+
+def test_geomean_ignores_gaps():
+    assert math.isclose(geomean([2.0, None, 8.0]), 4.0)
+    assert geomean([None]) is None
+
+
+def test_summary_is_in_milliseconds():
+    found = summary([0.001 * n for n in range(1, 12)])
+    assert (found["median_ms"], found["min_ms"], found["p10_ms"], found["p90_ms"], found["calls"]) == (6, 1, 2, 10, 11)
+
+
+def test_markdown_holds_the_machine_and_the_total():
+    machine = {"cpu": "a CPU", "cores": 2, "flags": ["avx2"], "packages": {"torch": "2.13"}, "commit": "0123456789ab"}
+    outcome = {"machine": machine, "date": "today", "records": [record(False, eager=40, inductor=30, warpweave=20)]}
+    text = markdown(outcome)
+    assert "a CPU, 2 cores (avx2), torch 2.13, today, commit 0123456789" in text
+    assert text.splitlines()[-1] == "| geomean |  |  |  |  |  |  |  | 2.00 | 1.50 |  | 1.50 |"
+    assert BEGIN not in text
+    assert END not in text
