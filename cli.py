@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 
 from . import __version__
+from .commands.failures import Failure, report
 
 COMMANDS = ("compile", "run", "explain", "opt", "targets", "doctor", "cache", "demo")
 
@@ -49,6 +50,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with the code that belongs to how it ended."""
     try:
         code = cli.main(args=arguments, prog_name="warpweave", standalone_mode=False)
+    except Failure as failure:
+        failure.show()
+        sys.exit(failure.code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -58,8 +62,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        from .commands.failures import report
-
         sys.exit(report(error, sys.argv if arguments is None else ["warpweave", *arguments]))
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -19,7 +19,7 @@ from xdsl.ir import Operation, SSAValue
 from .ir import flow, locations, tile
 from .ir.dims import Dim, product
 from .ir.layout import Layout, resolve
-from .ir.signature import dim_of, kind_of, outputs_of, role_of
+from .ir.signature import dim_of, kind_of, mutations_of, output_strides_of, outputs_of, role_of
 from .ir.types import BITS, TensorType, tensor_type
 from .ir.verify import constant_ops
 from .runtime.artifact import (
@@ -158,7 +158,7 @@ class Planner:
                 return [self._ref(v, refs) for v in op.arguments]
             if isinstance(op, func.CallOp):
                 callee = self.functions[op.callee.root_reference.data]
-                inner = {
+                inner: dict[SSAValue, Ref] = {
                     arg: ref
                     for arg, v in zip(callee.body.block.args, op.arguments, strict=True)
                     if (ref := self._ref(v, refs)) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -39,6 +39,22 @@ def publish(report: dict[str, Any]) -> None:
         _reports.append(report)
 
 
+def publish_failure(name: str, kind: str, error: Exception) -> None:
+    """The report of a graph that runs in PyTorch whole because compiling it failed."""
+    empty = describe_nothing(name)
+    publish({**empty, "kind": kind, "error": f"{type(error).__name__}: {error}"})
+
+
+def describe_nothing(name: str) -> dict[str, Any]:
+    """A report with every key and nothing in it."""
+    return {
+        "name": name, "kind": "", "error": None, "kernels": [], "kernels_per_layer": 0, "ops": 0, "supported": 0,
+        "fallbacks": [], "aten_calls": 0, "ledger": [], "compile_s": {},
+        "cache": {"hit": False, "kernels": 0, "compiled": 0, "differs": None},
+        "bytes_moved": {"before": "0", "after": "0"}, "packed_bytes": 0,
+    }  # fmt: skip
+
+
 class UnsupportedError(Exception):
     """Operators that would be left to PyTorch, under `strict`; `fallbacks` lists all of them."""
 
@@ -57,7 +73,7 @@ class Phases:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
+    def __call__(self, phase: str) -> Generator[None]:
         start = time.perf_counter()
         try:
             yield
@@ -135,7 +151,7 @@ def describe(
     missed = [lookup for lookup in program.lookups if not lookup.hit]
     after = sum((row["bytes"] for row in rows), Dim())
     return {
-        "name": name,
+        **describe_nothing(name),
         "kernels": kernels,
         "kernels_per_layer": max(layers.values(), default=0),
         "ops": before.ops,

@@ -33,7 +33,6 @@ def llama(dtype: torch.dtype = torch.float32, layers: int = 4) -> nn.Module:
         num_key_value_heads=4,
         vocab_size=8192,
         max_position_embeddings=2048,
-        attn_implementation="sdpa",
     )
     return _random(LlamaForCausalLM, config, dtype)
 
@@ -42,7 +41,7 @@ def gpt2(dtype: torch.dtype = torch.float32) -> nn.Module:
     """GPT-2 small (12 layers, hidden 768) with random weights."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    return _random(GPT2LMHeadModel, GPT2Config(attn_implementation="sdpa"), dtype)
+    return _random(GPT2LMHeadModel, GPT2Config(), dtype)
 
 
 def minilm(dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -94,7 +93,7 @@ def static_cache(model: nn.Module, length: int) -> Any:
         num_heads=heads,
         head_dim=config.hidden_size // config.num_attention_heads,
         dtype=next(model.parameters()).dtype,
-        device="cpu",
+        device=torch.device("cpu"),
     )
     return cache
 

@@ -16,31 +16,36 @@ from ..runtime import errors
 
 OK, COMPILE_ERROR, USAGE, UNSUPPORTED, MISMATCH, INCOMPATIBLE, BUG = 0, 1, 2, 3, 4, 5, 70
 
-_CODES: tuple[tuple[type[Exception], int], ...] = (
-    (errors.BundleError, INCOMPATIBLE),
-    (errors.ArgumentError, USAGE),
-    (errors.ProgramError, COMPILE_ERROR),
-)
-
-
 class Failure(click.ClickException):
     """A command's own failure, said in words, with one of the exit codes above."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.code = code
+
+
+def known_code(error: Exception) -> int | None:
+    """The exit code of an error that we raise on purpose, or that tracing a user's model raises; else None."""
+    from ..options import OptionError
+    from ..report import UnsupportedError
+
+    codes: tuple[tuple[type[Exception], int], ...] = (
+        (errors.BundleError, INCOMPATIBLE),
+        (errors.ArgumentError, USAGE),
+        (errors.ProgramError, COMPILE_ERROR),
+        (OptionError, USAGE),
+        (UnsupportedError, UNSUPPORTED),
+    )
+    traced = type(error).__module__.startswith(("torch._dynamo", "torch._export", "torch.export"))
+    return next((code for kind, code in codes if isinstance(error, kind)), COMPILE_ERROR if traced else None)
 
 
 def report(error: Exception, arguments: list[str]) -> int:
     """Says what happened and returns the exit code. An error of no known kind is a bug, and leaves a reproducer."""
-    for kind, code in _CODES:
-        if isinstance(error, kind):
-            click.echo(f"error: {error}", err=True)
-            return code
-    stated = getattr(error, "exit_code", None)
-    if isinstance(stated, int):
+    code = known_code(error)
+    if code is not None:
         click.echo(f"error: {error}", err=True)
-        return stated
+        return code
     path = write_reproducer(error, arguments)
     click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
     click.echo(f"  where: {_innermost(error)}\n  next:  report this with {path}", err=True)

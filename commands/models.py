@@ -58,7 +58,9 @@ def _unpack(name: str, made: Any) -> Model:
             return Model(name, module, tuple(args), kwargs)
         case (module, tensor) if hasattr(tensor, "__dlpack__"):
             return Model(name, module, (tensor,), {})
-    raise Failure(f"{name} returned {type(made).__name__}; expected (model, inputs) or (model, args, kwargs).", USAGE)
+        case _:
+            kind = type(made).__name__
+            raise Failure(f"{name} returned {kind}; expected (model, inputs) or (model, args, kwargs).", USAGE)
 
 
 def _import(source: str) -> ModuleType:

@@ -9,8 +9,8 @@ import click
     add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(arguments: tuple[str, ...]) -> int | None:
+def command(arguments: tuple[str, ...]) -> int:
     """Parse, verify, transform and print IR; takes xdsl-opt's options."""
-    from ..ir.opt import main
+    from ..universe import opt
 
-    return main(list(arguments))
+    return opt(list(arguments))

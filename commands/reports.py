@@ -87,11 +87,13 @@ def _number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _bytes(value: Any) -> str:
-    if not isinstance(value, int | float):
-        return str(value)
+def _bytes(value: str | float) -> str:
+    """Of an expression over symbolic sizes: its text."""
+    if isinstance(value, str) and not value.isdigit():
+        return f"({value}) B"
+    value = float(value)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(value) < 1024 or unit == "GiB":
             return f"{value:.1f} {unit}"
         value /= 1024
-    return str(value)
+    raise AssertionError("the last unit holds everything")

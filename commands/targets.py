@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from .render import as_json, table
@@ -14,7 +16,7 @@ def command(json_: bool) -> None:
     from ..runtime.cpu import ISA_FLAGS, ISAS, best_isa, supports
 
     best = best_isa()
-    found = [
+    found: list[dict[str, Any]] = [
         {"target": f"cpu-{isa}", "runs_here": supports(isa), "chosen": isa == best, "needs": sorted(needs),
          "flags": list(ISA_FLAGS[isa])}
         for isa, needs in ISAS.items()

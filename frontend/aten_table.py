@@ -6,6 +6,7 @@ from . import (
     aten_contractions,
     aten_creation,
     aten_gradients,
+    aten_indexing,
     aten_pointwise,
     aten_reductions,
     aten_views,
@@ -21,5 +22,6 @@ GROUPS = (
     aten_contractions,
     aten_writes,
     aten_gradients,
+    aten_indexing,
 )
 TABLE: dict[str, Rule] = {target: rule for group in GROUPS for target, rule in group.RULES.items()}

@@ -74,7 +74,7 @@ def sources(gm: GraphModule, inputs: Sequence[Any]) -> list[Placeholder]:
     for node, value in zip(nodes, inputs, strict=True):
         source = source_name(node)
         held = isinstance(value, torch.nn.Parameter) or (
-            isinstance(value, torch.Tensor) and bool(re.search(r"\._(buffers|parameters|modules)\[", source))
+            isinstance(value, torch.Tensor) and held_by_module(source)
         )
         found.append(Placeholder(readable(source), "weight" if held else "input"))
     return found
@@ -87,6 +87,34 @@ def source_name(node: Node) -> str:
         return node.name
     name = source.name
     return name() if callable(name) else name
+
+
+def settle_floats(gm: GraphModule) -> None:
+    """Python floats that modules hold (eps, scales) become constants, guarded by their value.
+
+    Under `dynamic=True` Dynamo makes every float an input; AOTAutograd would find some it cannot keep and have Dynamo
+    start again. Here Dynamo starts again before AOTAutograd, with all floats of modules settled: they do not change from
+    call to call. Raises TensorifyScalarRestartAnalysis for Dynamo to catch.
+    """
+    try:
+        from torch._dynamo.exc import TensorifyScalarRestartAnalysis
+        from torch._dynamo.symbolic_convert import TensorifyState
+    except ImportError:
+        return
+    unsettled: list[str] = []
+    for node in gm.graph.find_nodes(op="placeholder"):
+        memo = getattr(node.meta.get("example_value"), "item_memo", None)
+        name = getattr(getattr(getattr(memo, "node", None), "_expr", None), "name", None)
+        if name and held_by_module(source_name(node)) and not TensorifyState.should_specialize(name):
+            unsettled.append(name)
+    for name in unsettled:
+        TensorifyState.specialize(name)
+    if unsettled:
+        raise TensorifyScalarRestartAnalysis
+
+
+def held_by_module(source: str) -> bool:
+    return bool(re.search(r"\._(buffers|parameters|modules)\[", source)) or "L['self']." in source
 
 
 def placeholders(gm: GraphModule, outer: Sequence[Placeholder]) -> list[Placeholder]:
@@ -114,6 +142,7 @@ def capture(gm: GraphModule, inputs: Sequence[Any], compile_graph: Compile) -> C
     """
     from torch._dynamo.backends.common import aot_autograd
 
+    settle_floats(gm)
     outer = sources(gm, inputs)
     forward_inputs: dict[str, Placeholder] = {}
     keep = contextlib.ExitStack()

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntAttr, ModuleOp, StringAttr, UnitAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Block, BlockArgument, Region, SSAValue
 
 from ..ir import flow
 from ..ir.dims import Dim
@@ -152,7 +152,7 @@ class _Importer:
         args, kwargs = self.mapped(node.args), self.mapped(node.kwargs)
         results = self.imported(target, args, kwargs)
         if isinstance(results, str):
-            self.builder.ops = []
+            self.builder.abandon()
             results = self.left_to_pytorch(target, args, kwargs, results)
         for op in self.builder.ops:
             self.block.add_op(op)
@@ -232,16 +232,23 @@ class _Importer:
         check_bound(self.placeholders, self.symbols)
         pairs: list[ArrayAttr[IntAttr]] = []
         for argument, value in self.mutations.items():
-            mark_in_place(argument, value)
             pairs.append(ArrayAttr([IntAttr(len(self.returned)), IntAttr(argument.index)]))
             self.returned.append(value)
         self.block.add_op(ReturnOp(*self.returned))
+        erase_unused(self.block)
         types = FunctionType.from_lists([a.type for a in self.block.args], [v.type for v in self.returned])
         function = FuncOp("main", types, Region(self.block), arg_attrs=ArrayAttr(self.arguments))
         function.attributes["weave.outputs"] = ArrayAttr(StringAttr(o) for o in self.outputs)
         function.attributes["weave.output_strides"] = ArrayAttr(dims_attr(s) for s in self.strides)
         function.attributes["weave.mutations"] = ArrayAttr(pairs)
         return ModuleOp([function])
+
+
+def erase_unused(block: Block) -> None:
+    """Drop pure ops whose results nobody reads."""
+    for op in reversed(list(block.ops)):
+        if isinstance(op, flow.FlowOp) and not op.result.uses.get_length():
+            op.erase()
 
 
 def contiguous(value: torch.Tensor) -> bool:
@@ -327,22 +334,3 @@ def check_bound(placeholders: Sequence[Node], symbols: Symbols) -> None:
     missing = set(symbols.names.values()) - bound_names
     if missing:
         raise GraphUnsupportedError(f"the sizes {', '.join(sorted(missing))} are no argument's own")
-
-
-def mark_in_place(argument: BlockArgument, value: Value) -> None:
-    """Appends whose cache is read by nobody else write into it: from the stored value back to the argument."""
-    chain: list[flow.KVAppendOp] = []
-    while isinstance(value.owner, flow.KVAppendOp):
-        chain.append(value.owner)
-        value = value.owner.cache
-    alone = all(only_use(op.cache, op) for op in chain)
-    if chain and value is argument and alone:
-        for op in chain:
-            op.in_place = UnitAttr()
-
-
-def only_use(value: Value, op: Operation) -> bool:
-    uses = list(value.uses)
-    return len(uses) == 1 and uses[0].operation is op
-
-

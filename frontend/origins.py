@@ -46,7 +46,12 @@ def module_path(meta: dict[str, Any]) -> str:
 
 def source_line(meta: dict[str, Any]) -> tuple[str, int]:
     """(file, line) of the innermost frame outside PyTorch, relative to site-packages; ("", 0) where unknown."""
-    for file, line in reversed(_FRAME.findall(meta.get("stack_trace") or "")):
+    return _innermost_frame(meta.get("stack_trace") or "")
+
+
+@lru_cache(maxsize=4096)
+def _innermost_frame(trace: str) -> tuple[str, int]:
+    for file, line in reversed(_FRAME.findall(trace)):
         short = _PACKAGES.sub("", file)
         if not short.startswith("torch/"):
             return short, int(line)

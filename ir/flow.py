@@ -75,7 +75,7 @@ def _texts(shape: Sequence[Dim]) -> str:
 class FlowOp(IRDLOperation):
     """Base of the ops with one result."""
 
-    assembly_format: ClassVar[str] = _FORMAT
+    assembly_format: ClassVar[str | None] = _FORMAT
     irdl_options = (ParsePropInAttrDict(),)
     result = result_def(TensorType)
     traits = traits_def(Pure())
@@ -97,7 +97,7 @@ class PointwiseOp(FlowOp):
     """`kind` (a row of `POINTWISE`) of the numpy-broadcast operands."""
 
     name = "flow.pointwise"
-    assembly_format: ClassVar[str] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
     kind = prop_def(StringAttr)
     inputs = var_operand_def(TensorType)
 
@@ -143,7 +143,7 @@ class ConstantOp(FlowOp):
     """A tensor filled with one number (infinities and NaN included; exact for ints below 2**53 — wider ints use `int_value`)."""
 
     name = "flow.constant"
-    assembly_format: ClassVar[str] = "attr-dict `:` type($result)"
+    assembly_format: ClassVar[str | None] = "attr-dict `:` type($result)"
     value = prop_def(Float)
     int_value = opt_prop_def(IntegerAttr)
 
@@ -165,7 +165,7 @@ class DimValueOp(FlowOp):
     """A rank-0 integer tensor holding the value of a symbolic dimension expression."""
 
     name = "flow.dim_value"
-    assembly_format: ClassVar[str] = "attr-dict `:` type($result)"
+    assembly_format: ClassVar[str | None] = "attr-dict `:` type($result)"
     dim = prop_def(DimAttr)
 
     def __init__(self, dim: DimLike, element: Attribute | str = "i64"):
@@ -177,7 +177,7 @@ class IotaOp(FlowOp):
     """`start + step * index` along `axis` of the result."""
 
     name = "flow.iota"
-    assembly_format: ClassVar[str] = "attr-dict `:` type($result)"
+    assembly_format: ClassVar[str | None] = "attr-dict `:` type($result)"
     axis = prop_def(IntAttr)
     start = prop_def(DimAttr)
     step = prop_def(IntAttr)
@@ -328,7 +328,7 @@ class ReduceOp(FlowOp):
     """`kind` over `axes`, which stay as dims of 1 (a reshape drops them)."""
 
     name = "flow.reduce"
-    assembly_format: ClassVar[str] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
     input = operand_def(TensorType)
     kind = prop_def(StringAttr)
     axes = prop_def(ArrayAttr[IntAttr])
@@ -374,7 +374,7 @@ class RMSNormOp(FlowOp):
     """x · rsqrt(mean(x²) + eps) · weight over the last dim (Zhang and Sennrich, 2019). `unit_offset`: (1 + weight), as Gemma."""
 
     name = "flow.rms_norm"
-    assembly_format: ClassVar[str] = optional_format(["input"], ["weight"])
+    assembly_format: ClassVar[str | None] = optional_format(["input"], ["weight"])
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     input = operand_def(TensorType)
     weight = opt_operand_def(TensorType)
@@ -406,7 +406,7 @@ class LayerNormOp(FlowOp):
     """(x − mean) · rsqrt(var + eps) · weight + bias over the last dim (Ba et al., 2016); var is the biased one."""
 
     name = "flow.layer_norm"
-    assembly_format: ClassVar[str] = optional_format(["input"], ["weight", "bias"])
+    assembly_format: ClassVar[str | None] = optional_format(["input"], ["weight", "bias"])
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     input = operand_def(TensorType)
     weight = opt_operand_def(TensorType)
@@ -513,7 +513,7 @@ class LinearOp(FlowOp):
     """x [.., K] · weightᵀ [K, N] + bias [N]; accumulated in f32 (f64 for f64)."""
 
     name = "flow.linear"
-    assembly_format: ClassVar[str] = optional_format(["input", "weight"], ["bias"])
+    assembly_format: ClassVar[str | None] = optional_format(["input", "weight"], ["bias"])
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     input = operand_def(TensorType)
     weight = operand_def(TensorType)
@@ -608,7 +608,7 @@ class AttentionOp(FlowOp):
     """
 
     name = "flow.attention"
-    assembly_format: ClassVar[str] = optional_format(["query", "key", "value"], ["mask", "sinks"])
+    assembly_format: ClassVar[str | None] = optional_format(["query", "key", "value"], ["mask", "sinks"])
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     query = operand_def(TensorType)
     key = operand_def(TensorType)
@@ -715,7 +715,7 @@ class AtenOp(IRDLOperation):
     """
 
     name = "flow.aten"
-    assembly_format: ClassVar[str] = "$target operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "$target operands attr-dict `:` functional-type(operands, results)"
     irdl_options = (ParsePropInAttrDict(),)
     target = prop_def(StringAttr)
     arguments = prop_def(StringAttr)

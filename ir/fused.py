@@ -126,7 +126,7 @@ class GemmOp(KernelOp):
     """
 
     name = "fused.gemm"
-    assembly_format: ClassVar[str] = (
+    assembly_format: ClassVar[str | None] = (
         "$a `:` type($a) `weights` $weights `:` type($weights) (`sides` $sides^ `:` type($sides))? attr-dict-with-keyword $region `->` type($outputs)"
     )
     a = operand_def(TensorType)
@@ -176,7 +176,7 @@ class MapOp(KernelOp):
 
     name = "fused.map"
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format: ClassVar[str] = (
+    assembly_format: ClassVar[str | None] = (
         "($inputs^ `:` type($inputs))? attr-dict-with-keyword $region `->` type($outputs)"
     )
     inputs = var_operand_def(TensorType)
@@ -197,7 +197,7 @@ class AttentionKernelOp(IRDLOperation):
     """`flow.attention` as one kernel; operands may be strided views (a KV cache is read in place)."""
 
     name = "fused.attention"
-    assembly_format: ClassVar[str] = AttentionOp.assembly_format
+    assembly_format: ClassVar[str | None] = AttentionOp.assembly_format
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     query = operand_def(TensorType)
     key = operand_def(TensorType)
@@ -229,7 +229,7 @@ class MatmulKernelOp(IRDLOperation):
     """A batched `flow.matmul` as one kernel; operands may be strided views."""
 
     name = "fused.matmul"
-    assembly_format: ClassVar[str] = "operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "operands attr-dict `:` functional-type(operands, results)"
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     result = result_def(TensorType)
@@ -244,7 +244,7 @@ class CopyOp(IRDLOperation):
     """The operands laid one after the other along `axis` in a new contiguous tensor: a copy (one operand) or a concatenation."""
 
     name = "fused.copy"
-    assembly_format: ClassVar[str] = "operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "operands attr-dict `:` functional-type(operands, results)"
     irdl_options = (ParsePropInAttrDict(),)
     inputs = var_operand_def(TensorType)
     axis = prop_def(IntAttr)

@@ -17,7 +17,7 @@ from .dims import Dim, DimLike, product
 from .signature import is_weight, strides_of
 from .types import shape_of
 
-ONE = Dim.of(1)
+ONE, ZERO = Dim.of(1), Dim()
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Layout:
 
     sizes: tuple[Dim, ...]
     strides: tuple[Dim, ...]
-    offset: Dim = Dim()
+    offset: Dim = ZERO
 
     @staticmethod
     def contiguous(shape: Sequence[DimLike]) -> Layout:
@@ -60,7 +60,7 @@ class Layout:
         """The same elements in row-major order under another shape; None where no strides give it."""
         if self.is_contiguous:
             return Layout(tuple(shape), Layout.contiguous(shape).strides, self.offset)
-        chunks = self._chunks()
+        chunks = self.chunks
         strides: list[Dim] = []
         rest, step = chunks.pop() if chunks else (ONE, ONE)
         for size in reversed(shape):
@@ -73,7 +73,8 @@ class Layout:
             rest, step = left, step * size
         return Layout(tuple(shape), tuple(reversed(strides)), self.offset) if rest == ONE and not chunks else None
 
-    def _chunks(self) -> list[tuple[Dim, Dim]]:
+    @property
+    def chunks(self) -> list[tuple[Dim, Dim]]:
         """(size, stride) of the longest runs of dims that one stride walks; dims of one element dropped."""
         chunks: list[tuple[Dim, Dim]] = []
         for size, stride in zip(self.sizes, self.strides, strict=True):
@@ -150,8 +151,7 @@ def in_place_operand(value: SSAValue) -> SSAValue | None:
         return op.cache if op.in_place is not None else None
     if isinstance(op, fused.GemmOp | fused.MapOp):
         append = op.yielded[value.index].owner
-        if isinstance(append, flow.KVAppendOp) and append.in_place is not None and isinstance(append.cache, BlockArgument):
-            inputs = [op.a, *op.weights, *op.sides] if isinstance(op, fused.GemmOp) else list(op.inputs)
-            # a GEMM's block has accumulators where the operation has `a` and its weights
-            return inputs[append.cache.index + (1 if isinstance(op, fused.GemmOp) else 0)]
+        cache = append.cache if isinstance(append, flow.KVAppendOp) and append.in_place is not None else None
+        # a GEMM's block has one argument for each weight, none for `a`
+        return op.operands[cache.index + isinstance(op, fused.GemmOp)] if isinstance(cache, BlockArgument) else None
     return None

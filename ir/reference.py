@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from xdsl.dialects import func
@@ -86,7 +86,7 @@ class Evaluator:
     def block(self, block: Block, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The values that the block's terminator takes."""
         env: dict[SSAValue, torch.Tensor] = dict(zip(block.args, args, strict=True))
-        uses = {value: value.uses.get_length() for op in block.ops for value in op.results}
+        uses: dict[SSAValue, int] = {value: value.uses.get_length() for op in block.ops for value in op.results}
         for op in block.ops:
             operands = [env[v] for v in op.operands]
             if isinstance(op, func.ReturnOp | fused.YieldOp):
@@ -305,7 +305,7 @@ def decode_arguments(
         if isinstance(node, list):
             return [decode(n) for n in node]
         if isinstance(node, dict):
-            ((tag, value),) = node.items()
+            [(tag, value)] = cast("dict[str, Any]", node).items()
             return leaves[tag](value)
         return node
 

@@ -152,7 +152,8 @@ class Interpreter:
             case tile.ConvertOp():
                 return self.convert(values[op.input], element_of(op.result))
             case tile.FillOp():
-                return torch.full(tile.tile_shape(op.result), op.value.value.data).to(self.dtype(element_of(op.result)))
+                filled = torch.full(tile.tile_shape(op.result), op.value.value.data, dtype=torch.float64)
+                return filled.to(self.dtype(element_of(op.result)))
             case tile.SplatOp():
                 return torch.tensor([[values[op.input]]])
             case tile.IotaOp():

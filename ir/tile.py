@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.dialects.builtin import ArrayAttr, IndexType, IntAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr, UnitAttr, VectorType, f32, i1, i64
-from xdsl.ir import Attribute, Block, BlockArgument, Data, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
+from xdsl.ir import Attribute, Block, Data, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -32,10 +32,10 @@ from xdsl.irdl import (
 )
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
-from xdsl.traits import IsTerminator, NoTerminator, Pure
+from xdsl.traits import NoTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
-from .dims import Dim, DimLike, product
+from .dims import Dim, DimLike
 from .flow import REDUCTIONS, Float, optional_format, real
 from .pointwise import POINTWISE
 from .types import DTYPE_NAMES, DimAttr, TensorType, dims_attr, parse_dim, print_dim
@@ -164,7 +164,7 @@ class KernelOp(IRDLOperation):
 
     name = "tile.kernel"
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format: ClassVar[str] = "$sym_name attr-dict-with-keyword $region"
+    assembly_format: ClassVar[str | None] = "$sym_name attr-dict-with-keyword $region"
     sym_name = prop_def(SymbolNameConstraint())
     kind = prop_def(StringAttr)
     symbols = prop_def(ArrayAttr[StringAttr])
@@ -201,7 +201,7 @@ class ParallelOp(IRDLOperation):
 
     name = "tile.parallel"
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format: ClassVar[str] = "attr-dict-with-keyword $region"
+    assembly_format: ClassVar[str | None] = "attr-dict-with-keyword $region"
     batch = prop_def(DimAttr)
     rows = prop_def(DimAttr)
     columns = prop_def(DimAttr)
@@ -234,7 +234,7 @@ class ParallelOp(IRDLOperation):
 class TileOp(IRDLOperation):
     """Base of the ops that give one tile."""
 
-    assembly_format: ClassVar[str] = "operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "operands attr-dict `:` functional-type(operands, results)"
     irdl_options = (ParsePropInAttrDict(),)
     result = result_def(VectorType)
     traits = traits_def(Pure())
@@ -245,7 +245,7 @@ class SizeOp(IRDLOperation):
     """The value of a dim expression over the kernel's symbols, as an index."""
 
     name = "tile.size"
-    assembly_format: ClassVar[str] = "attr-dict `:` type($result)"
+    assembly_format: ClassVar[str | None] = "attr-dict `:` type($result)"
     irdl_options = (ParsePropInAttrDict(),)
     dim = prop_def(DimAttr)
     result = result_def(IndexType)
@@ -263,7 +263,7 @@ class LoadOp(TileOp):
     """
 
     name = "tile.load"
-    assembly_format: ClassVar[str] = optional_format(["buffer", "row", "column"], ["batch", "index"])
+    assembly_format: ClassVar[str | None] = optional_format(["buffer", "row", "column"], ["batch", "index"])
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     buffer = operand_def(BufferType)
     row = operand_def(IndexType)
@@ -285,7 +285,7 @@ class StoreOp(IRDLOperation):
     """The tile written to `buffer` at (row, column), rounded to its element type; rows and columns beyond the sizes are not written."""
 
     name = "tile.store"
-    assembly_format: ClassVar[str] = optional_format(["value", "buffer", "row", "column"], ["batch", "index"], "")
+    assembly_format: ClassVar[str | None] = optional_format(["value", "buffer", "row", "column"], ["batch", "index"], "")
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     value = operand_def(VectorType)
     buffer = operand_def(BufferType)
@@ -304,7 +304,7 @@ class LoadIndexOp(IRDLOperation):
     """One integer of an i64, i32 or i1 buffer at `position`, as an index (0 where it lies beyond `size`)."""
 
     name = "tile.load_index"
-    assembly_format: ClassVar[str] = "operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "operands attr-dict `:` functional-type(operands, results)"
     irdl_options = (ParsePropInAttrDict(),)
     buffer = operand_def(BufferType)
     position = operand_def(IndexType)
@@ -341,7 +341,7 @@ class PointwiseOp(TileOp):
     """`kind` (a row of `POINTWISE`) of the broadcast tiles."""
 
     name = "tile.pointwise"
-    assembly_format: ClassVar[str] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
     kind = prop_def(StringAttr)
     inputs = var_operand_def(VectorType)
 
@@ -380,7 +380,7 @@ class FillOp(TileOp):
     """Every element `value`."""
 
     name = "tile.fill"
-    assembly_format: ClassVar[str] = "attr-dict `:` type($result)"
+    assembly_format: ClassVar[str | None] = "attr-dict `:` type($result)"
     value = prop_def(Float)
 
     def __init__(self, value: float, result: VectorType):
@@ -417,7 +417,7 @@ class ReduceOp(TileOp):
     """
 
     name = "tile.reduce"
-    assembly_format: ClassVar[str] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "`<` $kind `>` operands attr-dict `:` functional-type(operands, results)"
     kind = prop_def(StringAttr)
     group = opt_prop_def(IntAttr)
     input = operand_def(VectorType)
@@ -494,7 +494,7 @@ class LaunchOp(IRDLOperation):
 
     name = "tile.launch"
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format: ClassVar[str] = "$kernel operands attr-dict `:` functional-type(operands, results)"
+    assembly_format: ClassVar[str | None] = "$kernel operands attr-dict `:` functional-type(operands, results)"
     kernel = prop_def(SymbolRefAttr)
     dims = prop_def(ArrayAttr[DimAttr])
     in_place = prop_def(ArrayAttr[ArrayAttr[IntAttr]])

@@ -108,7 +108,7 @@ def _join(op: Operation, graph: Graph, gemms: Sequence[Gemm], ledger: Ledger) ->
             gemm.segments.update((r, segments) for r in op.results)
             return
         refusals.append(refusal)
-    if refusals and isinstance(op, fused.EPILOGUE_OPS) and not isinstance(op, flow.VIEWS):
+    if refusals and isinstance(op, fused.EPILOGUE_OPS) and not isinstance(op, (*flow.VIEWS, flow.RowScaleOp, flow.RowMeanOp)):
         ledger.refuse(RULE, where(op), refusals[0])
 
 

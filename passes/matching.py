@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import LocationAttr, ModuleOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ..ir.dims import Dim
-from ..ir.flow import BroadcastOp, CastOp, ConstantOp, FlowOp, PointwiseOp, ReshapeOp
+from ..ir.flow import BroadcastOp, CastOp, ConstantOp, FlowOp, PointwiseOp, ReshapeOp, SliceOp
 from ..ir.locations import fuse_ops, modules
 from ..ir.types import BITS, DTYPE_NAMES, is_float, shape_of, tensor_type
 
@@ -104,6 +104,46 @@ def vector(value: SSAValue, size: Dim) -> SSAValue | None:
             value = owner.input
         else:
             return None
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a chain of slices reads of `base`, casts to f32 apart: along each dim `start, start + step, …`."""
+
+    base: SSAValue
+    starts: tuple[Dim, ...]
+    steps: tuple[int, ...]
+    shape: tuple[Dim, ...]
+
+    @staticmethod
+    def of(value: SSAValue) -> Window:
+        value = without_widening(value)
+        op = producer(value, SliceOp)
+        if op is None:
+            shape = shape_of(value)
+            return Window(value, (Dim(),) * len(shape), (1,) * len(shape), shape)
+        outer = Window.of(op.input)
+        starts = [a + b.data * k for a, b, k in zip(outer.starts, op.starts, outer.steps, strict=True)]
+        steps = [k * s.data for k, s in zip(outer.steps, op.steps, strict=True)]
+        return Window(outer.base, tuple(starts), tuple(steps), op.shape)
+
+    def columns(self, whole: Window) -> tuple[Dim, int] | None:
+        """(start, step) where this is `whole[..., start::step]`; None where it is something else."""
+        step = whole.steps[-1] if whole.steps else 1
+        start = (self.starts[-1] - whole.starts[-1]).exact_div(step) if self.starts and whole.starts else None
+        same_rows = (self.starts[:-1], self.steps[:-1], self.shape[:-1]) == (whole.starts[:-1], whole.steps[:-1], whole.shape[:-1])
+        if self.base is not whole.base or not same_rows or start is None or self.steps[-1] % step:
+            return None
+        return start, self.steps[-1] // step
+
+    def widened(self, columns: Dim) -> Window:
+        """The same rows with this many columns."""
+        return Window(self.base, self.starts, self.steps, (*self.shape[:-1], columns))
+
+    def read(self, emit: Before) -> SSAValue:
+        """The value of the window."""
+        whole = self.shape == shape_of(self.base) and all(s == Dim() for s in self.starts)
+        return self.base if whole else emit(SliceOp(self.base, self.starts, self.shape, self.steps))
 
 
 def where(op: Operation) -> str:

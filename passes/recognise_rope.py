@@ -16,12 +16,13 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from ..ir.dims import Dim
-from ..ir.flow import BroadcastOp, CastOp, ConcatOp, PointwiseOp, ReshapeOp, RopeOp, SliceOp, TransposeOp
+from ..ir.flow import BroadcastOp, CastOp, ConcatOp, PointwiseOp, ReshapeOp, RopeOp, TransposeOp
 from ..ir.ledger import Ledger, Refusal
 from ..ir.types import broadcast_shapes, shape_of, tensor_type
 from .matching import (
     ONE,
     Before,
+    Window,
     either_order,
     functions,
     padded,
@@ -43,7 +44,7 @@ HEADS_FIRST = (0, 2, 1, 3)
 class Rope:
     """A rotation found in the graph: `root` is the last op of it, `doubled` says that cos and sin have half the width."""
 
-    value: SSAValue
+    x: Window
     cos: SSAValue
     sin: SSAValue
     kind: Kind
@@ -70,20 +71,23 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             if refusal is not None:
                 ledger.refuse(RULE, where(rope.root), refusal)
                 continue
-            turned = f"{rope.width} of {shape_of(rope.value)[-1]} columns, {rope.kind}"
+            turned = f"{rope.width} of {rope.x.shape[-1]} columns, {rope.kind}"
             ledger.take(RULE, where(rope.root), turned, bound=BOUND)
             _rewrite(rope)
 
 
 def why_not(rope: Rope) -> Refusal | None:
-    if len(shape_of(rope.value)) != 4:
-        return Refusal(f"x has rank {len(shape_of(rope.value))}, not 4", "x as [B, S, H, d] or [B, H, S, d]")
+    if len(rope.x.shape) != 4:
+        return Refusal(f"x has rank {len(rope.x.shape)}, not 4", "x as [B, S, H, d] or [B, H, S, d]")
     if shape_of(rope.cos)[-1] != shape_of(rope.sin)[-1]:
         return Refusal("cos and sin differ in width")
     if _heads_axis(rope) is None:
-        shapes = ", ".join("x".join(map(str, shape_of(v))) for v in (rope.value, rope.cos, rope.sin))
+        shapes = ", ".join("x".join(map(str, s)) for s in (rope.x.shape, shape_of(rope.cos), shape_of(rope.sin)))
         return Refusal(f"cos and sin are not one row a position, the same for all heads ({shapes})")
     return None
+
+
+# ---- finding ---------------------------------------------------------------------------------------------------
 
 
 def _find_sum(op: PointwiseOp) -> Rope | None:
@@ -95,35 +99,38 @@ def _find_sum(op: PointwiseOp) -> Rope | None:
         if straight is None or turned is None:
             continue
         for rotated, sin in either_order(turned):
-            found = _rotated(rotated)
-            for x, cos in either_order(straight) if found is not None else ():
-                if without_widening(x) is found[0]:
-                    rope = Rope(found[0], cos, sin, found[1], op, matched=[straight, turned])
-                    return rope if rope.width == shape_of(found[0])[-1] else None
+            parts = _rotated(rotated)
+            for value, cos in either_order(straight) if parts is not None else ():
+                x = Window.of(value)
+                if x.shape[-1:] == shape_of(cos)[-1:] and _is_turned(parts, x):
+                    return Rope(x, cos, sin, parts[2], op, matched=[straight, turned])
     return None
 
 
-def _rotated(value: SSAValue) -> tuple[SSAValue, Kind] | None:
-    """(x, kind) where `value` is x turned by a right angle."""
+def _rotated(value: SSAValue) -> tuple[Window, Window, Kind] | None:
+    """(the negated part, the other part, kind) where `value` joins two parts as a turn by a right angle does."""
     value = without_widening(value)
     interleaved = isinstance(value.owner, ReshapeOp)
-    pairs = producer(_through_reshapes(value) if interleaved else value, ConcatOp)
+    pairs = producer(_before_reshapes(value) if interleaved else value, ConcatOp)
     if pairs is None or len(pairs.inputs) != 2 or pairs.axis.data != pairs.type.rank - 1:
         return None
     if interleaved and (pairs.shape[-1] != Dim.of(2) or pairs.shape[-2] * 2 != shape_of(value)[-1]):
         return None
-    negated = pointwise(_through_reshapes(pairs.inputs[0]), "neg")
+    negated = pointwise(_before_reshapes(pairs.inputs[0]), "neg")
     if negated is None:
         return None
-    second, first = _through_reshapes(negated.inputs[0]), _through_reshapes(pairs.inputs[1])
-    x, columns = _columns(second), _columns(first)
-    if x is None or columns is None or x[0] is not columns[0]:
-        return None
-    half = _half(x[0])
-    expected = [(Dim.of(1), 2), (Dim(), 2)] if interleaved else [(half, 1), (Dim(), 1)]
-    if half is None or [x[1:], columns[1:]] != expected or not (shape_of(second)[-1] == shape_of(first)[-1] == half):
-        return None
-    return without_widening(x[0]), "interleaved" if interleaved else "half"
+    second, first = _before_reshapes(negated.inputs[0]), _before_reshapes(pairs.inputs[1])
+    return Window.of(second), Window.of(first), "interleaved" if interleaved else "half"
+
+
+def _is_turned(parts: tuple[Window, Window, Kind], x: Window) -> bool:
+    """Whether the two parts are the halves, or the odd and even columns, of x."""
+    second, first, kind = parts
+    half = x.shape[-1].exact_div(2)
+    if half is None or not second.shape[-1] == first.shape[-1] == half:
+        return False
+    expected = ((Dim.of(1), 2), (Dim(), 2)) if kind == "interleaved" else ((half, 1), (Dim(), 1))
+    return (second.columns(x), first.columns(x)) == expected
 
 
 def _find_halves(op: ConcatOp) -> Rope | None:
@@ -134,18 +141,16 @@ def _find_halves(op: ConcatOp) -> Rope | None:
     if low is None or high is None:
         return None
     low_products = [pointwise(v, "mul") for v in low.inputs]
-    high_products = [pointwise(v, "mul") for v in high.inputs]
+    high_products = {frozenset(p.inputs) for p in (pointwise(v, "mul") for v in high.inputs) if p is not None}
     for x1, cos in _factors(low_products[0]):
         for x2, sin in _factors(low_products[1]):
-            wanted = {frozenset((x2, cos)), frozenset((x1, sin))}
-            if {frozenset(p.inputs) for p in high_products if p is not None} != wanted:
+            if high_products != {frozenset((x2, cos)), frozenset((x1, sin))}:
                 continue
-            first, second = _columns(without_widening(x1)), _columns(without_widening(x2))
-            if first is None or second is None or first[0] is not second[0]:
-                continue
-            half = _half(first[0])
-            if half is not None and (first[1:], second[1:]) == ((Dim(), 1), (half, 1)) and shape_of(cos)[-1] == half:
-                return Rope(without_widening(first[0]), cos, sin, "half", op, doubled=True, matched=[low, high])
+            first, second = Window.of(x1), Window.of(x2)
+            half = first.shape[-1]
+            x = first.widened(half * 2)
+            if second.columns(x) == (half, 1) and second.shape == first.shape and shape_of(cos)[-1] == half:
+                return Rope(x, cos, sin, "half", op, doubled=True, matched=[low, high])
     return None
 
 
@@ -153,39 +158,22 @@ def _factors(op: PointwiseOp | None) -> Iterator[tuple[SSAValue, SSAValue]]:
     return either_order(op) if op is not None else iter(())
 
 
-def _half(value: SSAValue) -> Dim | None:
-    return shape_of(value)[-1].exact_div(2)
-
-
-def _through_reshapes(value: SSAValue) -> SSAValue:
-    """`value` before reshapes that only add or drop a last dim of one, or flatten the last two."""
+def _before_reshapes(value: SSAValue) -> SSAValue:
     while (reshape := producer(value, ReshapeOp)) is not None:
         value = reshape.input
     return value
-
-
-def _columns(value: SSAValue) -> tuple[SSAValue, Dim, int] | None:
-    """(x, start, step) where `value` is x[..., start::step]."""
-    op = producer(value, SliceOp)
-    if op is None:
-        return None
-    before, starts, steps = shape_of(op.input), [s.data for s in op.starts], [s.data for s in op.steps]
-    whole = all(s == Dim() and k == 1 for s, k in zip(starts[:-1], steps[:-1], strict=True))
-    return (op.input, starts[-1], steps[-1]) if whole and before[:-1] == op.shape[:-1] else None
 
 
 def _extend(rope: Rope) -> None:
     """Take in the cast that follows, and the concatenation with the columns that are not turned."""
     _take_cast(rope)
     user = sole_user(rope.root.results[0])
-    turned = _columns(rope.value)
-    if not isinstance(user, ConcatOp) or len(user.inputs) != 2 or turned is None or turned[1:] != (Dim(), 1):
+    if not isinstance(user, ConcatOp) or len(user.inputs) != 2 or user.inputs[0] is not rope.root.results[0]:
         return
-    rest = _columns(user.inputs[1])
-    if user.inputs[0] is not rope.root.results[0] or rest is None or rest[0] is not turned[0]:
-        return
-    if rest[1:] == (rope.width, 1) and user.shape == shape_of(turned[0]):
-        rope.value = turned[0]
+    rest = Window.of(user.inputs[1])
+    whole = rope.x.widened(rope.width + rest.shape[-1])
+    if user.axis.data == user.type.rank - 1 and rest.columns(whole) == (rope.width, 1):
+        rope.x = whole
         rope.matched.append(rope.root)
         rope.root = user
         _take_cast(rope)
@@ -193,19 +181,19 @@ def _extend(rope: Rope) -> None:
 
 def _take_cast(rope: Rope) -> None:
     user = sole_user(rope.root.results[0])
-    if isinstance(user, CastOp) and user.type.element == tensor_type(rope.value).element:
+    if isinstance(user, CastOp) and user.type.element == tensor_type(rope.x.base).element:
         rope.matched.append(rope.root)
         rope.root = user
 
 
 def _heads_axis(rope: Rope) -> int | None:
     """The axis of x's heads: 2, or 1 where x is [B, H, S, d]."""
-    shape = shape_of(rope.value)
+    shape = rope.x.shape
     tables = [padded(_unbroadcast_shape(v), 4) for v in (rope.cos, rope.sin)]
     fitting = [h for h in (2, 1) if all(_fits(t, shape, h) for t in tables)]
     if len(fitting) == 2 and (shape[2] == ONE or tables[0][2] == shape[2] != ONE):
         # one position: [B, 1, H, d] and [B, H, 1, d] both fit
-        transposed = producer(rope.value, TransposeOp)
+        transposed = producer(rope.x.base, TransposeOp)
         return 1 if shape[1] != ONE or (transposed is not None and transposed.order == HEADS_FIRST) else 2
     return fitting[0] if fitting else None
 
@@ -236,7 +224,8 @@ def _rewrite(rope: Rope) -> None:
     cos, sin = (v if shape_of(v) == shape else emit(BroadcastOp(v, shape)) for v in (cos, sin))
     if rope.doubled:
         cos, sin = (emit(ConcatOp([v, v], 2)) for v in (cos, sin))
-    value = rope.value if heads == 2 else emit(TransposeOp(rope.value, HEADS_FIRST))
+    value = rope.x.read(emit)
+    value = value if heads == 2 else emit(TransposeOp(value, HEADS_FIRST))
     turned = emit(RopeOp(value, cos, sin, rope.kind, tensor_type(rope.root.results[0]).element))
     replace(rope.root, turned if heads == 2 else emit(TransposeOp(turned, HEADS_FIRST)))
 

@@ -126,6 +126,47 @@ def sink_transpose_through_concat(op: ConcatOp, emit: Emit) -> SSAValue | None:
     return emit(TransposeOp(emit(ConcatOp(inputs, first.order[op.axis.data])), first.order))
 
 
+def sink_transpose_through_reshape(op: ReshapeOp, emit: Emit) -> SSAValue | None:
+    """A reshape that splits dims, or merges dims that the transpose leaves next to each other, can go first."""
+    inner = producer(op.input, TransposeOp)
+    groups = _groups(inner.shape, op.shape) if inner is not None else None
+    if inner is None or groups is None:
+        return None
+    sources = [[inner.order[i] for i in taken] for taken, _ in groups]
+    if any(source != list(range(source[0], source[0] + len(source))) for source in sources):
+        return None
+    by_source = sorted(range(len(groups)), key=lambda g: sources[g][0])
+    made = [j for g in by_source for j in groups[g][1]]
+    value = emit(ReshapeOp(inner.input, [op.shape[j] for j in made]))
+    return emit(TransposeOp(value, _inverse(tuple(made))))
+
+
+def _groups(before: Sequence[Dim], after: Sequence[Dim]) -> list[tuple[list[int], list[int]]] | None:
+    """The smallest runs of dims of two shapes that have the same elements; None where that is not known."""
+    groups: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    while i < len(before):
+        taken, made = [i], list[int]()
+        have, want = before[i], ONE
+        i += 1
+        while have != want:
+            if j < len(after) and have.exact_div(want * after[j]) is not None:
+                want = want * after[j]
+                made.append(j)
+                j += 1
+            elif i < len(before):
+                have = have * before[i]
+                taken.append(i)
+                i += 1
+            else:
+                return None
+        groups.append((taken, made))
+        while groups and j < len(after) and after[j] == ONE and (i == len(before) or before[i] != ONE):
+            made.append(j)
+            j += 1
+    return groups if j == len(after) else None
+
+
 # ---- broadcasts ------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +246,6 @@ RULES: dict[type[Operation], tuple[Rule, ...]] = {
     SliceOp: (sink_broadcast_through_slice, sink_transpose_through_slice),
     ConcatOp: (sink_transpose_through_concat,),
     TransposeOp: (sink_broadcast_through_transpose,),
-    ReshapeOp: (sink_broadcast_through_unit_reshape,),
+    ReshapeOp: (sink_broadcast_through_unit_reshape, sink_transpose_through_reshape),
     MatmulOp: (matmul_of_broadcast,),
 }

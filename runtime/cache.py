@@ -1,7 +1,7 @@
 """The on-disk cache of compiled code: content-addressed, verified on every load, safe under concurrent processes.
 
-`<root>/<name>/<key>.so` with `<key>.json` beside it: the key's components, and the SHA-256 of the object. An object
-that does not match its sidecar is deleted and made again, never loaded.
+`<root>/kernels/<name>/<key>.so` with `<key>.json` beside it: the key's components, and the SHA-256 of the object. An
+object that does not match its sidecar is deleted and made again, never loaded. `<root>/failed` keeps refused sources.
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ class Cache:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = checked(root) if root else default_root()
+        self.failed = self.root / "failed"
+        self._kernels = self.root / "kernels"
 
     def get_or_make(
         self, name: str, components: Mapping[str, str], make: Callable[[Path], None]
@@ -117,7 +119,7 @@ class Cache:
         found = self._sound(path)
         if found:
             return path, Lookup(name, key, hit=True, reason="hit")
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with filelock.FileLock(path.with_suffix(".lock")):
             if self._sound(path):
                 return path, Lookup(name, key, hit=True, reason="hit, made by another process meanwhile")
@@ -129,29 +131,25 @@ class Cache:
 
     def entries(self) -> list[Entry]:
         """All entries with a readable sidecar, by name and key."""
-        found = [entry for sidecar in sorted(self.root.glob("*/*.json")) if (entry := _read(sidecar))]
+        found = [entry for sidecar in sorted(self._kernels.glob("*/*.json")) if (entry := _read(sidecar))]
         return sorted(found, key=lambda entry: (entry.name, entry.key))
 
     def size(self) -> int:
         """Bytes of all files of the cache."""
-        return sum(path.stat().st_size for path in self._files())
+        return sum(path.stat().st_size for folder in self._folders() for path in folder.rglob("*") if path.is_file())
 
     def clear(self) -> int:
         """Deletes all entries; gives the number of bytes freed. Programs already loaded keep running."""
-        freed = 0
-        for path in self._files():
-            freed += path.stat().st_size
-            path.unlink(missing_ok=True)
-        for folder in {path.parent for path in self.root.glob("*/*")} | set(self.root.glob("*/")):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        freed = self.size()
+        for folder in self._folders():
+            shutil.rmtree(folder, ignore_errors=True)
         return freed
 
-    def _files(self) -> list[Path]:
-        return [path for path in self.root.glob("*/*") if path.suffix in _SUFFIXES and path.is_file()]
+    def _folders(self) -> list[Path]:
+        return [self._kernels, self.failed]
 
     def _folder(self, name: str) -> Path:
-        return self.root / (re.sub(r"[^A-Za-z0-9_-]", "_", name)[:80] or "_")
+        return self._kernels / (re.sub(r"[^A-Za-z0-9_-]", "_", name)[:80] or "_")
 
     def _sound(self, path: Path) -> bool:
         entry = _read(path.with_suffix(".json"))
@@ -191,9 +189,6 @@ class Cache:
         if not differing:
             return Lookup(name, key, hit=False, reason="its cached object was missing or damaged")
         return Lookup(name, key, hit=False, component=differing[0], reason=f"differs in {', '.join(differing)}")
-
-
-_SUFFIXES = {".so", ".json", ".lock", ".cpp", ".tmp"}
 
 
 def _differing(wanted: Mapping[str, str], have: Mapping[str, str]) -> list[str]:

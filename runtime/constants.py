@@ -88,7 +88,8 @@ class Constants:
 
     def _pack(self, args: Sequence[Any], weights: Sequence[Any], arrays: Arrays) -> Packed:
         versions, owners = _state(weights)
-        made = [arrays.contiguous(arrays.adopt(value)) for value in self._compute(args)]
+        with arrays.no_grad():
+            made = [arrays.contiguous(arrays.adopt(value)) for value in self._compute(args)]
         self.computed += 1
         check_constants(self._specs, made, arrays)
         return Packed(made, [*map(arrays.address, made), *map(arrays.address, weights)], versions, owners)
@@ -142,7 +143,7 @@ def _versions(weights: Sequence[Any]) -> tuple[int, ...]:
 def _holds(entry: Packed, weights: Sequence[Any]) -> bool:
     if not entry.versions:
         return True
-    return entry.versions == _versions(weights) and not _expired(entry)
+    return entry.versions == _versions(weights)
 
 
 def _expired(entry: Packed) -> bool:

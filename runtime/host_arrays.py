@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ try:
 except ImportError:
     ml_dtypes = None
 
-_EXTENDED = {"bfloat16": np.uint16, "float8_e4m3fn": np.uint8, "float8_e5m2": np.uint8}
+_EXTENDED = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
@@ -92,6 +93,10 @@ class HostArrays:
         item = ITEM_SIZES[dtype]
         return _Window(base, shape, [stride * item for stride in strides], offset * item, numpy_dtype(dtype)).array()
 
+    def no_grad(self) -> AbstractContextManager[None]:
+        """Nothing: numpy has no autograd."""
+        return nullcontext()
+
     def contiguous(self, array: Array) -> Array:
         """`array`, or a row-major copy."""
         return np.ascontiguousarray(array)
@@ -105,7 +110,7 @@ class HostArrays:
     def mismatch(self, array: Array, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None:
         """What of `array` differs: "dtype", "shape", "strides", or None."""
         item = array.itemsize
-        if array.dtype.name != dtype and array.dtype != _EXTENDED.get(dtype):
+        if array.dtype.name not in (dtype, _EXTENDED.get(dtype)):
             return "dtype"
         if array.shape != tuple(shape):
             return "shape"

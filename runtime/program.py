@@ -101,6 +101,15 @@ class Program:
         self._mark_written(given, arrays)
         return results
 
+    def constants_of(self, args: Sequence[Any]) -> list[Any]:
+        """The constants for the weights among `args`, as a call would use them; other arguments may be None."""
+        if self._stored:
+            return self._stored.arrays
+        weights = [args[i] for i in self._table.weights]
+        arrays = backends.arrays_of(weights)
+        weights = [arrays.adopt(weight) for weight in weights]
+        return self._constants.get(args, weights, tuple(map(arrays.address, weights)), arrays, lambda: None).arrays
+
     def arena_bytes(self, **symbols: int) -> int:
         """Bytes of the arena for these symbol values."""
         return self._plan.sizes(tuple(symbols[symbol.name] for symbol in self.description.symbols)).arena_bytes

@@ -79,7 +79,7 @@ class Sizes:
 
 
 class SizePlan:
-    """Which expression goes where; `sizes` evaluates them, remembering the last symbol values used."""
+    """Which expression goes where; `sizes` evaluates them, remembering the results for the newest symbol values."""
 
     def __init__(self, description: ProgramDescription) -> None:
         self.name = description.name

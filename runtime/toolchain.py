@@ -106,7 +106,7 @@ def build(sources: Sequence[Source], cache: Cache | None = None) -> list[Object]
     compiler = find_compiler()
 
     def one(source: Source) -> Object:
-        maker = functools.partial(_compile, source, compiler, home.root)
+        maker = functools.partial(_compile, source, compiler, home.failed)
         return Object(*home.get_or_make(source.name, components(source, compiler), maker))
 
     with ThreadPoolExecutor(max_workers=min(len(sources), os.cpu_count() or 1)) as pool:
@@ -118,7 +118,7 @@ def _flags(isa: str) -> tuple[str, ...]:
     return (*_FLAGS, *(ISA_FLAGS[isa] if platform.machine() in ("x86_64", "AMD64") else ISA_FLAGS["portable"]))
 
 
-def _compile(source: Source, compiler: Compiler, root: Path, target: Path) -> None:
+def _compile(source: Source, compiler: Compiler, failed: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="warpweave-build-") as folder:
         main = Path(folder, "kernel.cpp")  # the same name for all: objects are reproducible
         main.write_text(source.text)
@@ -130,7 +130,7 @@ def _compile(source: Source, compiler: Compiler, root: Path, target: Path) -> No
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False)
     if done.returncode == 0:
         return
-    kept = _keep(source, root)
+    kept = _keep(source, failed)
     lines = done.stderr.splitlines()
     errors = [line for line in lines if "error" in line] or lines
     raise CompileError(
@@ -141,9 +141,9 @@ def _compile(source: Source, compiler: Compiler, root: Path, target: Path) -> No
     )
 
 
-def _keep(source: Source, root: Path) -> Path:
+def _keep(source: Source, failed: Path) -> Path:
     """Leaves the refused source and its headers behind for the report."""
-    folder = root / "failed" / sha256(source.text)[:16]
+    folder = failed / sha256(source.text)[:16]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in source.headers.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

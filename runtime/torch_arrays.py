@@ -24,6 +24,7 @@ class TorchArrays:
         self._dtypes = {name: getattr(torch, name) for name in ITEM_SIZES}
         self.array_type: type[Any] = torch.Tensor
         self.address = torch.Tensor.data_ptr
+        self.no_grad = torch.no_grad
 
     def adopt(self, value: Any) -> Tensor:
         """`value` itself if it is a tensor, else a tensor over the same memory."""

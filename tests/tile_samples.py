@@ -397,7 +397,7 @@ def gated_stats(dtype: str) -> Sample:
     def body(a: SSAValue, g: SSAValue, u: SSAValue, stats: SSAValue, y: SSAValue, out_stats: SSAValue) -> None:
         def one(_b: SSAValue, r: SSAValue, c: SSAValue) -> None:
             gate, up = mainloop(a, [g, u], r, c, k, n, shape)
-            partial = load(stats, r, index(0), matrix("M", 2), (32, 2))
+            partial = pw("square", load(stats, r, index(0), matrix("M", 2), (32, 2)))
             factor = pw("rsqrt", pw("add", pw("mul", reduce("sum", partial), fill(1 / k)), fill(1e-5)))
             value = pw("mul", pw("silu", pw("mul", gate, factor)), pw("mul", up, factor))
             store(value, y, r, c, matrix("M", n))

@@ -1,9 +1,10 @@
 // GEMM on AMX bf16 tiles: ww::gemm for weights in VNNI tiles (const ww::vnni*), A in bf16, sums in float.
 //
-// Layout of a weight [N, K]: [ceil(N/32)][ceil(K/32)][2][16][16][2] bf16 = (panel of 32 columns, block of 32 k, half of the panel,
-// pair of k, column, parity of k); zero beyond N and K. A panel is one sequential stream of 2 KB blocks.
+// Layout of a weight [N, K]: [ceil(N/32)][ceil(K/32)][2][16][16][2] bf16 = (panel of 32 columns, block of 32 k, half of the
+// panel, pair of k, column, parity of k); zero beyond N and K. A panel is one sequential stream of 2 KB blocks.
 //
-// Tile registers: 0-3 sums of 2 x 2 tiles (32 rows x 32 columns), 4-5 A, 6-7 W. A is packed to [32-row block][ceil(K/32)][2][16][32].
+// Tile registers: 0-3 sums of 2 x 2 tiles (32 rows x 32 columns), 4-5 A, 6-7 W. A is packed to [32-row block][ceil(K/32)]
+// [2][16][32].
 // The process asks Linux once for the tile data; every call configures its thread's tiles and releases them at the end.
 // WW_EMULATE_AMX replaces the seven instructions by plain C++, for tests on other machines.
 #pragma once
@@ -17,9 +18,9 @@ struct vnni { uint16_t bits; };
 
 namespace amx {
 
-constexpr int kTile = 512;                       // bf16 elements of a tile: 16 rows of 64 bytes
-constexpr i64 kBlockRows = 128;                  // rows of A packed at a time
-constexpr int kDepth = 8;                        // k blocks of 32 per pass: A and W of a 2 x 2 product take 32 KB, the L1 cache
+constexpr int kTile = 512;       // bf16 elements of a tile: 16 rows of 64 bytes
+constexpr i64 kBlockRows = 128;  // rows of A packed at a time
+constexpr int kDepth = 8;        // k blocks of 32 per pass: A and W of a 2 x 2 product take 32 KB, which fits L1
 
 #ifdef WW_EMULATE_AMX
 struct Register { char bytes[1024]; };
@@ -28,7 +29,8 @@ inline void start() {}
 inline void stop() {}
 template <int T> inline void zero() { __builtin_memset(&registers[T], 0, 1024); }
 template <int T> inline void load(const void* p, i64 stride) {
-  for (int r = 0; r < 16; ++r) __builtin_memcpy(registers[T].bytes + 64 * r, static_cast<const char*>(p) + r * stride, 64);
+  const char* from = static_cast<const char*>(p);
+  for (int r = 0; r < 16; ++r) __builtin_memcpy(registers[T].bytes + 64 * r, from + r * stride, 64);
 }
 template <int T> inline void store(void* p, i64 stride) {
   for (int r = 0; r < 16; ++r) __builtin_memcpy(static_cast<char*>(p) + r * stride, registers[T].bytes + 64 * r, 64);
@@ -36,7 +38,9 @@ template <int T> inline void store(void* p, i64 stride) {
 template <int C, int A, int B> inline void dot() {
   float c[256];
   bf16 a[kTile], b[kTile];
-  __builtin_memcpy(c, &registers[C], 1024), __builtin_memcpy(a, &registers[A], 1024), __builtin_memcpy(b, &registers[B], 1024);
+  __builtin_memcpy(c, &registers[C], 1024);
+  __builtin_memcpy(a, &registers[A], 1024);
+  __builtin_memcpy(b, &registers[B], 1024);
   for (int r = 0; r < 16; ++r)
     for (int k = 0; k < 32; ++k)
       for (int n = 0; n < 16; ++n) c[r * 16 + n] += to_f32(a[r * 32 + k]) * to_f32(b[(k / 2) * 32 + 2 * n + k % 2]);
@@ -46,8 +50,8 @@ template <int C, int A, int B> inline void dot() {
 inline void start() {
   static bool permitted = false;
   if (!permitted) {
-    long result;
-    asm volatile("syscall" : "=a"(result) : "0"(158L), "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");  // arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)
+    long result = 158;  // arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)
+    asm volatile("syscall" : "+a"(result) : "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
     permitted = true;
   }
   struct { uint8_t palette, start_row, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config = {};
@@ -57,13 +61,19 @@ inline void start() {
 }
 inline void stop() { asm volatile("tilerelease"); }
 template <int T> WW_INLINE void zero() { asm volatile("tilezero %%tmm%c0" : : "i"(T)); }
-template <int T> WW_INLINE void load(const void* p, i64 stride) { asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(stride), "i"(T) : "memory"); }
-template <int T> WW_INLINE void store(void* p, i64 stride) { asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(stride), "i"(T) : "memory"); }
-template <int C, int A, int B> WW_INLINE void dot() { asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B)); }
+template <int T> WW_INLINE void load(const void* p, i64 stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(stride), "i"(T) : "memory");
+}
+template <int T> WW_INLINE void store(void* p, i64 stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(stride), "i"(T) : "memory");
+}
+template <int C, int A, int B> WW_INLINE void dot() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+}
 #endif
 
 // c[16 * MT][32] (+)= a . w over `depth` blocks of 32 k.
-template <int MT> __attribute__((noinline)) void micro(const bf16* a, const vnni* w, int depth, float* c, i64 ldc, bool add) {
+template <int MT> WW_NOINLINE void micro(const bf16* a, const vnni* w, int depth, float* c, i64 ldc, bool add) {
   const i64 stride = ldc * 4;
   if (add) {
     load<0>(c, stride), load<1>(c + 16, stride);
@@ -73,7 +83,8 @@ template <int MT> __attribute__((noinline)) void micro(const bf16* a, const vnni
     if (MT == 2) zero<2>(), zero<3>();
   }
   for (int k = 0; k < depth; ++k, a += 2 * kTile, w += 2 * kTile) {
-    if (MT == 1) WW_UNROLL(1) for (int line = 0; line < 2048; line += 64) prefetch(reinterpret_cast<const char*>(w) + 8192 + line);
+    if (MT == 1)  // few rows: the weights come from memory
+      WW_UNROLL(1) for (int line = 0; line < 2 * kTile; line += 32) prefetch(w + 8 * kTile + line);
     load<4>(a, 64), load<6>(w, 64);
     dot<0, 4, 6>();
     load<7>(w + kTile, 64);
@@ -103,7 +114,7 @@ template <int K, class A> void pack_rows(const A& a, i64 m0, i64 rows, bf16* out
 template <int K, class S> void tile(const S& s, i64 t, const bf16* a, i64 rows, float* acc) {
   constexpr int blocks = (K + 31) / 32;
   const i64 padded = detail::round_up(rows, 32);
-  const i64 last = (s.n + kPanel - 1) / kPanel, p0 = t * S::panels, panels = last - p0 < S::panels ? last - p0 : S::panels;
+  const i64 p0 = t * S::panels, panels = s.panels_of(t);
   if (panels < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
   for (int k = 0; k < blocks; k += kDepth)
     for (int w = 0; w < S::NW; ++w)

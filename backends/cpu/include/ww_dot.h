@@ -18,14 +18,14 @@ constexpr i64 dot_scratch_bytes(i64 k) { return 4 * ((k + kLanes) * kPanel + kMa
 namespace detail {
 
 // Elements p[0..count) of a row as a vector, zero beyond.
-template <class T> __attribute__((noinline)) vf load_partial(const T* p, i64 count) {
+template <class T> WW_NOINLINE vf load_partial(const T* p, i64 count) {
   float t[kLanes] = {};
   WW_UNROLL(1) for (i64 i = 0; i < count && i < kLanes; ++i) t[i] = load_f32(p + i);
   return load(t);
 }
 
 // out[l * 32 + j] = b[j * ldb + l] for j < cols, 0 for cols <= j < 32; out has k rounded up to kLanes rows.
-template <class TB> __attribute__((noinline)) void panel_of_rows(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
+template <class TB> WW_NOINLINE void panel_of_rows(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
   for (i64 j0 = 0; j0 < kPanel; j0 += kLanes)
     for (i64 l = 0; l < k; l += kLanes) {
       vf t[kLanes], v[kLanes];
@@ -40,7 +40,7 @@ template <class TB> __attribute__((noinline)) void panel_of_rows(const TB* b, i6
 }
 
 // out[l * 32 + j] = b[l * ldb + j] for j < cols, 0 for cols <= j < 32.
-template <class TB> __attribute__((noinline)) void panel_of_columns(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
+template <class TB> WW_NOINLINE void panel_of_columns(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
   for (i64 l = 0; l < k; ++l)
     for (i64 j = 0; j < kPanel; j += kLanes)
       store(out + l * kPanel + j, j + kLanes <= cols ? load(b + l * ldb + j) : load_partial(b + l * ldb + j, cols - j));
@@ -51,20 +51,26 @@ inline void add_tile(i64 rows, i64 cols, const float* t, float* c, i64 ldc, bool
     for (i64 j = 0; j < cols; ++j) c[i * ldc + j] = (add ? c[i * ldc + j] : 0.0f) + t[i * kPanel + j];
 }
 
+// The rows of a block that serves m > kSmallRows rows best; a block costs its rows and a bit.
+inline i64 block_rows(i64 m) {
+  const i64 large = (m + kMaxRows - 1) / kMaxRows * (kMaxRows + 1), small = (m + kLargeRows - 1) / kLargeRows * (kLargeRows + 1);
+  return m >= kMaxRows && large <= small ? kMaxRows : kLargeRows;
+}
+
 // c (+)= a . b for cols <= 32 columns; b has 32 readable ones. The last block of rows may overlap the one before.
 template <int LDA, class TB>
 void rows_times_panel(i64 m, i64 cols, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, bool add, float* t) {
-  constexpr i64 low = kLargeRows + 1, high = kMaxRows + 1;  // the cost of a block: its rows and a bit
-  i64 step = m >= kSmallRows ? kSmallRows : m >= 4 ? 4 : 1;
-  if (m > kSmallRows) step = m >= kMaxRows && (m + kMaxRows - 1) / kMaxRows * high <= (m + kLargeRows - 1) / kLargeRows * low ? kMaxRows : kLargeRows;
+  const i64 step = m > kSmallRows ? block_rows(m) : m >= kSmallRows ? kSmallRows : m >= 4 ? 4 : 1;
   for (i64 r = 0; r < m; r += step) {
     const i64 from = r + step <= m ? r : m - step, skip = r - from;
     const bool direct = cols == kPanel && skip == 0;
     float* out = direct ? c + from * ldc : t;
     const i64 stride = direct ? ldc : kPanel;
+    const float* rows = a + from * LDA;
+    const char* next = reinterpret_cast<const char*>(b);
     for (int j = 0; j < kPanel; j += kPair) {
-      if (m <= kSmallRows) micro_small<LDA>(step, a + from * LDA, b + j, ldb, k, out + j, stride, direct && add);
-      else if constexpr (sizeof(TB) == 4) micro_large<LDA>(step, a + from * LDA, b + j, ldb, k, out + j, stride, direct && add);
+      if (m <= kSmallRows) micro_small<LDA>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
+      else if constexpr (sizeof(TB) == 4) micro_large<LDA>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
     }
     if (!direct) add_tile(step - skip, cols, t + skip * kPanel, c + r * ldc, ldc, add);
   }
@@ -72,7 +78,7 @@ void rows_times_panel(i64 m, i64 cols, i64 k, const float* a, const TB* b, i64 l
 
 // `rows` <= MR rows of a against all n rows of b, along k.
 template <int MR, int LDA, class TB>
-__attribute__((noinline)) void dots(i64 rows, i64 n, i64 k, const float* __restrict a, const TB* __restrict b, i64 ldb, float* __restrict c, i64 ldc) {
+WW_NOINLINE void dots(i64 rows, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* __restrict c, i64 ldc) {
   const i64 whole = k / kLanes * kLanes;
   const float* ai[MR];
   vf tail[MR];
@@ -115,7 +121,8 @@ template <int LDA, class TB>
 void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
   if (m <= kSmallRows) {
     if (m == 1) return detail::dots<1, LDA>(1, n, k, a, b, ldb, c, ldc);
-    for (i64 i = 0; i < m; i += 4) detail::dots<4, LDA>(m - i < 4 ? m - i : 4, n, k, a + i * LDA, b, ldb, c + i * ldc, ldc);
+    for (i64 i = 0; i < m; i += 4)
+      detail::dots<4, LDA>(m - i < 4 ? m - i : 4, n, k, a + i * LDA, b, ldb, c + i * ldc, ldc);
     return;
   }
   float* t = static_cast<float*>(scratch);

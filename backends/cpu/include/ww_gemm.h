@@ -1,16 +1,16 @@
 // GEMM with fused epilogues:  for every segment and weight  acc = A[M, K] . W[N, K]^T,  then epilogue(tile).
 //
-//   ww::gemm<K>(M, a, scratch, tid, nt, segments...)     called by every thread of the team with the same arguments but tid, scratch
-//   ww::rows(p, stride)                                  A as pointer and row stride; or any callable  const TA* (int64_t m)
-//   ww::segment<TN>(N, epilogue, w0[, w1[, w2]])         epilogue(m0, rows, n0, cols, acc0[, acc1[, acc2]]), rows <= WW_TM
-//   ww::gemm_scratch_bytes(K, tile)                      per thread; tile = the largest TN * number of weights of a segment
+//   ww::gemm<K>(M, a, scratch, tid, nt, segments...)  called by every thread of the team; only tid and scratch differ
+//   ww::rows(p, stride)                               A as pointer and row stride; or any callable  const TA* (int64_t m)
+//   ww::segment<TN>(N, epilogue, w0[, w1[, w2]])      epilogue(m0, rows, n0, cols, acc0[, acc1[, acc2]]), rows <= WW_TM
+//   ww::gemm_scratch_bytes(K, tile)                   per thread; tile = the largest TN * number of weights of a segment
 //
 // Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero. See README.md for the whole contract.
 //
-// How it works: the team is a grid of column groups x row groups. A thread packs up to kBlockRows rows of A to float, in k blocks
-// whose rows have an odd number of cache lines; for every column tile of its group it runs the micro-kernels panel by panel into
-// a tile that stays in L2, then the epilogue on slices of WW_TM rows. 16-bit panels are widened once per block of rows; with few
-// rows (M <= kSmallRows) they are widened in registers and every weight is read exactly once, in order.
+// How it works: the team is a grid of column groups x row groups. A thread packs up to kBlockRows rows of A to float, in
+// k blocks whose rows have an odd number of cache lines; for every column tile of its group it runs the micro-kernels
+// panel by panel into a tile that stays in L2, then the epilogue on slices of WW_TM rows. 16-bit panels are widened once
+// per block of rows; with few rows (M <= kSmallRows) they are widened in registers and every weight is read once.
 #pragma once
 #include "ww_micro.h"
 
@@ -18,7 +18,7 @@
 
 namespace ww {
 
-constexpr i64 kBlockRows = kLanes == 16 ? 112 : 96;
+constexpr i64 kBlockRows = 144;
 
 template <class T> struct Rows {
   const T* p;
@@ -36,6 +36,10 @@ template <int TN_, int NW_, class TW_, class Epilogue> struct Segment {
   const TW* w[NW];
   i64 tiles() const { return (n + TN - 1) / TN; }
   i64 cost() const { return tiles() * TN * NW; }
+  i64 panels_of(i64 tile) const {  // all of a tile's panels but for the last tile
+    const i64 left = (n + kPanel - 1) / kPanel - tile * panels;
+    return left < panels ? left : panels;
+  }
 
   // The epilogue on `rows` rows of the tile at (m0, tile * TN); acc: NW tiles of `stride` floats.
   WW_INLINE void finish(i64 m0, i64 rows, i64 tile, const float* acc, i64 stride) const {
@@ -118,34 +122,44 @@ template <class TW> void widen(const TW* __restrict in, i64 count, float* __rest
   for (i64 i = 0; i < count; i += kLanes) store(out + i, load(in + i));
 }
 
-template <int K, class S> void tile(const S& s, i64 t, const float* a, i64 padded, i64 rows, float* widened, float* acc) {
+// Tile t of segment s for `rows` rows of packed A (`padded` with rows of zeros): S::NW tiles of padded x TN sums at acc.
+template <int K, class S>
+void tile(const S& s, i64 t, const float* a, i64 padded, i64 rows, float* widened, float* acc) {
   using B = KBlocks<K>;
   using TW = typename S::TW;
-  constexpr bool wide = sizeof(TW) == 4;
-  const i64 last = (s.n + kPanel - 1) / kPanel, p0 = t * S::panels, panels = last - p0 < S::panels ? last - p0 : S::panels;
+  const i64 p0 = t * S::panels, panels = s.panels_of(t), row = panels * S::NW, steps = B::count * row;
   const RowBlocks blocks(rows);
   if (panels < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
-  for (int kb = 0; kb < B::count; ++kb)
-    for (int w = 0; w < S::NW; ++w)
-      for (i64 p = 0; p < panels; ++p) {
-        const TW* panel = s.w[w] + (p0 + p) * K * kPanel + kb * B::size * kPanel;
-        const float* ak = a + kb * padded * B::stride;
-        float* c = acc + w * padded * S::TN + p * kPanel;
-        const i64 k = B::length(kb);
-        if (rows <= kSmallRows) {
-          for (int j = 0; j < kPanel; j += kPair) micro_small<B::stride>(padded, ak, panel + j, kPanel, k, c + j, S::TN, kb > 0);
-          continue;
-        }
-        const float* b = widened;
-        if constexpr (wide) b = panel;
-        else widen(panel, k * kPanel, widened);
-        for (int j = 0; j < kPanel; j += kPair)
-          for (i64 i = 0, r = 0; r < padded; ++i) {
-            const i64 count = i < blocks.large ? kMaxRows : kLargeRows;
-            micro_large<B::stride>(count, ak + r * B::stride, b + j, kPanel, k, c + r * S::TN + j, S::TN, kb > 0);
-            r += count;
-          }
+  // Step i: block i / row of k, weight i / panels % NW, panel i % panels; while it computes, the next one is prefetched.
+  const auto weight = [&](i64 i) {
+    return s.w[i / panels % S::NW] + ((p0 + i % panels) * K + i / row * B::size) * kPanel;
+  };
+  for (i64 i = 0; i < steps; ++i) {
+    const int kb = int(i / row);
+    const i64 k = B::length(kb), ldb = kPanel, ldc = S::TN;
+    const bool add = kb > 0;
+    const TW* panel = weight(i);
+    const TW* after = i + 1 < steps ? weight(i + 1) : s.w[0] + (p0 + panels) * K * kPanel;
+    const char* next = reinterpret_cast<const char*>(after);
+    const float* ak = a + kb * padded * B::stride;
+    float* c = acc + i / panels % S::NW * padded * S::TN + i % panels * kPanel;
+    if (rows <= kSmallRows) {
+      constexpr i64 step = kPair * sizeof(TW);
+      for (int j = 0; j < kPanel; j += kPair, next += k * step)
+        micro_small<B::stride>(padded, ak, panel + j, ldb, k, c + j, ldc, add, next, step);
+      continue;
+    }
+    const float* b = widened;
+    if constexpr (sizeof(TW) == sizeof(float)) b = panel;
+    else widen(panel, k * kPanel, widened);
+    const i64 step = kPair * sizeof(TW) / (blocks.large + blocks.small) + 1;
+    for (int j = 0; j < kPanel; j += kPair)
+      for (i64 n = 0, r = 0; r < padded; ++n, next += k * step) {
+        const i64 count = n < blocks.large ? kMaxRows : kLargeRows;
+        micro_large<B::stride>(count, ak + r * B::stride, b + j, ldb, k, c + r * S::TN + j, ldc, add, next, step);
+        r += count;
       }
+  }
 }
 
 }  // namespace detail
@@ -158,8 +172,9 @@ template <class TW> struct Method {
     float* packed = static_cast<float*>(scratch);
     float* widened = packed + kBlockRows * B::stride * B::count;
     float* acc = widened + B::size * kPanel;
-    for (i64 m0 = part.m_begin; m0 < part.m_end; m0 += kBlockRows) {
-      const i64 rows = part.m_end - m0 < kBlockRows ? part.m_end - m0 : kBlockRows;
+    const i64 total = part.m_end - part.m_begin, blocks = (total + kBlockRows - 1) / kBlockRows;
+    for (int i = 0; i < blocks; ++i) {
+      const i64 m0 = part.m_begin + total * i / blocks, rows = part.m_begin + total * (i + 1) / blocks - m0;
       const i64 padded = rows <= kSmallRows ? small_rows(rows) : RowBlocks(rows).rows();
       detail::pack_rows<K>(a, m0, rows, padded, packed);
       part.for_each_tile([&](const auto& s, i64 t) {
@@ -171,7 +186,7 @@ template <class TW> struct Method {
 };
 
 constexpr i64 gemm_scratch_bytes(i64 k, i64 tile) {
-  return 4 * (kBlockRows * (k + 64 * ((k + 511) / 512)) + 640 * kPanel + 128 * tile);
+  return 4 * (kBlockRows * (k + 64 * ((k + 511) / 512)) + 640 * kPanel + kBlockRows * tile);
 }
 
 template <int K, class A, class First, class... More>

@@ -164,7 +164,9 @@ WW_INLINE float erf(float x) {
   return a > 0.927734375f ? far : erf_near(x);
 }
 WW_INLINE float gelu(float x) { return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f)); }
-WW_INLINE float gelu_tanh(float x) { return 0.5f * x * (1.0f + tanh(0.79788456080286536f * (x + 0.044715f * x * x * x))); }
+WW_INLINE float gelu_tanh(float x) {
+  return 0.5f * x * (1.0f + tanh(0.79788456080286536f * (x + 0.044715f * x * x * x)));
+}
 
 // ---- sine and cosine: reduction by pi/2 in double --------------------------------------------------------------
 WW_INLINE float sin_shifted(float x, uint64_t quadrant_shift) {
@@ -245,7 +247,9 @@ WW_INLINE double pow(double x, double y) { return __builtin_pow(x, y); }
 WW_INLINE double sigmoid(double x) { return 1.0 / (1.0 + __builtin_exp(-x)); }
 WW_INLINE double silu(double x) { return x / (1.0 + __builtin_exp(-x)); }
 WW_INLINE double gelu(double x) { return 0.5 * x * (1.0 + __builtin_erf(x * 0.70710678118654752440)); }
-WW_INLINE double gelu_tanh(double x) { return 0.5 * x * (1.0 + __builtin_tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))); }
+WW_INLINE double gelu_tanh(double x) {
+  return 0.5 * x * (1.0 + __builtin_tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+}
 WW_INLINE double softplus(double x) { return x > 20.0 || x != x ? x : __builtin_log1p(__builtin_exp(x)); }
 
 }  // namespace ww

@@ -1,7 +1,9 @@
 // The register-blocked inner product that GEMM and attention tiles share; internal.
 //
-//   micro<MR, AR>(a, b, ldb, k, c, ldc, add)
+//   micro<MR, AR>(a, b, ldb, k, c, ldc, add, next, step)
 //     c[r * ldc + j] (+)= sum over i < k of a[r * AR + i] * b[i * ldb + j],   r < MR, j < kPair = 2 * kLanes
+//     with many rows it also prefetches into L2 the `step` bytes per k at `next` that will be needed next;
+//     with few it prefetches b itself into L1, far ahead
 //   micro_small, micro_large      the same with a row count known at run time
 //   RowBlocks                     splits a count of rows into blocks for micro_large
 #pragma once
@@ -16,15 +18,19 @@ constexpr int kLargeRows = kLanes == 16 ? 8 : 4;      // the other block size fo
 constexpr int kSmallRows = kLanes == 16 ? 8 : 4;      // up to here b is streamed once, straight from memory
 
 template <int MR, int AR, class TB>
-__attribute__((noinline)) void micro(const float* __restrict a, const TB* __restrict b, i64 ldb, i64 k, float* __restrict c, i64 ldc, bool add) {
+WW_NOINLINE void micro(const float* __restrict a, const TB* __restrict b, i64 ldb, i64 k, float* __restrict c, i64 ldc,
+                       bool add, const char* next, i64 step_bytes) {
   constexpr int U = MR >= 4 ? 1 : 4 / MR;             // independent sums over k hide the latency of few rows
   constexpr int ahead = 4096 / sizeof(TB);            // prefetch distance in elements
   vf x[U][MR], y[U][MR];
   WW_UNROLL(4) for (int u = 0; u < U; ++u) WW_UNROLL(16) for (int r = 0; r < MR; ++r) x[u][r] = y[u][r] = vf{};
   const auto step = [&](int u) __attribute__((always_inline)) {
-    if constexpr (MR <= kSmallRows) {
+    if constexpr (MR < kSmallRows) {
       prefetch(b + ahead);
       if constexpr (kPair * sizeof(TB) > 64) prefetch(b + ahead + kLanes);
+    } else {
+      prefetch<2>(next);
+      next += step_bytes;
     }
     vf bx, by;
     Pair<TB>::load(b, bx, by);
@@ -38,7 +44,8 @@ __attribute__((noinline)) void micro(const float* __restrict a, const TB* __rest
   for (; k >= U; k -= U, a += U) WW_UNROLL(4) for (int u = 0; u < U; ++u) step(u);
   if constexpr (U > 1) {
     for (; k > 0; --k, ++a) step(0);
-    WW_UNROLL(4) for (int u = 1; u < U; ++u) WW_UNROLL(16) for (int r = 0; r < MR; ++r) x[0][r] += x[u][r], y[0][r] += y[u][r];
+    WW_UNROLL(4) for (int u = 1; u < U; ++u)
+      WW_UNROLL(16) for (int r = 0; r < MR; ++r) x[0][r] += x[u][r], y[0][r] += y[u][r];
   }
   WW_UNROLL(16) for (int r = 0; r < MR; ++r) {
     vf p = x[0][r], q = y[0][r];
@@ -49,23 +56,23 @@ __attribute__((noinline)) void micro(const float* __restrict a, const TB* __rest
 }
 
 // rows is 1, 4 or kSmallRows.
-template <int AR, class TB>
-WW_INLINE void micro_small(i64 rows, const float* a, const TB* b, i64 ldb, i64 k, float* c, i64 ldc, bool add) {
-  if (rows == 1) return micro<1, AR>(a, b, ldb, k, c, ldc, add);
-  if (rows == 4) return micro<4, AR>(a, b, ldb, k, c, ldc, add);
-  if constexpr (kSmallRows > 4) micro<kSmallRows, AR>(a, b, ldb, k, c, ldc, add);
+template <int AR, class TB, class... Args>
+WW_INLINE void micro_small(i64 rows, const float* a, const TB* b, Args... args) {
+  if (rows == 1) return micro<1, AR>(a, b, args...);
+  if (rows == 4) return micro<4, AR>(a, b, args...);
+  if constexpr (kSmallRows > 4) micro<kSmallRows, AR>(a, b, args...);
 }
 // rows is kLargeRows or kMaxRows.
-template <int AR>
-WW_INLINE void micro_large(i64 rows, const float* a, const float* b, i64 ldb, i64 k, float* c, i64 ldc, bool add) {
-  if (rows == kMaxRows) return micro<kMaxRows, AR>(a, b, ldb, k, c, ldc, add);
-  micro<kLargeRows, AR>(a, b, ldb, k, c, ldc, add);
+template <int AR, class... Args>
+WW_INLINE void micro_large(i64 rows, const float* a, const float* b, Args... args) {
+  if (rows == kMaxRows) return micro<kMaxRows, AR>(a, b, args...);
+  micro<kLargeRows, AR>(a, b, args...);
 }
 
 // The rows a block of 1 <= rows <= kSmallRows is padded to.
 constexpr i64 small_rows(i64 rows) { return rows <= 1 ? 1 : rows <= 4 ? 4 : kSmallRows; }
 
-// Any number of rows as `large` blocks of kMaxRows followed by `small` blocks of kLargeRows, with as few rows of padding as possible.
+// Any number of rows as `large` blocks of kMaxRows followed by `small` blocks of kLargeRows, with the least padding.
 struct RowBlocks {
   i64 large = 0, small = 0;
   explicit RowBlocks(i64 rows) {

@@ -15,6 +15,7 @@
 #endif
 
 #define WW_INLINE inline __attribute__((always_inline))
+#define WW_NOINLINE __attribute__((noinline))
 #define WW_UNROLL(n) _Pragma(WW_STRING(GCC unroll n))
 #define WW_STRING(x) #x
 

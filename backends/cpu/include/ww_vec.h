@@ -34,7 +34,8 @@ WW_INLINE vf load(const bf16* p) {
 }
 WW_INLINE vf load(const f16* p) {
   const vu w = __builtin_convertvector((vh)*reinterpret_cast<const vh_any*>(p), vu) << 16, twice = w + w;
-  const vf normal = (vf)((twice >> 4) + (0xE0u << 23)) * 0x1p-112f, subnormal = (vf)((twice >> 17) | (126u << 23)) - 0.5f;
+  const vf normal = (vf)((twice >> 4) + (0xE0u << 23)) * 0x1p-112f;
+  const vf subnormal = (vf)((twice >> 17) | (126u << 23)) - 0.5f;
   return (vf)((w & 0x80000000u) | (twice < (1u << 27) ? (vu)subnormal : (vu)normal));
 }
 WW_INLINE void store(float* p, vf v) { *reinterpret_cast<vf_any*>(p) = v; }
@@ -87,7 +88,8 @@ WW_INLINE void transpose(vf (&v)[kLanes]) {
 // The sums of kLanes vectors as one vector; v is overwritten.
 WW_INLINE vf sums(vf (&v)[kLanes]) {
   WW_UNROLL(4) for (int half = kLanes / 2; half > 0; half /= 2)
-    WW_UNROLL(8) for (int i = 0; i < half; ++i) v[i] = interleave_low(v[i], v[i + half]) + interleave_high(v[i], v[i + half]);
+    WW_UNROLL(8) for (int i = 0; i < half; ++i)
+      v[i] = interleave_low(v[i], v[i + half]) + interleave_high(v[i], v[i + half]);
   return v[0];
 }
 

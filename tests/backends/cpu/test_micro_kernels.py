@@ -1,10 +1,10 @@
-"""The hand-written C++ headers of the CPU backend: numbers against float64, on every instruction set this machine runs."""
+"""The C++ support headers of the CPU backend: numbers against float64, on every instruction set this machine runs."""
 
 from __future__ import annotations
 
 import ctypes
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ Tensor = Any
 
 INCLUDE = Path(__file__).parents[3] / "backends" / "cpu" / "include"
 WW_RUN = Path(__file__).parents[3] / "runtime" / "native" / "ww_run.cpp"
-COMPILE = "g++ -std=c++17 -O3 -Wall -Wextra -Werror -fopenmp-simd -fno-math-errno -fno-trapping-math -fPIC -shared".split()
+WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+COMPILE = ["g++", "-std=c++17", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fPIC", *WARNINGS]
 AVX512 = "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512"
 ISA_FLAGS = {
     "PORTABLE": ("", ()),
@@ -40,7 +41,7 @@ VECTOR_ISAS = [isa for isa in ISAS if isa != "AMX"]
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ctypes.CDLL]]:
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ctypes.CDLL]:
     """Compiles C++ source for an ISA into a shared library, once for each distinct source."""
     folder = tmp_path_factory.mktemp("kernels")
 
@@ -49,10 +50,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ct
         path = folder / f"k{len(list(folder.iterdir()))}.cpp"
         path.write_text(source)
         flags = [f"-DWW_ISA_{isa}=1", *(f"-D{d}" for d in defines), *ISA_FLAGS[isa][0].split(), f"-I{INCLUDE}"]
-        subprocess.run([*COMPILE, *flags, str(path), "-o", str(path.with_suffix(".so"))], check=True)
+        subprocess.run([*COMPILE, "-shared", *flags, str(path), "-o", str(path.with_suffix(".so"))], check=True)
         return ctypes.CDLL(str(path.with_suffix(".so")))
 
-    yield compile_source
+    return compile_source
 
 
 def pointer(t: Tensor) -> ctypes.c_void_p:
@@ -83,26 +84,31 @@ BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "max": torch.maximum, "min": torch.minimum, "mod": torch.remainder,
     "floor_div": lambda a, b: torch.div(a, b, rounding_mode="floor"),
 }  # fmt: skip
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1e38, -1e38, 16777217.0, 1e-42, float("inf"), -float("inf"), float("nan")]
+POSITIVE = [0.0, 1.0, 2.0, 0.5, 3.0, 1e38, 16777216.0, float("inf")]
+SPECIAL = [*POSITIVE, *(-v for v in POSITIVE), float("nan")]
 
 
 def math_source() -> str:
-    one = "void {0}(int64_t n, const float* a, float* o) {{ for (int64_t i = 0; i < n; ++i) o[i] = ww::{1}(a[i]); }}"
-    two = "void {0}(int64_t n, const float* a, const float* b, float* o) {{ for (int64_t i = 0; i < n; ++i) o[i] = ww::{1}(a[i], b[i]); }}"
-    to = "void to_{0}(int64_t n, const float* a, ww::{0}* o) {{ for (int64_t i = 0; i < n; ++i) ww::store(o + i, a[i]); }}"
-    back = "void from_{0}(int64_t n, const ww::{0}* a, float* o) {{ for (int64_t i = 0; i < n; ++i) o[i] = ww::load_f32(a + i); }}"
-    lines = [one.format(f"f_{f}", f) for f in UNARY] + [two.format(f"f_{f}", f) for f in [*BINARY, "pow"]]
-    lines += [text.format(t) for t in ("bf16", "f16") for text in (to, back)]
+    loop = "for (int64_t i = 0; i < n; ++i)"
+    lines = [f"void f_{f}(int64_t n, const float* a, float* o) {{ {loop} o[i] = ww::{f}(a[i]); }}" for f in UNARY]
+    lines += [
+        f"void f_{f}(int64_t n, const float* a, const float* b, float* o) {{ {loop} o[i] = ww::{f}(a[i], b[i]); }}"
+        for f in [*BINARY, "pow"]
+    ]
+    for t in ("bf16", "f16"):
+        lines.append(f"void to_{t}(int64_t n, const float* a, ww::{t}* o) {{ {loop} ww::store(o + i, a[i]); }}")
+        lines.append(f"void from_{t}(int64_t n, const ww::{t}* a, float* o) {{ {loop} o[i] = ww::load_f32(a + i); }}")
     return '#include "ww.h"\nextern "C" {\n' + "\n".join(lines) + "\n}\n"
 
 
 def sample_floats() -> Tensor:
     patterns = torch.arange(-(2**31), 2**31, 20011, dtype=torch.int64).to(torch.int32).view(torch.float32)
-    return torch.cat([torch.tensor(SPECIAL), patterns, torch.linspace(-110, 100, 50001), torch.linspace(-4, 4, 50001)])
+    edges = torch.tensor([*SPECIAL, 1e-42, -1e-42])
+    return torch.cat([edges, patterns, torch.linspace(-110, 100, 50001), torch.linspace(-4, 4, 50001)])
 
 
 def ulp_error(got: Tensor, want: Tensor) -> Tensor:
-    """|got - want| in units of the last place of `want` as float32; 0 where the float32 results agree, inf where only one is NaN."""
+    """|got - want| in float32 ulp of `want`; 0 where they agree as float32, inf where one of them is NaN."""
     exponent = torch.frexp(want.abs().clamp(2.0**-126, 3.4e38)).exponent.double()
     error = (got.double() - want).abs() / torch.exp2(exponent - 24)
     same = (got == want.float()) | (got.isnan() & want.isnan())
@@ -121,7 +127,8 @@ def test_unary_functions_are_within_their_stated_errors(build: Callable[..., cty
     want = reference(x.double())
     error = ulp_error(got, want)
     if name in ("gelu", "gelu_tanh"):
-        error = torch.where(((got.double() - want).abs() <= x.double().abs() * 2.0**-23) | (x == -torch.inf), 0.0, error)
+        close = (got.double() - want).abs() <= x.double().abs() * 2.0**-23
+        error = torch.where(close | (x == -torch.inf), 0.0, error)
     if name in ("sigmoid", "silu"):
         error = torch.where((got.double() - want).abs() <= 3e-37, 0.0, error)
     worst = int(error.argmax())
@@ -169,48 +176,55 @@ def pack_vnni(w: Tensor) -> Tensor:
     return padded.view(-1, 2, 16, padded.shape[1] // 32, 16, 2).permute(0, 3, 1, 4, 2, 5).contiguous()
 
 
-def gemm_source(a: str, w: str, k: int, n: int, n_gated: int) -> str:
-    """Two segments: n columns with TN 64 stored as they are, n_gated columns with TN 96 of gate * up; every tile counted."""
-    return f"""
+GEMM_SOURCE = """
 #include "ww.h"
-extern "C" {{
+struct Output { float* p; int64_t n, tn; int32_t* count; };
+using i64 = int64_t;
+static void finish(const Output& o, i64 m0, i64 rows, i64 n0, i64 cols, const float* p, const float* q) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < o.tn; ++j) {
+      const float v = q ? p[r * o.tn + j] * q[r * o.tn + j] : p[r * o.tn + j];
+      if (j < cols) o.p[(m0 + r) * o.n + n0 + j] = v;
+      else if (v != 0) o.p[0] = __builtin_nanf("");
+    }
+    o.count[m0 + r] += int32_t(cols);
+  }
+  if (rows > WW_TM || n0 % o.tn) o.p[0] = __builtin_nanf("");
+}
+extern "C" {
 extern const int64_t k_scratch_bytes;
-const int64_t k_scratch_bytes = ww::gemm_scratch_bytes({k}, 96 * 2);
-void k(void* const* bufs, const int64_t* dims, void* scratch, int tid, int nt) {{
-  const auto* x = static_cast<const {a}*>(bufs[0]);
-  const auto* w0 = static_cast<const {w}*>(bufs[1]);
-  const auto* gate = static_cast<const {w}*>(bufs[2]);
-  const auto* up = static_cast<const {w}*>(bufs[3]);
-  auto* plain = static_cast<float*>(bufs[4]);
-  auto* gated = static_cast<float*>(bufs[5]);
+const int64_t k_scratch_bytes = ww::gemm_scratch_bytes(@K, 96 * 2);
+void k(void* const* bufs, const int64_t* dims, void* scratch, int tid, int nt) {
+  const auto w = [&](int i) { return static_cast<const @W*>(bufs[i]); };
   auto* count = static_cast<int32_t*>(bufs[6]);
-  const auto epilogue = [&](float* out, int64_t n, int tn, int64_t m0, int64_t rows, int64_t n0, int64_t cols, const float* p, const float* q) {{
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t j = 0; j < tn; ++j) {{
-        const float v = q ? p[r * tn + j] * q[r * tn + j] : p[r * tn + j];
-        if (j < cols) out[(m0 + r) * n + n0 + j] = v;
-        else if (v != 0) out[0] = __builtin_nanf("");
-      }}
-    if (rows > WW_TM || n0 % tn) out[0] = __builtin_nanf("");
-    for (int64_t r = 0; r < rows; ++r) __atomic_fetch_add(count + m0 + r, int32_t(cols), __ATOMIC_RELAXED);
-  }};
-  ww::gemm<{k}>(dims[0], ww::rows(x, dims[1]), scratch, tid, nt,
-    ww::segment<64>({n}, [&](int64_t m0, int64_t rows, int64_t n0, int64_t cols, const float* acc) {{
-      epilogue(plain, {n}, 64, m0, rows, n0, cols, acc, nullptr);
-    }}, w0),
-    ww::segment<96>({n_gated}, [&](int64_t m0, int64_t rows, int64_t n0, int64_t cols, const float* g, const float* u) {{
-      epilogue(gated, {n_gated}, 96, m0, rows, n0, cols, g, u);
-    }}, gate, up));
-}}
-}}
+  const Output plain{static_cast<float*>(bufs[4]), @N, 64, count}, gated{static_cast<float*>(bufs[5]), @G, 96, count};
+  ww::gemm<@K>(dims[0], ww::rows(static_cast<const @A*>(bufs[0]), dims[1]), scratch, tid, nt,
+    ww::segment<64>(@N, [&](int64_t m0, int64_t rows, int64_t n0, int64_t cols, const float* acc) {
+      finish(plain, m0, rows, n0, cols, acc, nullptr);
+    }, w(1)),
+    ww::segment<96>(@G, [&](int64_t m0, int64_t rows, int64_t n0, int64_t cols, const float* gate, const float* up) {
+      finish(gated, m0, rows, n0, cols, gate, up);
+    }, w(2), w(3)));
+}
+}
 """
 
 
-def check_gemm(library: ctypes.CDLL, dtype: Any, pack: Callable[[Tensor], Tensor], m: int, n: int, n_gated: int, k: int, nt: int) -> None:
+def gemm_source(a: str, w: str, k: int, n: int, n_gated: int) -> str:
+    """n columns with TN 64 as they are, n_gated columns with TN 96 of gate * up; counts finished columns."""
+    source = GEMM_SOURCE.replace("@K", str(k)).replace("@N", str(n)).replace("@G", str(n_gated))
+    return source.replace("@A", a).replace("@W", w)
+
+
+def check_gemm(
+    library: ctypes.CDLL, dtype: Any, pack: Callable[[Tensor], Tensor], shape: tuple[int, int, int], m: int, nt: int
+) -> None:
     torch.manual_seed(m)
+    n, n_gated, k = shape
     x = torch.randn(m, k + 8).to(dtype)[:, :k]
     weights = [torch.randn(size, k).to(dtype) for size in (n, n_gated, n_gated)]
-    plain, gated, count = torch.full((m, n), torch.nan), torch.full((m, n_gated), torch.nan), torch.zeros(m, dtype=torch.int32)
+    plain, gated = torch.full((m, n), torch.nan), torch.full((m, n_gated), torch.nan)
+    count = torch.zeros(m, dtype=torch.int32)
     tensors = [x, *map(pack, weights), plain, gated, count]
     bufs = (ctypes.c_void_p * len(tensors))(*(t.data_ptr() for t in tensors))
     dims = (ctypes.c_int64 * 2)(m, x.stride(0))
@@ -218,14 +232,14 @@ def check_gemm(library: ctypes.CDLL, dtype: Any, pack: Callable[[Tensor], Tensor
         scratch = aligned_bytes(ctypes.c_int64.in_dll(library, "k_scratch_bytes").value)
         library.k(bufs, dims, pointer(scratch), tid, nt)
     wide, w0, gate, up = (t.double() for t in (x, *weights))
-    tolerance = 2e-6 * k**0.5 * 4
+    tolerance = 8e-6 * k**0.5
     torch.testing.assert_close(plain.double(), wide @ w0.T, rtol=1e-5, atol=tolerance)
-    torch.testing.assert_close(gated.double(), (wide @ gate.T) * (wide @ up.T), rtol=1e-4, atol=tolerance * k**0.5 * 4)
+    torch.testing.assert_close(gated.double(), (wide @ gate.T) * (wide @ up.T), rtol=1e-4, atol=4 * tolerance * k**0.5)
     assert (count == n + n_gated).all(), "every tile exactly once"
 
 
-GEMM_SHAPES = [(200, 100, 72), (64, 96, 1300), (31, 193, 640)]  # n, n_gated, k
-ROWS = [1, 2, 3, 5, 8, 9, 14, 16, 23, 113, 128, 230]
+GEMM_SHAPES = [(200, 100, 72), (31, 193, 1300)]  # n, n_gated, k
+ROWS = [1, 3, 8, 9, 14, 23, 145, 230]
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -235,8 +249,8 @@ def test_gemm(build: Callable[..., ctypes.CDLL], isa: str, dtype: Any, shape: tu
     n, n_gated, k = shape
     library = build(gemm_source(C_TYPE[dtype], C_TYPE[dtype], k, n, n_gated), isa)
     for m in ROWS:
-        for nt in (1, 2, 3, 6):
-            check_gemm(library, dtype, pack_panels, m, n, n_gated, k, nt)
+        for nt in (1, 2, 6):
+            check_gemm(library, dtype, pack_panels, shape, m, nt)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -244,18 +258,21 @@ def test_gemm(build: Callable[..., ctypes.CDLL], isa: str, dtype: Any, shape: tu
 def test_gemm_on_amx_tiles(build: Callable[..., ctypes.CDLL], isa: str, shape: tuple[int, int, int]) -> None:
     """The AMX kernels; on other instruction sets the tile instructions are emulated."""
     n, n_gated, k = shape
-    library = build(gemm_source("ww::bf16", "ww::vnni", k, n, n_gated), isa, () if isa == "AMX" else ("WW_EMULATE_AMX",))
+    defines = () if isa == "AMX" else ("WW_EMULATE_AMX",)
+    library = build(gemm_source("ww::bf16", "ww::vnni", k, n, n_gated), isa, defines)
     for m in (1, 16, 17, 33, 130):
         for nt in (1, 3):
-            check_gemm(library, torch.bfloat16, pack_vnni, m, n, n_gated, k, nt)
+            check_gemm(library, torch.bfloat16, pack_vnni, shape, m, nt)
 
 
 def test_amx_kernels_compile_everywhere(tmp_path: Path) -> None:
     source = tmp_path / "k.cpp"
     source.write_text(gemm_source("ww::bf16", "ww::vnni", 64, 64, 96))
     command = [*COMPILE, "-DWW_ISA_AMX=1", *ISA_FLAGS["AMX"][0].split(), f"-I{INCLUDE}", str(source), "-S", "-o", "-"]
-    text = subprocess.run([c for c in command if c != "-shared"], check=True, capture_output=True, text=True).stdout
-    assert text.count("tdpbf16ps") >= 6 and "ldtilecfg" in text and "tilerelease" in text
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert text.count("tdpbf16ps") >= 6
+    assert "ldtilecfg" in text
+    assert "tilerelease" in text
 
 
 # ---- attention tiles --------------------------------------------------------------------------------------------
@@ -263,25 +280,29 @@ def test_amx_kernels_compile_everywhere(tmp_path: Path) -> None:
 
 DOT_SOURCE = """
 #include "ww.h"
-extern "C" void nt(int64_t m, int64_t n, int64_t k, const float* a, const {0}* b, int64_t ldb, float* c, int64_t ldc, void* s) {{
-  ww::dot_nt<128>(m, n, k, a, b, ldb, c, ldc, s);
-}}
-extern "C" void nn(int64_t m, int64_t n, int64_t k, const float* a, const {0}* b, int64_t ldb, float* c, int64_t ldc, void* s) {{
-  ww::dot_nn<128>(m, n, k, a, b, ldb, c, ldc, s);
-}}
-extern "C" int64_t scratch_bytes() {{ return ww::dot_scratch_bytes(128); }}
+using T = @T;
+using i64 = int64_t;
+extern "C" {
+void nt(i64 m, i64 n, i64 k, const float* a, const T* b, i64 ldb, float* c, i64 ldc, void* scratch) {
+  ww::dot_nt<128>(m, n, k, a, b, ldb, c, ldc, scratch);
+}
+void nn(i64 m, i64 n, i64 k, const float* a, const T* b, i64 ldb, float* c, i64 ldc, void* scratch) {
+  ww::dot_nn<128>(m, n, k, a, b, ldb, c, ldc, scratch);
+}
+i64 scratch_bytes() { return ww::dot_scratch_bytes(128); }
+}
 """
 
 
 @pytest.mark.parametrize("isa", VECTOR_ISAS)
 @pytest.mark.parametrize("dtype", C_TYPE)
 def test_dot_reads_in_place_and_stays_inside(build: Callable[..., ctypes.CDLL], isa: str, dtype: Any) -> None:
-    library = build(DOT_SOURCE.format(C_TYPE[dtype]), isa)
+    library = build(DOT_SOURCE.replace("@T", C_TYPE[dtype]), isa)
     scratch = aligned_bytes(library.scratch_bytes())
     torch.manual_seed(0)
-    for m in (0, 1, 2, 3, 4, 7, 8, 9, 13, 16, 37, 64):
-        for n in (0, 1, 17, 32, 40, 64, 96):
-            for k in (0, 1, 15, 16, 33, 64, 128):
+    for m in (0, 1, 3, 4, 7, 8, 9, 13, 16, 37):
+        for n in (0, 1, 17, 32, 72):
+            for k in (0, 1, 15, 33, 64, 128):
                 a = torch.full((m, 128), torch.nan)
                 a[:, :k] = torch.randn(m, k)
                 keys, values = torch.full((n, k + 3), torch.nan).to(dtype), torch.full((k, n + 3), torch.nan).to(dtype)
@@ -302,18 +323,21 @@ def test_dot_reads_in_place_and_stays_inside(build: Callable[..., ctypes.CDLL], 
 
 RUN_KERNELS = """
 #include <stdint.h>
-extern "C" void add_neighbours(void* const* bufs, const int64_t* dims, void* scratch, int tid, int nt) {
-  const int64_t* x = (const int64_t*)bufs[0];
-  int64_t* y = (int64_t*)bufs[1];
-  const int64_t n = dims[0];
-  *(int64_t*)scratch = tid;
-  for (int64_t i = n * tid / nt; i < n * (tid + 1) / nt; ++i) y[i] = (x[i] + x[(i + n / 2) % n] + *(int64_t*)scratch - tid) % 1000003;
+extern "C" void add_halves(void* const* bufs, const int64_t* dims, void* scratch, int tid, int nt) {
+  const int64_t *x = (const int64_t*)bufs[0], n = dims[0];
+  int64_t *y = (int64_t*)bufs[1], *mine = (int64_t*)scratch;
+  *mine = 1000003 + tid;
+  for (int64_t i = n * tid / nt; i < n * (tid + 1) / nt; ++i) y[i] = (x[i] + x[(i + n / 2) % n]) % (*mine - tid);
 }
 """
+OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 
 class Launch(ctypes.Structure):
-    _fields_ = [("fn", ctypes.c_void_p), *((f, ctypes.c_int64) for f in ("first_arg", "n_args", "first_dim", "n_dims", "barrier_after"))]
+    _fields_ = (
+        ("fn", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("first_arg", "n_args", "first_dim", "n_dims", "barrier_after")),
+    )
 
 
 def openmp() -> ctypes.CDLL | None:
@@ -323,20 +347,22 @@ def openmp() -> ctypes.CDLL | None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_ww_run_orders_launches_with_barriers(build: Callable[..., ctypes.CDLL], threads: int) -> None:
+    """Each launch reads what other threads wrote in the launch before."""
     run, kernels, gomp = build(WW_RUN.read_text(), "PORTABLE").ww_run, build(RUN_KERNELS, "PORTABLE"), openmp()
     if threads > 1 and gomp is None:
         pytest.skip("no OpenMP runtime is loaded")
     n, steps = 1000, 300
     buffers = [torch.arange(n) * 7919, torch.zeros(n, dtype=torch.int64)]
-    fn = ctypes.cast(kernels.add_neighbours, ctypes.c_void_p).value
+    fn = ctypes.cast(kernels.add_halves, ctypes.c_void_p).value
     launches = (Launch * steps)(*(Launch(fn, 2 * (i % 2), 2, 1, 1, 1) for i in range(steps)))
     arg_index = (ctypes.c_int64 * 4)(0, 1, 1, 0)
     slots = (ctypes.c_void_p * 2)(*(b.data_ptr() for b in buffers))
     dims = (ctypes.c_int64 * 2)(-1, n)
+    count, nthreads, per_thread = (ctypes.c_int64(v) for v in (steps, threads, 64))
     scratch = aligned_bytes(64 * threads)
-    api = [ctypes.cast(getattr(gomp, f), ctypes.c_void_p) for f in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")] if gomp else [None] * 3
+    api = [ctypes.cast(getattr(gomp, name), ctypes.c_void_p) if gomp else None for name in OPENMP]
     want = buffers[0].clone()
     for _ in range(steps):
         want = (want + want.roll(-(n // 2))) % 1000003
-    run(launches, ctypes.c_int64(steps), arg_index, slots, dims, ctypes.c_int64(threads), pointer(scratch), ctypes.c_int64(64), *api)
+    run(launches, count, arg_index, slots, dims, nthreads, pointer(scratch), per_thread, *api)
     assert torch.equal(buffers[steps % 2], want)

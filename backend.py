@@ -1,0 +1,102 @@
+"""The torch.compile backend: `torch.compile(model, backend="warpweave")` finds `warpweave` below by its entry point.
+
+Nothing here raises for the sake of a graph that cannot be compiled: such a graph runs in PyTorch, with one warning and
+a reproducer on disk. Only a wrong option, and `strict`, are errors.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+    from .frontend.capture import Kind, Placeholder
+
+log = logging.getLogger("warpweave.backend")
+
+
+def warpweave(
+    gm: GraphModule,
+    example_inputs: Sequence[Any],
+    *,
+    mode: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Callable[..., Any]:
+    """Compiles one Dynamo graph; returns a callable of the same arguments.
+
+    Raises OptionError for an unknown option, UnsupportedError under `strict`.
+    """
+    from torch._dynamo.exc import TorchDynamoException
+
+    from .frontend.capture import capture
+    from .options import Options
+    from .report import UnsupportedError
+
+    chosen = Options.of(options)
+    if mode is not None:
+        _say_ignored(mode)
+
+    def compile_one(
+        aot_gm: GraphModule, aot_inputs: Sequence[Any], kind: Kind, placeholders: Sequence[Placeholder]
+    ) -> Callable[..., Any]:
+        from torch._functorch.aot_autograd import make_boxed_func
+
+        from .compiler import compile_graph
+        from .report import publish_failure
+
+        name = graph_name(gm, kind)
+        log.debug("compiling %s: %d nodes, %d arguments", name, len(aot_gm.graph.nodes), len(placeholders))
+        try:
+            names, roles = [p.name for p in placeholders], [p.role for p in placeholders]
+            return compile_graph(aot_gm, names, roles, chosen, name=name, kind=kind)
+        except UnsupportedError:
+            raise
+        except Exception as error:
+            _say_fallback(aot_gm, aot_inputs, name, error)
+            publish_failure(name, kind, error)
+            return make_boxed_func(aot_gm.forward)
+
+    try:
+        return capture(gm, example_inputs, compile_one)
+    except (TorchDynamoException, UnsupportedError):
+        raise
+    except Exception as error:
+        _say_fallback(gm, example_inputs, graph_name(gm, "tracing"), error)
+        return gm.forward
+
+
+def graph_name(gm: GraphModule, kind: str) -> str:
+    """`LlamaModel_0_0_inference`: the outermost module seen, Dynamo's frame and compile number, the kind of graph."""
+    from torch._guards import CompileContext
+
+    stacks = (node.meta.get("nn_module_stack") for node in gm.graph.nodes)
+    outermost = next((next(iter(stack.values()))[1] for stack in stacks if stack), None)
+    owner = getattr(outermost, "__name__", None) or str(outermost or "graph").rpartition(".")[2]
+    compile_id = CompileContext.current_compile_id()
+    number = str(compile_id).replace("/", "_") if compile_id else "0_0"
+    return f"{owner}_{number}_{kind}"
+
+
+@lru_cache
+def _say_ignored(mode: str) -> None:
+    log.warning("mode=%r is ignored: warpweave has one mode; see options=", mode)
+
+
+def _say_fallback(gm: GraphModule, inputs: Sequence[Any], name: str, error: Exception) -> None:
+    """One warning for the graph, with the way to a reproducer."""
+    from .reproducer import write_reproducer
+
+    path = write_reproducer(gm, inputs, name, error)
+    log.debug("%s runs in PyTorch", name, exc_info=error)
+    reason = str(error).strip().splitlines()
+    warnings.warn(
+        f"warpweave: {name} runs in PyTorch, uncompiled: {type(error).__name__}: {reason[0] if reason else ''}\n"
+        f"  next: report this with the reproducer {path}",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,1 @@
+"""The CPU backend: tile kernels as C++ against the headers in `include/`."""

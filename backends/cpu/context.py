@@ -1,0 +1,204 @@
+"""What every part of a kernel's printer shares: names, buffers, scratch, and what is known of indices and bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Block, Operation, SSAValue
+
+from ...ir import locations, tile
+from ...ir.dims import Dim, product
+from .expressions import ITEM_BYTES, Names, Symbols, Writer, arithmetic, constant_index, dtype_of, memory_type
+
+STACK_BYTES = 16384
+LINE = 64
+
+MemoryOp = tile.LoadOp | tile.StoreOp
+
+
+@dataclass
+class Context:
+    """One kernel being printed. `packed`: the layout of its packed weights (`rows`, `panel` or `vnni`)."""
+
+    kernel: tile.KernelOp
+    packed: str = "rows"
+    out: Writer = field(default_factory=Writer)
+    names: Names = field(default_factory=Names)
+    symbols: Symbols = field(default_factory=Symbols)
+    scratch_bytes: int = 0  # of the parallel loop being printed
+    dot_depth: int = 0  # the largest k of its products
+    loop: tile.ParallelOp | None = None
+    limited: bool = True  # rows beyond the domain's are not computed
+    limits: dict[Operation, str] = field(default_factory=dict[Operation, str])
+    flags: dict[Block, str] = field(default_factory=dict[Block, str])
+
+    # ---- the kernel's head -------------------------------------------------------------------------------------
+
+    @property
+    def entry(self) -> str:
+        return self.kernel.sym_name.data
+
+    def declare_arguments(self) -> None:
+        """Pointers of the buffers and values of the symbols."""
+        outputs = {i.data for i in self.kernel.outputs}
+        for arg in self.kernel.body.args:
+            ctype = memory_type(dtype_of(arg))
+            if self.is_packed(arg) and self.packed == "vnni":
+                ctype = "ww::vnni"
+            qualifier = "" if arg.index in outputs else "const "
+            name = self.names.of(arg, f"b{arg.index}")
+            self.symbols.names[arg] = name
+            self.out(f"{qualifier}auto* {name} = static_cast<{qualifier}{ctype}*>(bufs[{arg.index}]);")
+        for i, symbol in enumerate(self.kernel.symbols):
+            assert isinstance(symbol, StringAttr)
+            name = self.names.fresh(symbol.data)
+            self.symbols.names[symbol.data] = name
+            self.out(f"[[maybe_unused]] const int64_t {name} = dims[{i}];")
+
+    def is_packed(self, buffer: SSAValue) -> bool:
+        assert isinstance(buffer.type, tile.BufferType)
+        return buffer.type.layout.data == "packed"
+
+    def buffer(self, value: SSAValue) -> str:
+        return self.symbols.names[value]
+
+    def is_written(self, buffer: SSAValue) -> bool:
+        return any(buffer is self.kernel.body.args[i.data] for i in self.kernel.outputs)
+
+    # ---- memory of tiles ---------------------------------------------------------------------------------------
+
+    def array(self, name: str, ctype: str, count: int) -> None:
+        """Declares an aligned array: on the stack where small, else in the thread's scratch."""
+        size = count * ITEM_BYTES[ctype]
+        if size <= STACK_BYTES:
+            self.out(f"alignas({LINE}) {ctype} {name}[{count}];")
+            return
+        self.out(f"{ctype}* const {name} = ww::scratch_at<{ctype}>(scratch, {self.reserve(size)});")
+
+    def reserve(self, size: int) -> int:
+        """The offset of `size` fresh bytes of scratch; neighbours start in different cache sets."""
+        offset = self.scratch_bytes
+        self.scratch_bytes += (size + LINE - 1) // LINE * LINE + LINE
+        return offset
+
+    # ---- indices -----------------------------------------------------------------------------------------------
+
+    def define_indices(self, ops: Iterable[Operation]) -> None:
+        """The index values of a block, as variables."""
+        for op in ops:
+            if not is_index(op) or constant_index(op.results[0]) is not None:
+                continue
+            value = op.results[0]
+            match op:
+                case tile.SizeOp():
+                    text = self.symbols.dim(op.dim.data)
+                case tile.LoadIndexOp():
+                    position = self.symbols.index(op.position)
+                    bounds = f"{position} >= 0 && {position} < {self.symbols.dim(op.size.data)}"
+                    text = f"{bounds} ? int64_t({self.buffer(op.buffer)}[{position}]) : 0"
+                case _:
+                    text = arithmetic(op, self.symbols)
+            name = self.names.of(value, "i")
+            self.symbols.names[value] = name
+            self.out(f"const int64_t {name} = {text};")
+
+    def alignment(self, value: SSAValue) -> int:
+        """A number that the index is known to be a multiple of; 0 for the index 0."""
+        constant = constant_index(value)
+        if constant is not None:
+            return constant
+        owner = value.owner
+        if isinstance(owner, Block):
+            parent = owner.parent_op()
+            if isinstance(parent, scf.ForOp) and value is owner.args[0]:
+                return math.gcd(self.alignment(parent.lb), self.alignment(parent.step))
+            if isinstance(parent, tile.ParallelOp):
+                return (1, *parent.tile_shape)[owner.args.index(value)]  # pyright: ignore[reportArgumentType]
+            return 1
+        if isinstance(owner, arith.AddiOp | arith.SubiOp):
+            return math.gcd(*(self.alignment(v) for v in owner.operands))
+        if isinstance(owner, arith.MuliOp):
+            return math.prod(self.alignment(v) for v in owner.operands)
+        return 1
+
+    # ---- bounds ------------------------------------------------------------------------------------------------
+
+    def rows_inside(self, op: MemoryOp) -> bool:
+        """Whether each row of the tile that is computed lies inside the access' rows."""
+        size = product([a.size for a in op.access.data.rows])
+        assert self.loop is not None
+        if op.row is self.loop.body.args[1]:
+            return self.limited and size == self.loop.rows.data
+        return self._inside(op.row, size, tile.tile_shape(tile_of(op))[0])
+
+    def columns_inside(self, op: MemoryOp) -> bool:
+        """Whether the access' columns hold the whole tile."""
+        size = product([a.size for a in op.access.data.columns])
+        width = tile.tile_shape(tile_of(op))[1]
+        assert self.loop is not None
+        if op.column is self.loop.body.args[2] and self.loop.columns.data == size:
+            return size.is_const and size.value % width == 0 and self.loop.tile_shape[1] % width == 0
+        return self._inside(op.column, size, width)
+
+    def _inside(self, start: SSAValue, size: Dim, width: int) -> bool:
+        constant = constant_index(start)
+        if constant is not None:
+            return size.is_const and constant + width <= size.value
+        loop = start.owner.parent_op() if isinstance(start.owner, Block) else None
+        if not isinstance(loop, scf.ForOp) or not size.is_const or start is not start.owner.args[0]:  # pyright: ignore
+            return False
+        low, high, step = (constant_index(v) for v in (loop.lb, loop.ub, loop.step))
+        if low is None or high is None or step is None or high <= low:
+            return False
+        last = low + (high - low - 1) // step * step
+        return last + width <= size.value
+
+    @contextmanager
+    def ragged(self, block: Block) -> Iterator[None]:
+        """Prints the text of a block; where tiles of its accesses may stick out, once for whole tiles and once for ragged ones."""
+        limits: dict[str, tuple[str, int]] = {}
+        for op in block.ops:
+            if isinstance(op, tile.LoadOp | tile.StoreOp) and not self.columns_inside(op):
+                size = self.symbols.dim(product([a.size for a in op.access.data.columns]))
+                text = f"{size} - {self.symbols.index(op.column)}"
+                name, width = limits.get(text) or (self.names.fresh("columns"), 0)
+                limits[text] = (name, max(width, tile.tile_shape(tile_of(op))[1]))
+                self.limits[op] = name
+        if not limits:
+            yield
+            return
+        for text, (name, _) in limits.items():
+            self.out(f"const int64_t {name} = {text};")
+        whole, flag = self.names.fresh("whole"), self.names.fresh("kWhole")
+        condition = " && ".join(f"{name} >= {width}" for name, width in limits.values())
+        head = f"ww::whole_or_ragged({condition}, [&](auto {whole}) __attribute__((always_inline))"
+        with self.out.block(head, "});"):
+            self.out(f"constexpr bool {flag} = decltype({whole})::value;")
+            self.flags[block] = flag
+            yield
+
+    def column_guard(self, op: MemoryOp, column: str) -> str:
+        """The condition under which a column of the tile lies inside; empty where it always does."""
+        if op not in self.limits:
+            return ""
+        block = op.parent_block()
+        assert block is not None
+        return f"({self.flags[block]} || {column} < {self.limits[op]})"
+
+    def comment(self, op: Operation) -> str:
+        """Where an op comes from, for a comment line; may be empty."""
+        return ", ".join(locations.modules(op))
+
+
+def tile_of(op: MemoryOp) -> SSAValue:
+    return op.value if isinstance(op, tile.StoreOp) else op.result
+
+
+def is_index(op: Operation) -> bool:
+    return op.name.startswith("arith.") or isinstance(op, tile.SizeOp | tile.LoadIndexOp)
+

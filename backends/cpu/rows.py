@@ -1,0 +1,397 @@
+"""Prints row-local tile ops for one row: statements on the row's numbers, loops over columns, arrays of one row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects import scf
+from xdsl.ir import Block, Operation, SSAValue
+
+from ...ir import tile
+from . import access
+from .context import Context
+from .expressions import converted, dtype_of, held, literal, pointwise, sum_of
+from .stages import Schedule, Stage, is_wide, reads_by_array, schedule, shape
+
+MemoryOp = access.MemoryOp
+_IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf}
+_CLAUSES = {"sum": "+", "mean": "+", "max": "maximum", "min": "minimum"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value is: a variable, or an array indexed by column."""
+
+    name: str
+    is_array: bool
+
+    def at(self, column: str) -> str:
+        return f"{self.name}[{column}]" if self.is_array else self.name
+
+
+@dataclass(frozen=True)
+class Run:
+    """The column loop being printed: variable `c` from 0, at `base` in the tile. `pointers`: each access has one stride."""
+
+    base: str
+    length: int
+    pointers: bool
+
+    @property
+    def column(self) -> str:
+        return sum_of([self.base or "0", "c"])
+
+
+class RowPrinter:
+    """Prints one row program.
+
+    `row` is the C++ variable of the row in the tile. `places`: where values from outside are. `sinks`: where values that are
+    needed outside are written to.
+    """
+
+    def __init__(self, ctx: Context, ops: Sequence[Operation], row: str = "r") -> None:
+        self.ctx, self.row = ctx, row
+        self.top = set(ops)
+        self.plan = schedule(ctx, ops, self.inside)
+        self.places: dict[SSAValue, Place] = {}
+        self.sinks: dict[SSAValue, Place] = {}
+        self.column: dict[SSAValue, str] = {}  # variables of the column loop being printed
+
+    def inside(self, op: Operation) -> bool:
+        """Whether an op is part of this row program, at any depth."""
+        current: Operation | None = op
+        while current is not None and current not in self.top:
+            current = current.parent_op()
+        return current is not None
+
+    def print(self, plan: Schedule | None = None) -> None:
+        """The stages in order."""
+        for stage in (plan or self.plan).stages:
+            match stage.kind:
+                case "row":
+                    for op in stage.ops:
+                        self._row_op(op)
+                case "columns":
+                    self._columns(stage)
+                case "whole":
+                    self._whole(stage.ops[0])
+                case "loop":
+                    self._loop(stage)
+
+    # ---- numbers of a row --------------------------------------------------------------------------------------
+
+    def _row_op(self, op: Operation) -> None:
+        if isinstance(op, tile.LoadOp | tile.StoreOp):
+            guards = (access.row_guard(self.ctx, op, self.row), self.ctx.column_guard(op, "0"))
+            guard = " && ".join(g for g in guards if g)
+            address = access.pointer(self.ctx, op, self.row, "0")
+            if isinstance(op, tile.StoreOp):
+                self._store(op, address, "0", guard)
+            else:
+                self._number(op.result, "", self._loaded(op, address, guard))
+        else:
+            self._number(op.results[0], _wish(op), self._expression(op, Run("", 1, True)))
+
+    def _number(self, value: SSAValue, wish: str, text: str, const: str = "const ") -> None:
+        name = self.ctx.names.of(value, wish or "number")
+        self.ctx.out(f"{const}{held(dtype_of(value))} {name} = {text};")
+        self.places[value] = Place(name, False)
+        if const:
+            self._sink(value)
+
+    def _sink(self, value: SSAValue) -> None:
+        if value in self.sinks:
+            self.ctx.out(f"{self.sinks[value].at('0')} = {self.places[value].name};")
+
+    def _loaded(self, op: tile.LoadOp, address: str, guard: str) -> str:
+        dtype = dtype_of(op.result)
+        element = access.loaded(f"*({address})" if " " in address else f"*{address}", dtype_of(op.buffer), dtype)
+        return f"{guard} ? {element} : {literal(0, held(dtype))}" if guard else element
+
+    def _store(self, op: tile.StoreOp, address: str, column: str, guard: str) -> None:
+        text = access.stored(address, op.value, self.at(op.value, column), dtype_of(op.buffer))
+        self.ctx.out(f"if ({guard}) {text}" if guard else text)
+
+    # ---- loops over columns ------------------------------------------------------------------------------------
+
+    def _columns(self, stage: Stage) -> None:
+        out = self.ctx.out
+        for value in (v for op in stage.ops for v in op.results):
+            if is_wide(value) and self._is_kept(value, stage):
+                self._keep(value)
+        reductions = [op for op in stage.ops if isinstance(op, tile.ReduceOp)]
+        for op in reductions:
+            self._number(op.result, op.kind.data, _identity(op), const="")
+        loads = self._repeated_loads(stage)
+        run = math.gcd(stage.width, *(self._run_length(op) for op in [*loads, *stage.ops]))
+        if run == stage.width:
+            with out.block(""):
+                self._run(stage, loads, Run("", run, True))
+        elif run < access.FAST_RUN:
+            self._run(stage, loads, Run("", stage.width, False))
+        else:
+            with out.block(f"for (int j = 0; j < {stage.width}; j += {run})"):
+                self._run(stage, loads, Run("j", run, True))
+        for op in reductions:
+            name = self.places[op.result].name
+            if op.kind.data == "mean":
+                out(f"{name} = {name} / {shape(op.input)[1]};")
+            self._sink(op.result)
+
+    def _run(self, stage: Stage, loads: Sequence[tile.LoadOp], run: Run) -> None:
+        out = self.ctx.out
+        memory: list[MemoryOp] = [op for op in (*loads, *stage.ops) if isinstance(op, tile.LoadOp | tile.StoreOp)]
+        walks = {op: self._walk(op, run) for op in memory}
+        reductions = [op for op in stage.ops if isinstance(op, tile.ReduceOp)]
+        if run.pointers or not memory:
+            clauses: dict[str, list[str]] = {}
+            for op in reductions:
+                clauses.setdefault(_CLAUSES[op.kind.data], []).append(self.places[op.result].name)
+            out("#pragma omp simd" + "".join(f" reduction({o} : {', '.join(names)})" for o, names in clauses.items()))
+        with out.block(f"for (int c = 0; c < {run.length}; ++c)"):
+            for op in (*loads, *stage.ops):
+                self._column_op(op, run, walks)
+        self.column.clear()
+
+    def _walk(self, op: MemoryOp, run: Run) -> tuple[str, str]:
+        """(the address of column `c` of the run, the condition under which it is inside); prints the pointer it needs."""
+        ctx = self.ctx
+        guard = access.row_guard(ctx, op, self.row)
+        columns = ctx.column_guard(op, run.column)
+        if not run.pointers:
+            address = access.element(ctx, op, self.row, run.column)
+            return address, " && ".join(g for g in (guard, columns) if g)
+        name, start = ctx.names.fresh(f"{ctx.buffer(op.buffer)}_at"), access.pointer(ctx, op, self.row, run.base or "0")
+        if guard:
+            flag = ctx.names.fresh("inside")
+            ctx.out(f"const bool {flag} = {guard};")
+            start, guard = f"{flag} ? {start} : {ctx.buffer(op.buffer)}", flag
+        ctx.out(f"auto* {name} = {start};")
+        stride = access.column_stride(ctx, op)
+        address = {"0": name, "1": f"{name} + c"}.get(stride, f"{name} + c * ({stride})")
+        return address, " && ".join(g for g in (guard, columns) if g)
+
+    def _column_op(self, op: Operation, run: Run, walks: dict[MemoryOp, tuple[str, str]]) -> None:
+        match op:
+            case tile.StoreOp():
+                address, guard = walks[op]
+                self._store(op, address, run.column, guard)
+            case tile.ReduceOp():
+                value = self.at(op.input, run.column)
+                if op.columns is not None:
+                    value = f"({run.column} < {self.ctx.symbols.index(op.columns)} ? {value} : {_identity(op)})"
+                self.ctx.out(_accumulated(op, self.places[op.result].name, value))
+            case _:
+                result = op.results[0]
+                text = self._loaded(op, *walks[op]) if isinstance(op, tile.LoadOp) else self._expression(op, run)
+                name = self.ctx.names.of(result, _wish(op))
+                self.ctx.out(f"const {held(dtype_of(result))} {name} = {text};")
+                self.column[result] = name
+                if result in self.places:
+                    self.ctx.out(f"{self.places[result].at(run.column)} = {name};")
+
+    def _repeated_loads(self, stage: Stage) -> list[tile.LoadOp]:
+        """Loads that are in no stage and used in this one, in the order of their first use."""
+        found: dict[tile.LoadOp, None] = {}
+        for op in stage.ops:
+            for operand in op.operands:
+                maker = operand.owner
+                if isinstance(maker, tile.LoadOp) and is_wide(operand) and operand not in self.places and not self._is_placed(maker):
+                    found[maker] = None
+        return list(found)
+
+    def _is_placed(self, op: Operation) -> bool:
+        return any(op in plan.of for plan in self._plans(self.plan))
+
+    def _plans(self, plan: Schedule) -> list[Schedule]:
+        return [plan, *(p for stage in plan.stages if stage.body is not None for p in self._plans(stage.body))]
+
+    def _is_kept(self, value: SSAValue, stage: Stage) -> bool:
+        """Whether a value needs an array: it is used after its loop, or at other columns."""
+        users = [use.operation for use in value.uses]
+        return value in self.sinks or any(u not in stage.ops or reads_by_array(u, value) for u in users)
+
+    def _keep(self, value: SSAValue) -> None:
+        """A place for all columns of a value."""
+        if value in self.sinks:
+            self.places[value] = self.sinks[value]
+            return
+        name = self.ctx.names.of(value, "row")
+        self.ctx.array(name, held(dtype_of(value)), shape(value)[1])
+        self.places[value] = Place(name, True)
+
+    def _run_length(self, op: Operation) -> int:
+        match op:
+            case tile.LoadOp() | tile.StoreOp():
+                return access.run_length(self.ctx, op)
+            case tile.ExpandColumnsOp() if is_wide(op.input):
+                return op.group.data
+            case tile.RepeatColumnsOp() if is_wide(op.input):
+                return shape(op.input)[1]
+            case _:
+                return 0
+
+    # ---- expressions -------------------------------------------------------------------------------------------
+
+    def at(self, value: SSAValue, column: str) -> str:
+        """A value's number in the current row at a column."""
+        if value in self.column:
+            return self.column[value]
+        if value in self.places:
+            return self.places[value].at(column if is_wide(value) else "0")
+        op = value.owner
+        assert not isinstance(op, Block), f"no place for {value}"
+        match op:
+            case tile.FillOp():
+                return literal(op.value.value.data, held(dtype_of(value)))
+            case tile.SplatOp():
+                return f"int64_t({self.ctx.symbols.index(op.input)})"
+            case tile.IotaOp():
+                along = column if is_wide(value) else self.row if shape(value)[0] > 1 else "0"
+                return f"int64_t({sum_of([self.ctx.symbols.index(op.start), along])})"
+            case _:
+                raise AssertionError(f"{op.name} has no place yet")
+
+    def _expression(self, op: Operation, run: Run) -> str:
+        value = op.results[0]
+        match op:
+            case tile.PointwiseOp():
+                operands = [(self.at(v, run.column), held(dtype_of(v))) for v in op.inputs]
+                return pointwise(op.kind.data, operands, dtype_of(value))
+            case tile.ConvertOp():
+                return converted(self.at(op.input, run.column), held(dtype_of(op.input)), dtype_of(value))
+            case tile.ExpandColumnsOp():
+                start = run.base if run.base and op.group.data % run.length == 0 else f"({run.column})"
+                return self.at(op.input, f"{start} / {op.group.data}")
+            case tile.RepeatColumnsOp():
+                width = shape(op.input)[1]
+                inside = run.base and width % run.length == 0
+                return self.at(op.input, f"{run.base} % {width} + c" if inside else f"({run.column}) % {width}")
+            case tile.ReduceOp():  # of one column
+                return self.at(op.input, "0")
+            case _:
+                raise AssertionError(op.name)
+
+    # ---- ops that walk rows in their own way -------------------------------------------------------------------
+
+    def _whole(self, op: Operation) -> None:
+        self._keep(op.results[0])
+        if isinstance(op, tile.RopeOp):
+            self._rope(op)
+        else:
+            assert isinstance(op, tile.ReduceOp)
+            self._grouped(op)
+
+    def _grouped(self, op: tile.ReduceOp) -> None:
+        """A reduction over each `group` columns."""
+        out, ctype = self.ctx.out, held(dtype_of(op.result))
+        assert op.group is not None
+        group, count = op.group.data, shape(op.result)[1]
+        with out.block(f"for (int j = 0; j < {count}; ++j)"):
+            out(f"{ctype} part = {_identity(op)};")
+            out(f"#pragma omp simd reduction({_CLAUSES[op.kind.data]} : part)")
+            with out.block(f"for (int c = 0; c < {group}; ++c)"):
+                value = self.at(op.input, f"j * {group} + c")
+                if op.columns is not None:
+                    value = f"(j * {group} + c < {self.ctx.symbols.index(op.columns)} ? {value} : {_identity(op)})"
+                out(_accumulated(op, "part", value))
+            out(f"{self.places[op.result].at('j')} = part{f' / {group}' if op.kind.data == 'mean' else ''};")
+
+    def _rope(self, op: tile.RopeOp) -> None:
+        """Pairs of columns turned by the row's angles, head by head."""
+        out, ctype = self.ctx.out, held(dtype_of(op.result))
+        head, turned = op.head.data, shape(op.cos)[1]
+        half = turned // 2
+        step, apart, pair = (1, half, "i") if op.kind.data == "half" else (2, 1, "2 * i")
+        with out.block(f"for (int h = 0; h < {shape(op.result)[1]}; h += {head})"):
+            out("#pragma omp simd")
+            with out.block(f"for (int i = 0; i < {half}; ++i)"):
+                first, second = f"h + {pair}", f"h + {pair} + {apart}"
+                out(f"const {ctype} a = {self.at(op.input, first)}, b = {self.at(op.input, second)};")
+                for target, own, other, sign, angle in ((first, "a", "b", "-", pair), (second, "b", "a", "+", f"{pair} + {apart}")):
+                    product = f"{own} * {self.at(op.cos, angle)} {sign} {other} * {self.at(op.sin, angle)}"
+                    out(f"{self.places[op.result].at(target)} = {product};")
+            if turned < head:
+                out("#pragma omp simd")
+                with out.block(f"for (int i = {turned}; i < {head}; ++i)"):
+                    out(f"{self.places[op.result].at('h + i')} = {self.at(op.input, 'h + i')};")
+
+    # ---- loops -------------------------------------------------------------------------------------------------
+
+    def _loop(self, stage: Stage) -> None:
+        op, body, out = stage.ops[0], stage.body, self.ctx.out
+        assert isinstance(op, scf.ForOp) and body is not None
+        block = op.body.block
+        counter, *carried = block.args
+        for arg, start, result in zip(carried, op.iter_args, op.results, strict=True):
+            self._carry(arg, start)
+            self.places[result] = self.places[arg]
+        name = self.ctx.names.of(counter, "i")
+        self.ctx.symbols.names[counter] = name
+        low, high, step = (self.ctx.symbols.index(v) for v in (op.lb, op.ub, op.step))
+        with out.block(f"for (int64_t {name} = {low}; {name} < {high}; {name} += {step})"):
+            self.ctx.define_indices(block.ops)
+            with self.ctx.ragged(block):
+                self.print(body)
+                last = block.last_op
+                assert last is not None
+                self._yield(carried, last.operands)
+        for result in op.results:
+            if result in self.sinks:
+                self._assign(self.sinks[result], result)
+
+    def _carry(self, arg: SSAValue, start: SSAValue) -> None:
+        if not is_wide(arg):
+            self._number(arg, "carried", self.at(start, "0"), const="")
+            return
+        self._keep(arg)
+        self._assign(self.places[arg], start)
+
+    def _assign(self, place: Place, value: SSAValue) -> None:
+        """All columns of a value, copied."""
+        if not is_wide(value):
+            self.ctx.out(f"{place.at('0')} = {self.at(value, '0')};")
+            return
+        self.ctx.out("#pragma omp simd")
+        self.ctx.out(f"for (int c = 0; c < {shape(value)[1]}; ++c) {place.at('c')} = {self.at(value, 'c')};")
+
+    def _yield(self, carried: Sequence[SSAValue], values: Sequence[SSAValue]) -> None:
+        """The next carried values, all at once."""
+        moved = [(a, v) for a, v in zip(carried, values, strict=True) if a is not v]
+        for _, value in moved:
+            if value in carried:  # it may be overwritten before it is read
+                held_back = Place(self.ctx.names.fresh("old"), is_wide(value))
+                ctype = held(dtype_of(value))
+                if is_wide(value):
+                    self.ctx.array(held_back.name, ctype, shape(value)[1])
+                else:
+                    self.ctx.out(f"{ctype} {held_back.name};")
+                self._assign(held_back, value)
+                self.column[value] = held_back.at("c")
+        for arg, value in moved:
+            self._assign(self.places[arg], value)
+        self.column.clear()
+
+
+def _identity(op: tile.ReduceOp) -> str:
+    ctype = held(dtype_of(op.result))
+    if ctype == "int64_t" and op.kind.data in ("max", "min"):
+        return "INT64_MIN" if op.kind.data == "max" else "INT64_MAX"
+    return literal(_IDENTITIES[op.kind.data], ctype)
+
+
+def _accumulated(op: tile.ReduceOp, name: str, value: str) -> str:
+    return f"{name} += {value};" if op.kind.data in ("sum", "mean") else f"{name} = ww::{op.kind.data}({name}, {value});"
+
+
+def _wish(op: Operation) -> str:
+    """A variable's name after what it holds."""
+    match op:
+        case tile.PointwiseOp():
+            return f"{op.kind.data}_"
+        case tile.LoadOp():
+            return "x"
+        case _:
+            return op.name.removeprefix("tile.").split("_")[0]

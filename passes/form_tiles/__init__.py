@@ -1,0 +1,69 @@
+"""Form tile kernels: every fused op becomes a `tile.kernel` of the module and a `tile.launch` in its function.
+
+Kernels that are equal but for names are one kernel; leading sizes are symbols, so that prefill, decode and all layers
+share them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Block, Operation
+
+from ...ir import flow, fused, tile
+from ...ir.ledger import Ledger
+from ...ir.text import structural_hash
+from ...ir.types import tensor_type
+from ..rewriting import erase_unused, where
+from . import attention, copy, gemm, map, matmul
+from .axes import UnsupportedRegionError
+from .kernel import Draft
+
+RULE = "form-tiles"
+LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
+    fused.GemmOp: gemm.lower,
+    fused.MapOp: map.lower,
+    fused.AttentionKernelOp: attention.lower,
+    fused.MatmulKernelOp: matmul.lower,
+    fused.CopyOp: copy.lower,
+}
+
+
+def run(module: ModuleOp, ledger: Ledger) -> None:
+    """Expects materialised operands (`passes.materialise`). Raises UnsupportedRegionError, naming op and module path."""
+    kernels: dict[str, str] = {}
+    for function in [op for op in module.ops if isinstance(op, func.FuncOp)]:
+        for op in list(function.body.block.ops):
+            lowering = LOWERINGS.get(type(op))
+            if lowering is None:
+                continue
+            try:
+                draft = lowering(op)
+            except UnsupportedRegionError as error:
+                raise UnsupportedRegionError(f"{where(op) or function.sym_name.data}: {op.name}: {error}") from error
+            _launch(module, op, draft, kernels, ledger)
+        erase_unused(op for op in function.body.block.ops if isinstance(op, flow.VIEWS))
+
+
+def _launch(module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, str], ledger: Ledger) -> None:
+    digest = structural_hash(draft.kernel)
+    if digest not in kernels:
+        kernels[digest] = f"{re.sub(r'[^A-Za-z0-9_]', '_', draft.name)}_{digest[:8]}"
+        draft.kernel.properties["sym_name"] = StringAttr(kernels[digest])
+        draft.kernel.location = op.location
+        module.body.block.add_op(draft.kernel)
+        ledger.take(RULE, where(op), f"{kernels[digest]}: {draft.reason}")
+    results = [tensor_type(r) for r in op.results]
+    launch = tile.LaunchOp(kernels[digest], draft.operands, results, draft.dims, draft.in_place)
+    launch.location = op.location
+    block = op.parent
+    assert isinstance(block, Block)
+    block.insert_op_before(launch, op)
+    for old, new in zip(op.results, launch.results, strict=True):
+        new.name_hint = old.name_hint
+        old.replace_all_uses_with(new)
+    op.detach()
+    op.erase()

@@ -1,0 +1,397 @@
+"""Building one tile kernel: buffers, contexts in which tiles are computed, accesses, symbols.
+
+While a kernel is built, sizes and strides are dims of the function it is launched from. `finish` replaces leading sizes
+and the strides that depend on them by the kernel's own symbols d0, d1, …: kernels that differ in these only are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import IndexType, IntegerAttr, f32, f64, i1, i64
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
+
+from ...ir import tile
+from ...ir.dims import Dim, product
+from ...ir.layout import ONE, Layout
+from ...ir.types import DTYPES, DimAttr, TensorType, is_float, tensor_type
+from .axes import Dims, IterAxis, Space, flat, leaves, strides_of
+
+INDEX = IndexType()
+
+
+def element_of(dtype: str) -> Attribute:
+    """The element type of tiles that hold values of a tensor element type."""
+    if dtype == "f64":
+        return f64
+    if is_float(DTYPES[dtype]):
+        return f32
+    return i1 if dtype == "i1" else i64
+
+
+@dataclass(eq=False)
+class Context:
+    """Where a tile is computed: the block that takes its ops, and the first row and column of its spaces.
+
+    `outer`: the context of values that do not depend on the columns (before the loop over columns).
+    """
+
+    block: Block
+    rows: Space
+    row: SSAValue
+    columns: Space
+    column: SSAValue
+    tile: tuple[int, int]
+    batch: Space | None = None
+    batch_index: SSAValue | None = None
+    outer: Context | None = None
+    memo: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
+
+    def add(self, op: Operation) -> SSAValue:
+        """The op at the end of the block; gives its result."""
+        self.block.add_op(op)
+        return op.results[0]
+
+    def narrowed(self, columns: Space, column: SSAValue, width: int) -> Context:
+        """The same rows with other columns."""
+        tile_shape = (self.tile[0], width)
+        return Context(
+            self.block,
+            self.rows,
+            self.row,
+            columns,
+            column,
+            tile_shape,
+            self.batch,
+            self.batch_index,
+            self.outer,
+            self.memo,
+        )
+
+    def inner(self, block: Block, columns: Space, column: SSAValue, width: int) -> Context:
+        """The same rows with other columns, in a loop's body; values that do not depend on the columns stay outside."""
+        tile_shape = (self.tile[0], width)
+        return Context(block, self.rows, self.row, columns, column, tile_shape, self.batch, self.batch_index, self)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A finished kernel (its name is empty) with what its launch needs."""
+
+    kernel: tile.KernelOp
+    operands: list[SSAValue]
+    dims: list[Dim]
+    in_place: list[tuple[int, int]]
+    name: str
+    reason: str
+
+
+class KernelBuilder:
+    """One kernel. Buffers come in the order in which they are asked for: operands first, results last."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self.block = Block()
+        self.operands: list[SSAValue] = []
+        self._buffers: dict[tuple[SSAValue, str], BlockArgument] = {}
+        self._results: list[BlockArgument] = []
+        self._written: set[BlockArgument] = set()
+        self._fixups: list[Callable[[], None]] = []
+        self._symbols: dict[object, tuple[str, Dim]] = {}
+        self._groups: dict[Space, list[tuple[IterAxis, ...]]] = {}
+        self._spaces: list[Space] = []
+
+    def space(self, axes: Sequence[IterAxis], symbolic: bool = False) -> Space:
+        """A direction of tiles; its axes are no longer split."""
+        space = Space(leaves(axes), symbolic)
+        self._spaces.append(space)
+        return space
+
+    # ---- buffers -----------------------------------------------------------------------------------------------
+
+    def buffer(self, base: SSAValue, layout: str = "strided") -> BlockArgument:
+        """The buffer of a base value that the kernel reads (or writes in place)."""
+        key = (base, layout)
+        if key not in self._buffers:
+            type_ = tile.BufferType.of(tensor_type(base).element, layout)
+            self._buffers[key] = self.block.insert_arg(type_, len(self.operands))
+            self.operands.append(base)
+        return self._buffers[key]
+
+    def result(self, type_: TensorType) -> BlockArgument:
+        """The buffer of a new result; results come in the order of the calls."""
+        arg = self.block.insert_arg(tile.BufferType.of(type_.element), len(self.block.args))
+        self._results.append(arg)
+        self._written.add(arg)
+        return arg
+
+    # ---- loops and indices -------------------------------------------------------------------------------------
+
+    def parallel(
+        self, rows: Space, columns: Space | None, tile_shape: tuple[int, int], batch: Space | None = None
+    ) -> Context:
+        """A new parallel loop over tiles of the spaces; without columns, over rows only."""
+        loop = tile.ParallelOp(1, 1, (tile_shape[0], tile_shape[1] if columns is not None else 1))
+        self.block.add_op(loop)
+
+        def fix() -> None:
+            for name, space in (("batch", batch), ("rows", rows), ("columns", columns)):
+                loop.properties[name] = DimAttr(self._size(space) if space is not None else ONE)
+
+        self._fixups.append(fix)
+        batch_index, row, column = loop.body.args
+        return Context(
+            loop.body,
+            rows,
+            row,
+            columns or self.space(()),
+            column,
+            tile_shape,
+            batch,
+            batch_index if batch is not None else None,
+        )
+
+    def constant(self, ctx: Context, value: int) -> SSAValue:
+        """An index constant, at the head of the parallel loop."""
+        block = ctx.block
+        while ctx.outer is not None:
+            ctx = ctx.outer
+            block = ctx.block
+        key = ("index", value)
+        if key not in ctx.memo:
+            op = arith.ConstantOp(IntegerAttr(value, INDEX))
+            first = block.first_op
+            if first is None:
+                block.add_op(op)
+            else:
+                block.insert_op_before(op, first)
+            ctx.memo[key] = op.result
+        return ctx.memo[key]
+
+    def extent(self, ctx: Context, space: Space, after: IterAxis | None = None) -> SSAValue:
+        """The number of elements of a space (or of its axes after a pinned one), as an index."""
+        axes = space.axes if after is None else space.axes[space.axes.index(after) + 1 :]
+        value = product([axis.size for axis in axes])
+        if value.is_const and all(axis.static or not space.symbolic for axis in axes):
+            return self.constant(ctx, value.value)
+        op = tile.SizeOp(ONE)
+
+        def fix() -> None:
+            sizes = [self._group_size(space, i) for i, group in enumerate(self._groups[space]) if group[0] in axes]
+            op.properties["dim"] = DimAttr(product(sizes))
+
+        self._fixups.append(fix)
+        return ctx.add(op)
+
+    def size(self, ctx: Context, dim: Dim, of: object = None) -> SSAValue:
+        """A dim of the function as an index; a symbol of the kernel, one for each `of`."""
+        op = tile.SizeOp(ONE)
+        key = ("size", dim if of is None else of)
+        self._fixups.append(lambda: op.properties.update(dim=DimAttr(self._symbol(key, dim))))
+        return ctx.add(op)
+
+    def axis_size(self, ctx: Context, space: Space, axis: IterAxis) -> SSAValue:
+        """The size of one (pinned) axis of a space as an index."""
+        if axis.size.is_const and (axis.static or not space.symbolic):
+            return self.constant(ctx, axis.size.value)
+        op = tile.SizeOp(ONE)
+
+        def fix() -> None:
+            group = next(i for i, g in enumerate(self._groups[space]) if axis in g)
+            op.properties["dim"] = DimAttr(self._group_size(space, group))
+
+        self._fixups.append(fix)
+        return ctx.add(op)
+
+    def loop(
+        self,
+        ctx: Context,
+        start: SSAValue,
+        end: SSAValue,
+        step: int,
+        carried: Sequence[SSAValue],
+        body: Callable[[Block, SSAValue, Sequence[SSAValue]], Sequence[SSAValue]],
+    ) -> Sequence[SSAValue]:
+        """`scf.for` from start to end; `body` fills the block and gives the next carried values.
+
+        What the body adds to `ctx` meanwhile comes before the loop.
+        """
+        step_value = self.constant(ctx, step)
+        block = Block(arg_types=[INDEX, *(v.type for v in carried)])
+        block.add_op(scf.YieldOp(*body(block, block.args[0], block.args[1:])))
+        op = scf.ForOp(start, end, step_value, list(carried), block)
+        ctx.block.add_op(op)
+        return op.results
+
+    # ---- accesses ----------------------------------------------------------------------------------------------
+
+    def load(
+        self,
+        ctx: Context,
+        buffer: SSAValue,
+        dims: Dims,
+        layout: Layout,
+        element: Attribute | None = None,
+        gather: tuple[IterAxis | None, SSAValue] | None = None,
+    ) -> SSAValue:
+        """The tile of a value of that layout with those dims; one row or column where it has no axis there."""
+        assert isinstance(buffer.type, tile.BufferType)
+        axes = flat(dims)
+        tall, wide = ctx.rows.holds(axes), ctx.columns.holds(axes)
+        type_ = tile.tile_type(
+            ctx.tile[0] if tall else 1, ctx.tile[1] if wide else 1, element or element_of(buffer.type.dtype)
+        )
+        zero = None if tall and wide else self.constant(ctx, 0)
+        batched = ctx.batch is not None and ctx.batch.holds(axes)
+        op = tile.LoadOp(
+            buffer,
+            ctx.row if tall or zero is None else zero,
+            ctx.column if wide or zero is None else zero,
+            tile.Access((), (), gather=0 if gather is not None else None),
+            type_,
+            batch=ctx.batch_index if batched else None,
+            index=gather[1] if gather is not None else None,
+        )
+        self._plan(op, buffer, ctx, dims, layout, gather[0] if gather is not None else None, tall, wide, batched)
+        return ctx.add(op)
+
+    def store(
+        self,
+        ctx: Context,
+        value: SSAValue,
+        buffer: BlockArgument,
+        dims: Dims,
+        layout: Layout,
+        gather: tuple[IterAxis, SSAValue] | None = None,
+    ) -> None:
+        """Write a tile, of the context's shape where the dims have axes, to a value of that layout with those dims."""
+        axes = flat(dims)
+        tall, wide = ctx.rows.holds(axes), ctx.columns.holds(axes)
+        batched = ctx.batch is not None and ctx.batch.holds(axes)
+        op = tile.StoreOp(
+            value,
+            buffer,
+            ctx.row if tall else self.constant(ctx, 0),
+            ctx.column if wide else self.constant(ctx, 0),
+            tile.Access((), (), gather=0 if gather is not None else None),
+            batch=ctx.batch_index if batched else None,
+            index=gather[1] if gather is not None else None,
+        )
+        self._written.add(buffer)
+        self._plan(op, buffer, ctx, dims, layout, gather[0] if gather is not None else None, tall, wide, batched)
+        ctx.block.add_op(op)
+
+    def _plan(
+        self,
+        op: tile.LoadOp | tile.StoreOp,
+        buffer: SSAValue,
+        ctx: Context,
+        dims: Dims,
+        layout: Layout,
+        gathered: IterAxis | None,
+        tall: bool,
+        wide: bool,
+        batched: bool,
+    ) -> None:
+        """Note how the access walks its spaces; its `Access` is made by `finish`."""
+        strides = strides_of(dims, layout)
+        known = {axis for space in (ctx.rows, ctx.columns, ctx.batch) if space is not None for axis in space.axes}
+        missing = [axis for axis in strides if axis not in known and axis.size != ONE and axis is not gathered]
+        assert not missing, f"axes outside the tile's spaces: {[str(a.size) for a in missing]}"
+        spaces = [(ctx.rows, tall), (ctx.columns, wide), *([(ctx.batch, batched)] if ctx.batch is not None else [])]
+        for space, used in spaces:
+            if used:
+                space.use(strides)
+        if gathered is not None:
+            ctx.rows.pin(gathered)
+        gathers = op.index is not None
+
+        def fix() -> None:
+            columns, extent = self._axes(buffer, ctx.columns, strides, Dim(), False) if wide else ((), ONE)
+            rows, extent = (
+                self._axes(buffer, ctx.rows, strides, extent, gathers and gathered is not None)
+                if tall or gathers
+                else ((), extent)
+            )
+            batch = (
+                self._axes(buffer, ctx.batch, strides, extent, False)[0] if ctx.batch is not None and batched else ()
+            )
+            gather = None
+            if gathers and gathered is None:
+                # every row axis takes part in the look-up: one axis
+                rows, gather = (tile.Axis(product([a.size for a in rows]), rows[-1].stride if rows else ONE),), 0
+            elif gathers and gathered is not None:
+                assert gathered in ctx.rows.axes or gathered.size == ONE
+                if gathered in ctx.rows.axes:
+                    gather = next(i for i, g in enumerate(self._groups[ctx.rows]) if gathered in g)
+                else:
+                    rows, gather = (*rows, tile.Axis(ONE, self._stride(buffer, strides[gathered], Dim()))), len(rows)
+            offset = layout.offset
+            if offset != Dim():
+                offset = self._symbol(("offset", buffer, offset), offset)
+            op.properties["access"] = tile.AccessAttr(tile.Access(rows, columns, offset, batch, gather))
+
+        self._fixups.append(fix)
+
+    def _axes(
+        self, buffer: SSAValue, space: Space, strides: dict[IterAxis, Dim], extent: Dim, keep: bool
+    ) -> tuple[tuple[tile.Axis, ...], Dim]:
+        """The access axes of a space (groups kept apart with `keep`), and the extent of what they walk.
+
+        `extent`: of what lies inside. A stride of 0, 1 or that extent is part of the kernel, others are symbols.
+        """
+        result: list[tile.Axis] = []
+        sizes = [self._group_size(space, i) for i in range(len(self._groups[space]))]
+        walked: list[tuple[Dim, Dim, Dim]] = []  # size, size in the function, stride in the function
+        for group, size in zip(self._groups[space], sizes, strict=True):
+            stride = strides.get(group[-1], Dim())
+            whole = product([axis.size for axis in group])
+            if not keep and walked and walked[-1][2] == stride * whole:
+                walked[-1] = (walked[-1][0] * size, walked[-1][1] * whole, stride)
+            else:
+                walked.append((size, whole, stride))
+        innermost = extent == Dim()
+        for size, whole, stride in reversed(walked):
+            if not keep and size == whole == ONE:
+                continue
+            result.insert(
+                0, tile.Axis(size, stride if innermost and stride.is_const else self._stride(buffer, stride, extent))
+            )
+            innermost = False
+            extent = result[0].size * result[0].stride
+        return tuple(result), extent if walked else ONE
+
+    def _stride(self, buffer: SSAValue, stride: Dim, extent: Dim) -> Dim:
+        if stride.is_const and (stride in (Dim(), ONE) or stride == extent):
+            return stride
+        return self._symbol(("stride", buffer, stride), stride)
+
+    # ---- symbols -----------------------------------------------------------------------------------------------
+
+    def _symbol(self, key: object, value: Dim) -> Dim:
+        if key not in self._symbols:
+            self._symbols[key] = (f"d{len(self._symbols)}", value)
+        return Dim.of(self._symbols[key][0])
+
+    def _group_size(self, space: Space, group: int) -> Dim:
+        axes = self._groups[space][group]
+        value = product([axis.size for axis in axes])
+        if value.is_const and (not space.symbolic or axes[0].static):
+            return value
+        return self._symbol(("space", space, group), value)
+
+    def _size(self, space: Space) -> Dim:
+        return product([self._group_size(space, i) for i in range(len(self._groups[space]))])
+
+    def finish(self, name: str, reason: str, in_place: Sequence[tuple[int, SSAValue]] = ()) -> Draft:
+        """The kernel with its own symbols. `in_place`: (result index, buffer it is)."""
+        self._groups = {space: space.groups() for space in self._spaces}
+        for fix in self._fixups:
+            fix()
+        written = [arg.index for arg in self.block.args if arg in self._written]
+        symbols = list(self._symbols.values())
+        kernel = tile.KernelOp("kernel", self.kind, [s for s, _ in symbols], written, self.block)
+        pairs = [(i, buffer.index) for i, buffer in in_place if isinstance(buffer, BlockArgument)]
+        return Draft(kernel, self.operands, [v for _, v in symbols], pairs, name, reason)

@@ -1,0 +1,100 @@
+"""A Python file that shows again what went wrong with a graph: the graph, inputs of the same shapes, the traceback."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+_TEMPLATE = '''"""{name}: {error}
+
+{trace}"""
+
+import torch
+from torch import device, inf, nan  # noqa: F401
+
+{imports}
+
+
+class Graph(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+{constants}
+
+{code}
+
+
+def inputs():
+    return [
+{inputs}
+    ]
+
+
+if __name__ == "__main__":
+    with torch.no_grad():
+        torch.compile(Graph(), backend="warpweave")(*inputs())
+'''
+
+
+def write_reproducer(gm: GraphModule, inputs: Sequence[Any], name: str, error: Exception) -> Path | None:
+    """Writes it to `reproducers/` in the cache directory; None where that fails (the program goes on)."""
+    from .runtime.cache import default_root
+
+    try:
+        text = reproducer(gm, inputs, name, error)
+        folder = default_root() / "reproducers"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:10]}.py"
+        path.write_text(text)
+    except Exception:
+        return None
+    return path
+
+
+def reproducer(gm: GraphModule, inputs: Sequence[Any], name: str, error: Exception) -> str:
+    """The text of the file."""
+    trace = "".join(traceback.format_exception(error)).replace("\\", "/").replace('"""', "'''")
+    namespaces = sorted({str(n.target).split(".")[0] for n in gm.graph.nodes if n.op == "call_function"})
+    imports = "import transformers  # registers operators" if "transformers" in namespaces else ""
+    constants = [
+        f"        self.register_buffer({key!r}, {_tensor(value)})" for key, value in gm.named_buffers() if "." not in key
+    ]
+    return _TEMPLATE.format(
+        name=name,
+        error=f"{type(error).__name__}: {error}".splitlines()[0].replace("\\", "/").replace('"""', "'''"),
+        trace=trace,
+        imports=imports,
+        constants="\n".join(constants) or "        pass",
+        code="\n".join("    " + line if line else "" for line in gm.code.strip().splitlines()),
+        inputs="\n".join(f"        {_input(value)}," for value in inputs),
+    )
+
+
+def _input(value: Any) -> str:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return _tensor(value)
+    if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
+        return repr(value.node.hint)
+    return repr(value) if isinstance(value, int | float | bool | None) else "None"
+
+
+def _tensor(value: Any) -> str:
+    """A tensor of the same shape, dtype and strides: random numbers, or zeros for integers (they may be indices)."""
+    import torch
+
+    shape = tuple(_input_number(d) for d in value.shape)
+    strides = tuple(_input_number(d) for d in value.stride())
+    made = f"torch.empty_strided({shape}, {strides}, dtype={value.dtype})"
+    return f"{made}.normal_()" if value.dtype in (torch.float32, torch.float64) else f"{made}.zero_()"
+
+
+def _input_number(value: Any) -> int:
+    node = getattr(value, "node", None)
+    return int(value) if node is None else int(node.hint)

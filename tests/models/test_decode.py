@@ -1,0 +1,62 @@
+"""Prefill and eight decode steps through a StaticCache, against float64 and eager, logits and cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from model_zoo import ZOO, build
+from numerics import assert_close_to_float64
+from transformers import StaticCache
+
+import warpweave
+
+LENGTH, STEPS, ROOM = 13, 8, 40
+DECODERS = sorted(name for name, entry in ZOO.items() if entry.decodes)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_dynamo():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+def _cache(model: Any) -> StaticCache:
+    return StaticCache(config=model.config, max_cache_len=ROOM)
+
+
+def _logits(call: Any, model: Any, ids: torch.Tensor) -> tuple[list[torch.Tensor], StaticCache]:
+    """Logits of the prefill and of each step, the tokens being given (so that all three runs see the same)."""
+    cache, found = _cache(model), []
+    with torch.no_grad():
+        for start, stop in [(0, LENGTH), *((LENGTH + i, LENGTH + i + 1) for i in range(STEPS))]:
+            positions = torch.arange(start, stop)
+            out = call(
+                input_ids=ids[:, start:stop],
+                past_key_values=cache,
+                position_ids=positions[None].expand(ids.shape[0], -1),
+                use_cache=True,
+            )
+            found.append(out.logits)
+    return found, cache
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("name", DECODERS)
+def test_decode(name: str, dtype: torch.dtype) -> None:
+    model, exact = build(name, dtype), build(name, dtype).double()
+    batch = 3 if dtype == torch.float32 else 1
+    ids = torch.randint(3, 150, (batch, LENGTH + STEPS), generator=torch.Generator().manual_seed(1))
+    before = len(warpweave.reports())
+    compiled = torch.compile(model, backend="warpweave")
+    ours, our_cache = _logits(compiled, model, ids)
+    eager, eager_cache = _logits(model, model, ids)
+    truth, true_cache = _logits(exact, exact, ids)
+    for step, (a, b, c) in enumerate(zip(ours, eager, truth, strict=True)):
+        assert_close_to_float64(a, b, c, what=f"{name} step {step}")
+    for layer, (a, b, c) in enumerate(zip(our_cache.layers, eager_cache.layers, true_cache.layers, strict=True)):
+        assert_close_to_float64(a.keys, b.keys, c.keys, what=f"{name} keys of layer {layer}")
+        assert_close_to_float64(a.values, b.values, c.values, what=f"{name} values of layer {layer}")
+    assert all(report["error"] is None for report in warpweave.reports()[before:])

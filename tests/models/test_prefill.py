@@ -1,0 +1,63 @@
+"""Every model of the zoo, compiled once with dynamic shapes, at many batches and lengths, against float64 and eager."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from model_zoo import ZOO, build, first_output, inputs
+from numerics import assert_close_to_float64
+
+import warpweave
+
+SIZES = [(3, 16), (1, 7), (1, 129), (3, 33)]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_dynamo():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("name", sorted(ZOO))
+def test_prefill(name: str, dtype: torch.dtype) -> None:
+    model, exact = build(name, dtype), build(name, dtype).double()
+    compiled = torch.compile(model, backend="warpweave", dynamic=True)
+    before = len(warpweave.reports())
+    with torch.no_grad():
+        for batch, length in SIZES:
+            args = inputs(name, batch, length, dtype)
+            double = {k: v.double() if v.is_floating_point() else v for k, v in args.items()}
+            ours = first_output(compiled(**args, use_cache=False) if "pixel_values" not in args else compiled(**args))
+            eager = first_output(model(**args, use_cache=False) if "pixel_values" not in args else model(**args))
+            truth = first_output(exact(**double, use_cache=False) if "pixel_values" not in args else exact(**double))
+            assert_close_to_float64(ours, eager, truth, what=f"{name} {batch}x{length}")
+            if (batch, length) == SIZES[0]:
+                graphs = len(warpweave.reports()) - before
+    assert graphs >= 1
+    assert len(warpweave.reports()) - before == graphs, "recompiled for another size"
+    assert all(report["error"] is None for report in warpweave.reports()[before:])
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen3", "gpt2", "bert"])
+def test_a_sequence_of_one(name: str) -> None:
+    model, exact = build(name), build(name).double()
+    compiled = torch.compile(model, backend="warpweave")
+    with torch.no_grad():
+        args = inputs(name, 1, 1, torch.float32)
+        assert_close_to_float64(first_output(compiled(**args)), first_output(model(**args)), first_output(exact(**args)))
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("llama", 5), ("qwen2", 5), ("qwen3", 5), ("mistral", 5), ("gpt2", 5), ("bert", 6)],
+)
+def test_kernels_per_layer(name: str, most: int) -> None:
+    compiled = torch.compile(build(name), backend="warpweave", dynamic=True)
+    before = len(warpweave.reports())
+    with torch.no_grad():
+        compiled(**inputs(name, 2, 16, torch.float32), use_cache=False)
+    (report,) = warpweave.reports()[before:]
+    assert report["kernels_per_layer"] <= most
+    assert report["fallbacks"] == []
