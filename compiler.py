@@ -16,6 +16,7 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 
 from .backends.cpu import backend as cpu
+from .backends.cpu.pack import pack, packed_shape
 from .constants import ConstantComputer
 from .ir import tile
 from .ir.ledger import Ledger
@@ -62,23 +63,18 @@ def compile_module(module: ModuleOp, options: Options, name: str, phases: Phases
         pipeline.to_tiles(module, ledger, verify_each=options.verify_each)
         verify_level(module, "tile")
     with phases("emit"):
-        kernels = {op.sym_name.data: _kernel(op, target) for op in module.ops if isinstance(op, tile.KernelOp)}
+        emitted = [cpu.emit(op, target) for op in module.ops if isinstance(op, tile.KernelOp)]
+        kernels = {k.name: Kernel(k.name, k.source, k.entry, target.isa) for k in emitted}
+        layouts = {k.name: k.packed_layout for k in emitted}
     texts["tile"] = to_text(module)
     with phases("plan"):
-        description, recipes = Planner(
-            module, kernels, lambda shape, dtype: cpu.packed_shape(shape, dtype, target.isa)
-        ).plan(name)
+        description, recipes = Planner(module, kernels, layouts, packed_shape).plan(name)
         description.headers.update(cpu.headers())
     with phases("kernels"):
-        constants = ConstantComputer(module, recipes, lambda w: cpu.pack(w, target.isa), target.isa)
+        constants = ConstantComputer(module, recipes, pack)
         program = build_program(description, constants)
     report = describe(name, before, rows, description, program, ledger, phases)
     return Compiled(program, report, texts)
-
-
-def _kernel(op: tile.KernelOp, target: cpu.CpuTarget) -> Kernel:
-    source = cpu.emit(op, target)
-    return Kernel(source.name, source.source, source.entry, target.isa)
 
 
 def compile_graph(

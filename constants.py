@@ -17,7 +17,7 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 from .ir.reference import Evaluator
 from .planner import ConstantRecipe
 
-Pack = Callable[[torch.Tensor], torch.Tensor]
+Pack = Callable[[torch.Tensor, str], torch.Tensor]
 
 _shared: weakref.WeakValueDictionary[tuple[Any, ...], torch.Tensor] = weakref.WeakValueDictionary()
 
@@ -25,27 +25,25 @@ _shared: weakref.WeakValueDictionary[tuple[Any, ...], torch.Tensor] = weakref.We
 class ConstantComputer:
     """`computer(args)` gives the constants of one program, in the order of its recipes."""
 
-    def __init__(self, module: ModuleOp, recipes: Sequence[ConstantRecipe], pack: Pack, isa: str):
+    def __init__(self, module: ModuleOp, recipes: Sequence[ConstantRecipe], pack: Pack):
         self._evaluator = Evaluator(module)
         self._recipes = recipes
         self._pack = pack
-        self._isa = isa
 
     def __call__(self, args: Sequence[Any]) -> list[torch.Tensor]:
         with torch.no_grad():
             values: dict[SSAValue, torch.Tensor] = {}
-            made = [self._constant(recipe, args, values) for recipe in self._recipes]
-        return made
+            return [self._constant(recipe, args, values) for recipe in self._recipes]
 
     def _constant(
         self, recipe: ConstantRecipe, args: Sequence[Any], values: dict[SSAValue, torch.Tensor]
     ) -> torch.Tensor:
-        key = (recipe.layout and (recipe.layout, self._isa), _key(recipe.value, args))
+        key = (recipe.layout, _key(recipe.value, args))
         known = _shared.get(key)
         if known is not None:
             return known
         value = self._value(recipe.value, args, values)
-        made = self._pack(value) if recipe.layout else value.contiguous().clone()
+        made = self._pack(value, recipe.layout) if recipe.layout else value.contiguous().clone()
         _shared[key] = made
         return made
 

@@ -8,7 +8,7 @@ only between launches that depend on each other.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,20 +92,22 @@ class Step:
 
 
 class Planner:
-    """Plans one module. `pack_shape` gives the shape of a packed weight from its [N, K] and dtype."""
+    """Plans one module. `layouts`: how each kernel reads its packed weights; `packed_shape(N, K, layout)`: their shape."""
 
     def __init__(
         self,
         module: ModuleOp,
         kernels: dict[str, Kernel],
-        pack_shape: Callable[[tuple[int, int], str], tuple[int, ...]],
+        layouts: Mapping[str, str],
+        packed_shape: Callable[[int, int, str], tuple[int, ...]],
     ):
         self.functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
         self.kernel_ops = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
         self.main = self.functions["main"]
         self.kernels = kernels
         self.kernel_numbers = {name: i for i, name in enumerate(kernels)}
-        self.pack_shape = pack_shape
+        self.layouts = layouts
+        self.packed_shape = packed_shape
         self.constants: list[ConstantRecipe] = []
         self.constant_refs: dict[tuple[SSAValue, str], Ref] = {}
         self.counts = {"output": 0, "aten": 0, "arena": 0}
@@ -223,7 +225,7 @@ class Planner:
             ref = self._ref(value, refs)
             assert ref is not None and isinstance(arg.type, tile.BufferType)
             if arg.type.layout.data == "packed":
-                ref = self._packed(ref, value)
+                ref = self._packed(ref, value, self.layouts[kernel.sym_name.data])
             reads.append(ref)
         writes: list[Ref] = []
         for i, result in enumerate(op.results):
@@ -231,12 +233,12 @@ class Planner:
             writes.append(refs[result])
         self.steps.append(Step(op, reads, writes))
 
-    def _packed(self, ref: Ref, value: SSAValue) -> Ref:
+    def _packed(self, ref: Ref, value: SSAValue, layout: str) -> Ref:
         if ref.buffer.source == "constant":
-            return self._constant_ref(self.constants[ref.buffer.index].value, "packed")
+            return self._constant_ref(self.constants[ref.buffer.index].value, layout)
         if ref.buffer.source != "arg":
             raise TypeError(f"planner: a packed operand that is no weight ({value})")
-        return self._constant_ref(self.main.body.block.args[ref.buffer.index], "packed")
+        return self._constant_ref(self.main.body.block.args[ref.buffer.index], layout)
 
     def _aten(self, op: flow.AtenOp, refs: dict[SSAValue, Ref]) -> None:
         reads = [ref for v in op.inputs if (ref := self._ref(v, refs)) is not None]
@@ -405,7 +407,7 @@ class Planner:
         type_ = tensor_type(recipe.value)
         shape = tuple(d.value for d in type_.shape)
         if recipe.layout:
-            shape = self.pack_shape((shape[0], shape[1]), type_.dtype)
+            shape = self.packed_shape(shape[0], shape[1], recipe.layout)
         name = recipe.value.name_hint or "constant"
         return Constant(
             f"{name}_{index}" + (f"_{recipe.layout}" if recipe.layout else ""), TORCH_NAMES[type_.dtype], shape

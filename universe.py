@@ -22,12 +22,13 @@ from .ir.fused import Fused
 from .ir.ledger import Ledger
 from .ir.tile import Tile
 from .ir.verify import verify_level
-from .passes import form_tiles, pipeline
+from .passes import pipeline
 
 DIALECTS = (Flow, Fused, Tile)
 PASSES: dict[str, pipeline.Pass] = {
-    **pipeline.PASSES,
-    "form-tiles": form_tiles.run,
+    **pipeline.RECOGNISE,
+    **pipeline.FUSE,
+    **pipeline.FORM,
     **{f"verify-{d.name}": lambda module, _, level=d.name: verify_level(module, level) for d in DIALECTS},
 }
 

@@ -19,10 +19,14 @@ import torch
 from . import models
 
 WARM_UP = 3
+"""Untimed calls after the first; fewer if they take longer than WARM_UP_S together."""
+WARM_UP_S = 3.0
+FEWEST = 5
+"""Timed calls of each system, however slow it is."""
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """What one process measures. `budget_s` and `rounds` bound each phase; at least `rounds // 4` rounds are made."""
+    """What one process measures. A phase ends after `rounds` calls of each system, or `budget_s` and FEWEST calls."""
 
     model: str
     dtype: str
@@ -69,14 +73,16 @@ def measure_phase(spec: Spec, model: torch.nn.Module, phase: str) -> dict[str, A
     first, outputs = {}, {}
     for system in spec.systems:
         first[system], outputs[system] = timed(system)
+        warm = time.perf_counter() + WARM_UP_S
         for _ in range(WARM_UP):
-            timed(system)
+            if time.perf_counter() < warm:
+                timed(system)
 
     seconds: dict[str, list[float]] = {system: [] for system in spec.systems}
     deadline = time.perf_counter() + spec.budget_s
     order = list(spec.systems)
     for done in range(spec.rounds):
-        if done >= spec.rounds // 4 and time.perf_counter() > deadline:
+        if done >= FEWEST and time.perf_counter() > deadline:
             break
         for system in order:
             seconds[system].append(timed(system)[0])

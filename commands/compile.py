@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -37,5 +38,6 @@ def build(model: Model, options: dict[str, Any]) -> Any:
     """The compiled model: callable, with `.report` and `.save(path)`."""
     from ..compiler import compile as compile_model
 
-    with status(f"compiling {model.name}"):
+    with status(f"compiling {model.name}"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")  # torch.export's own
         return compile_model(model.module, model.args, model.kwargs, options=options)

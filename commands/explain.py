@@ -6,13 +6,15 @@ import click
 
 from .compile import build
 from .models import compiler_options, load_model, model_options
-from .render import as_json
+from .render import as_json, say
 from .reports import show
+
+LEVELS = ("flow", "fused", "tile")
 
 
 @click.command()
 @model_options
-@click.option("--ir", is_flag=True, help="Print every kernel's fused program as well.")
+@click.option("--ir", type=click.Choice(LEVELS), help="Print only the program's IR at this level, as `opt` reads it.")
 @click.option(
     "--ledger",
     type=click.Choice(["summary", "taken", "refused", "all", "none"]),
@@ -22,15 +24,17 @@ from .reports import show
 )
 @click.option("--json", "json_", is_flag=True, help="Print the whole report as JSON.")
 def command(
-    model: str, trust_input: bool, strict: bool, pairs: tuple[str, ...], ir: bool, ledger: str, json_: bool
+    model: str, trust_input: bool, strict: bool, pairs: tuple[str, ...], ir: str | None, ledger: str, json_: bool
 ) -> None:
     """Show MODEL's kernels, what is left to PyTorch, and every decision.
 
     Coverage (supported operators), kernels per layer, the decision ledger with its refusals, the fallbacks with their
     cost, and the bytes moved before and after.
     """
-    report = build(load_model(model, trust_input=trust_input), compiler_options(pairs, strict)).report
-    if json_:
-        as_json(report)
+    compiled = build(load_model(model, trust_input=trust_input), compiler_options(pairs, strict))
+    if ir is not None:
+        say(compiled.ir[ir])
+    elif json_:
+        as_json(compiled.report)
     else:
-        show(report, ir=ir, ledger=ledger)
+        show(compiled.report, ledger=ledger)

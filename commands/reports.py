@@ -16,7 +16,7 @@ def coverage(report: Report) -> str:
     return f"{ops} ops, {supported} supported ({100 * supported / max(ops, 1):.1f} %)"
 
 
-def show(report: Report, *, ir: bool = False, ledger: str = "summary") -> None:
+def show(report: Report, *, ledger: str = "summary") -> None:
     """Everything about one graph. `ledger` is `summary`, `taken`, `refused`, `all` or `none`."""
     say(f"{report['name']}: {coverage(report)}")
     kernels = report["kernels"]
@@ -29,9 +29,6 @@ def show(report: Report, *, ir: bool = False, ledger: str = "summary") -> None:
     show_fallbacks(report)
     show_ledger(report["ledger"], ledger)
     show_costs(report)
-    if ir:
-        for kernel in kernels:
-            say(f"// {kernel['name']}\n{kernel['text']}\n")
 
 
 def show_fallbacks(report: Report) -> None:

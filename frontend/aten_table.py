@@ -6,7 +6,6 @@ from . import (
     aten_contractions,
     aten_creation,
     aten_gradients,
-    aten_indexing,
     aten_pointwise,
     aten_reductions,
     aten_views,
@@ -22,6 +21,5 @@ GROUPS = (
     aten_contractions,
     aten_writes,
     aten_gradients,
-    aten_indexing,
 )
 TABLE: dict[str, Rule] = {target: rule for group in GROUPS for target, rule in group.RULES.items()}

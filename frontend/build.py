@@ -14,7 +14,6 @@ from ..ir import flow
 from ..ir.dims import Dim, DimLike
 from ..ir.types import TensorType, broadcast_shapes, dtype_of, shape_of, tensor_type
 from .errors import Unsupported
-from .known import Affine, Knowledge
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import LocationAttr
@@ -69,7 +68,6 @@ class Builder:
         self.outs: tuple[TensorType | None, ...] = ()
         self.used: tuple[bool, ...] = ()
         self.weights: set[Value] = set()
-        self.known = Knowledge()
 
     def start(
         self, location: LocationAttr, outs: tuple[TensorType | None, ...] = (), used: tuple[bool, ...] = ()
@@ -90,17 +88,6 @@ class Builder:
         return self.outs[0]
 
     def emit(self, op: flow.FlowOp) -> Value:
-        """The op's result; in its place a constant, or an operand, where the op is known to give just that."""
-        fact = self.known.learn(op)
-        for value in op.operands if fact is not None else ():
-            if value.type == op.result.type and self.known.of(value) == fact:
-                op.erase()
-                return value
-        if fact is not None and fact.constant is not None and not isinstance(op, flow.ConstantOp):
-            settled = flow.ConstantOp(fact.constant, op.type)
-            op.erase()
-            op = settled
-            self.known.learn(op)
         op.location = self.location
         self.ops.append(op)
         return op.result
@@ -112,29 +99,9 @@ class Builder:
         shape = broadcast_shapes([shape_of(v) for v in values])
         if shape is None:
             raise Unsupported(f"shapes of {kind} are not known to broadcast")
-        if kind in ("and", "or") and (other := self._settled(kind, values)) is not None:
-            return self.broadcast(other, shape)
         bool_result = flow.POINTWISE[kind].result == "bool"
         dtype = dtype or ("i1" if bool_result else dtype_of(values[-1]))
         return self.emit(flow.PointwiseOp(kind, values, tensor(shape, dtype)))
-
-    def _settled(self, kind: str, values: Sequence[Value]) -> Value | None:
-        """The operand of `and` or `or` on booleans that decides, where the other one is known."""
-        for value, other in (tuple(values), tuple(reversed(values))):
-            fact = self.known.of(value)
-            if dtype_of(value) == "i1" and fact is not None and fact.constant is not None:
-                return value if fact.constant == (kind == "or") else other
-        return None
-
-    def affine(self, fact: Affine, shape: Sequence[Dim], dtype: str) -> Value:
-        """The tensor that a known function describes."""
-        total = self.scalar(fact.offset, dtype)
-        for axis, (size, c) in enumerate(zip(shape, fact.coefficients, strict=True)):
-            if c:
-                ones = [Dim.of(1)] * len(shape)
-                ones[axis] = size
-                total = self.pointwise("add", self.emit(flow.IotaOp(tensor(tuple(ones), dtype), axis, 0, c)), total)
-        return self.broadcast(total, shape)
 
     def cast(self, value: Value, dtype: str) -> Value:
         return value if dtype_of(value) == dtype else self.emit(flow.CastOp(value, dtype))

@@ -248,6 +248,7 @@ def erase_unused(block: Block) -> None:
     """Drop pure ops whose results nobody reads."""
     for op in reversed(list(block.ops)):
         if isinstance(op, flow.FlowOp) and not op.result.uses.get_length():
+            op.detach()
             op.erase()
 
 

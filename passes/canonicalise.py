@@ -7,7 +7,7 @@ operands are canonical; what a rule emits is folded as it is emitted. Then one w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
@@ -19,9 +19,7 @@ from ..ir.pointwise import POINTWISE
 from . import folds, sinking
 from .matching import functions
 
-RULES: dict[type[Operation], tuple[folds.Rule, ...]] = {
-    kind: folds.RULES.get(kind, ()) + sinking.RULES.get(kind, ()) for kind in {**folds.RULES, **sinking.RULES}
-}
+PAIRS = {pair: folds.PAIRS.get(pair, ()) + sinking.PAIRS.get(pair, ()) for pair in {**folds.PAIRS, **sinking.PAIRS}}
 
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
@@ -39,6 +37,7 @@ class Canonicaliser:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.known: dict[Hashable, list[FlowOp]] = {}
+        self.merged: dict[FlowOp, list[Operation]] = {}
         self.anchor: Operation | None = None
 
     def run(self, block: Block) -> Counter[str]:
@@ -46,6 +45,9 @@ class Canonicaliser:
             if isinstance(op, FlowOp):
                 self.anchor = op
                 self.visit(op)
+        for op, others in self.merged.items():
+            own = _layers(op)
+            op.location = fuse([op.location, *(o.location for o in others if _layers(o) != own)])
         return self.counts
 
     def emit(self, op: FlowOp) -> SSAValue:
@@ -57,21 +59,21 @@ class Canonicaliser:
 
     def visit(self, op: FlowOp) -> SSAValue:
         """The canonical value of an op that stands in the block; the op is erased where another one has it."""
-        for rule in RULES.get(type(op), ()):
+        for rule in _rules(op):
             value = rule(op, self.emit)
             if value is not None:
                 self.counts[rule.__name__] += 1
                 return self._replace(op, value)
         same = self._same(op)
         if same is None:
-            return op.result
+            return op.results[0]
         self.counts["merged_equal_ops"] += 1
-        if _layers(op) != _layers(same):
-            same.location = fuse([same.location, op.location])
-        return self._replace(op, same.result)
+        if op.location != same.location:
+            self.merged.setdefault(same, []).append(op)
+        return self._replace(op, same.results[0])
 
     def _replace(self, op: FlowOp, value: SSAValue) -> SSAValue:
-        op.result.replace_all_uses_with(value)
+        op.results[0].replace_all_uses_with(value)
         if op is not self.anchor:
             op.detach()
             op.erase()
@@ -84,13 +86,21 @@ class Canonicaliser:
         operands = [id(v) for v in op.operands]
         if isinstance(op, PointwiseOp) and POINTWISE[op.kind.data].commutative:
             operands.sort()
-        key = (type(op), *operands) if operands else (type(op), op.result.type, *op.properties.values())
+        key = (type(op), *operands) if operands else (type(op), op.results[0].type, *op.properties.values())
         candidates = self.known.setdefault(key, [])
         for other in candidates:
-            if other.result.type == op.result.type and other.properties == op.properties:
+            if other.results[0].type == op.results[0].type and other.properties == op.properties:
                 return other
         candidates.append(op)
         return None
+
+
+def _rules(op: FlowOp) -> Iterator[folds.Rule]:
+    """The rules for an op, by its class and by the classes of the ops that make its operands."""
+    kind = type(op)
+    yield from folds.ALONE.get(kind, ())
+    for maker in dict.fromkeys(type(v.owner) for v in op.operands):
+        yield from PAIRS.get((kind, maker), ())  # pyright: ignore[reportArgumentType]
 
 
 def _layers(op: Operation) -> set[tuple[str, int] | None]:

@@ -1,7 +1,7 @@
 """Folding rules of single ops: identities, views of views, casts of casts, arithmetic on constants.
 
 A rule takes an op and `emit` (which inserts and folds a new op) and gives the value that takes the op's place, or
-None. `RULES` lists them by the class of the op, in the order in which they are tried.
+None. `ALONE` and `PAIRS` list them by the class of the op, and of the op that makes an operand.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ..ir.dims import Dim, DimLike
 from ..ir.flow import (
+    VIEWS,
     BroadcastOp,
     CastOp,
     ConcatOp,
@@ -254,14 +255,26 @@ def concat_of_adjacent_slices(op: ConcatOp, emit: Emit) -> SSAValue | None:
     return first.input
 
 
-RULES: dict[type[Operation], tuple[Rule, ...]] = {
-    PointwiseOp: (constant_arithmetic, identity_arithmetic, absorbing_logic, named_power, constant_choice),
-    CastOp: (identity_cast, constant_cast, cast_of_lossless_cast),
-    ReshapeOp: (identity_view, constant_view, reshape_of_reshape, reshape_of_unit_transpose),
-    TransposeOp: (identity_transpose, constant_view, transpose_of_transpose, unit_transpose_of_unit_reshape),
-    BroadcastOp: (identity_view, constant_view, broadcast_of_broadcast),
-    SliceOp: (identity_slice, constant_view, slice_of_slice, slice_of_concat),
-    ConcatOp: (concat_of_one, concat_of_adjacent_slices),
+# rules that look at the op alone, and rules for an op one of whose operands is made by another
+ALONE: dict[type[Operation], tuple[Rule, ...]] = {
+    CastOp: (identity_cast,),
+    ReshapeOp: (identity_view,),
+    BroadcastOp: (identity_view,),
+    TransposeOp: (identity_transpose,),
+    SliceOp: (identity_slice,),
+    ConcatOp: (concat_of_one,),
 }
-
-
+PAIRS: dict[tuple[type[Operation], type[Operation]], tuple[Rule, ...]] = {
+    (PointwiseOp, ConstantOp): (constant_arithmetic, identity_arithmetic, absorbing_logic, named_power, constant_choice),
+    (CastOp, ConstantOp): (constant_cast,),
+    (CastOp, CastOp): (cast_of_lossless_cast,),
+    **{(view, ConstantOp): (constant_view,) for view in VIEWS},
+    (ReshapeOp, ReshapeOp): (reshape_of_reshape,),
+    (ReshapeOp, TransposeOp): (reshape_of_unit_transpose,),
+    (TransposeOp, TransposeOp): (transpose_of_transpose,),
+    (TransposeOp, ReshapeOp): (unit_transpose_of_unit_reshape,),
+    (BroadcastOp, BroadcastOp): (broadcast_of_broadcast,),
+    (SliceOp, SliceOp): (slice_of_slice,),
+    (SliceOp, ConcatOp): (slice_of_concat,),
+    (ConcatOp, SliceOp): (concat_of_adjacent_slices,),
+}

@@ -236,16 +236,20 @@ def _unbroadcast_batch(value: SSAValue) -> SSAValue:
     return inner.input
 
 
-RULES: dict[type[Operation], tuple[Rule, ...]] = {
-    PointwiseOp: (sink_broadcast_through_pointwise, sink_transpose_through_pointwise),
-    CastOp: (sink_broadcast_through_cast, sink_transpose_through_cast),
-    RMSNormOp: (sink_transpose_through_norm,),
-    LayerNormOp: (sink_transpose_through_norm,),
-    SoftmaxOp: (sink_transpose_through_softmax,),
-    ReduceOp: (sink_transpose_through_reduce,),
-    SliceOp: (sink_broadcast_through_slice, sink_transpose_through_slice),
-    ConcatOp: (sink_transpose_through_concat,),
-    TransposeOp: (sink_broadcast_through_transpose,),
-    ReshapeOp: (sink_broadcast_through_unit_reshape, sink_transpose_through_reshape),
-    MatmulOp: (matmul_of_broadcast,),
+PAIRS: dict[tuple[type[Operation], type[Operation]], tuple[Rule, ...]] = {
+    (PointwiseOp, BroadcastOp): (sink_broadcast_through_pointwise,),
+    (PointwiseOp, TransposeOp): (sink_transpose_through_pointwise,),
+    (CastOp, BroadcastOp): (sink_broadcast_through_cast,),
+    (CastOp, TransposeOp): (sink_transpose_through_cast,),
+    (RMSNormOp, TransposeOp): (sink_transpose_through_norm,),
+    (LayerNormOp, TransposeOp): (sink_transpose_through_norm,),
+    (SoftmaxOp, TransposeOp): (sink_transpose_through_softmax,),
+    (ReduceOp, TransposeOp): (sink_transpose_through_reduce,),
+    (SliceOp, BroadcastOp): (sink_broadcast_through_slice,),
+    (SliceOp, TransposeOp): (sink_transpose_through_slice,),
+    (ConcatOp, TransposeOp): (sink_transpose_through_concat,),
+    (TransposeOp, BroadcastOp): (sink_broadcast_through_transpose,),
+    (ReshapeOp, BroadcastOp): (sink_broadcast_through_unit_reshape,),
+    (ReshapeOp, TransposeOp): (sink_transpose_through_reshape,),
+    (MatmulOp, BroadcastOp): (matmul_of_broadcast,),
 }

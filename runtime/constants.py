@@ -143,7 +143,7 @@ def _versions(weights: Sequence[Any]) -> tuple[int, ...]:
 def _holds(entry: Packed, weights: Sequence[Any]) -> bool:
     if not entry.versions:
         return True
-    return entry.versions == _versions(weights)
+    return entry.versions == _versions(weights) and not _expired(entry)
 
 
 def _expired(entry: Packed) -> bool:

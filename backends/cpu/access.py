@@ -43,7 +43,7 @@ def row_position(ctx: Context, op: MemoryOp, row: str) -> str:
     start = ctx.symbols.index(op.row)
     if not tall:
         return start
-    return row if start == "0" else f"{start} + {row}"
+    return sum_of([start, row])
 
 
 def row_guard(ctx: Context, op: MemoryOp, row: str) -> str:

@@ -30,10 +30,13 @@ class Context:
     out: Writer = field(default_factory=Writer)
     names: Names = field(default_factory=Names)
     symbols: Symbols = field(default_factory=Symbols)
-    scratch_bytes: int = 0  # of the parallel loop being printed
-    dot_depth: int = 0  # the largest k of its products
-    loop: tile.ParallelOp | None = None
+    loop: tile.ParallelOp | None = None  # the one being printed
+    rows: str = ""  # its variable of the rows of a tile that lie inside the domain
+    scratch_terms: list[str] = field(default_factory=list[str])  # bytes that each loop needs
+    scratch_bytes: int = 0  # arrays of the loop being printed
+    dot_depth: int = 0  # the largest k of its products, whose own scratch comes first
     limited: bool = True  # rows beyond the domain's are not computed
+    whole_rows: set[SSAValue] = field(default_factory=set[SSAValue])  # tiles all rows of which are computed
     limits: dict[Operation, str] = field(default_factory=dict[Operation, str])
     flags: dict[Block, str] = field(default_factory=dict[Block, str])
 
@@ -70,6 +73,22 @@ class Context:
     def is_written(self, buffer: SSAValue) -> bool:
         return any(buffer is self.kernel.body.args[i.data] for i in self.kernel.outputs)
 
+    def begin(self, loop: tile.ParallelOp) -> None:
+        """Turns to a parallel loop."""
+        self.loop, self.scratch_bytes = loop, 0
+        dots = [op for op in loop.walk() if isinstance(op, tile.DotOp)]
+        self.dot_depth = max((n for op in dots for n in (*tile.tile_shape(op.a), *tile.tile_shape(op.b))), default=0)
+        tall = loop.tile_shape[0]
+        stores = [op for op in loop.walk() if isinstance(op, tile.StoreOp) and tile.tile_shape(op.value)[0] == tall > 1]
+        self.limited = all(op.row is loop.body.args[1] for op in stores)
+
+    def end(self) -> None:
+        """Notes the scratch that the loop needs."""
+        self.scratch_terms.append(self._after_dots(self.scratch_bytes))
+
+    def _after_dots(self, offset: int) -> str:
+        return f"ww::dot_scratch_bytes({self.dot_depth}) + {offset}" if self.dot_depth else str(offset)
+
     # ---- memory of tiles ---------------------------------------------------------------------------------------
 
     def array(self, name: str, ctype: str, count: int) -> None:
@@ -78,13 +97,8 @@ class Context:
         if size <= STACK_BYTES:
             self.out(f"alignas({LINE}) {ctype} {name}[{count}];")
             return
-        self.out(f"{ctype}* const {name} = ww::scratch_at<{ctype}>(scratch, {self.reserve(size)});")
-
-    def reserve(self, size: int) -> int:
-        """The offset of `size` fresh bytes of scratch; neighbours start in different cache sets."""
-        offset = self.scratch_bytes
-        self.scratch_bytes += (size + LINE - 1) // LINE * LINE + LINE
-        return offset
+        self.out(f"{ctype}* const {name} = ww::scratch_at<{ctype}>(scratch, {self._after_dots(self.scratch_bytes)});")
+        self.scratch_bytes += (size + LINE - 1) // LINE * LINE + LINE  # neighbours start in different cache sets
 
     # ---- indices -----------------------------------------------------------------------------------------------
 
@@ -133,7 +147,7 @@ class Context:
         size = product([a.size for a in op.access.data.rows])
         assert self.loop is not None
         if op.row is self.loop.body.args[1]:
-            return self.limited and size == self.loop.rows.data
+            return self.limited and size == self.loop.rows.data and tile_of(op) not in self.whole_rows
         return self._inside(op.row, size, tile.tile_shape(tile_of(op))[0])
 
     def columns_inside(self, op: MemoryOp) -> bool:

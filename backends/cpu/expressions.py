@@ -66,7 +66,7 @@ def literal(value: float, ctype: str) -> str:
         return f"{'-' if value < 0 else ''}__builtin_inf{suffix}()"
     if ctype == "float" and abs(value) > 3.5e38:
         return f"{'-' if value < 0 else ''}__builtin_inff()"
-    return f"{value!r}{suffix}"
+    return f"{float(value)!r}{suffix}"
 
 
 def cast(text: str, source: str, target: str) -> str:

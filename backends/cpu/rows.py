@@ -17,7 +17,7 @@ from .stages import Schedule, Stage, is_wide, reads_by_array, schedule, shape
 
 MemoryOp = access.MemoryOp
 _IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf}
-_CLAUSES = {"sum": "+", "mean": "+", "max": "maximum", "min": "minimum"}
+_CLAUSES = {"sum": "+", "mean": "+", "max": "ww::maximum", "min": "ww::minimum"}
 
 
 @dataclass(frozen=True)

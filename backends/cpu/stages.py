@@ -17,7 +17,7 @@ from ...ir import tile
 from .access import is_fast
 from .context import Context, is_index, tile_of
 
-VIRTUAL = (tile.FillOp, tile.SplatOp, tile.IotaOp)  # spelled out where they are used
+VIRTUAL = tile.FillOp | tile.SplatOp | tile.IotaOp  # spelled out where they are used
 
 
 def shape(value: SSAValue) -> tuple[int, int]:

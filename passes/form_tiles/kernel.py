@@ -340,7 +340,7 @@ class KernelBuilder:
     ) -> tuple[tuple[tile.Axis, ...], Dim]:
         """The access axes of a space (groups kept apart with `keep`), and the extent of what they walk.
 
-        `extent`: of what lies inside. A stride of 0, 1 or that extent is part of the kernel, others are symbols.
+        `extent`: of what lies inside. A stride of 0 or of that extent is part of the kernel, others are symbols.
         """
         result: list[tile.Axis] = []
         sizes = [self._group_size(space, i) for i in range(len(self._groups[space]))]
@@ -364,7 +364,7 @@ class KernelBuilder:
         return tuple(result), extent if walked else ONE
 
     def _stride(self, buffer: SSAValue, stride: Dim, extent: Dim) -> Dim:
-        if stride.is_const and (stride in (Dim(), ONE) or stride == extent):
+        if stride == Dim() or (stride.is_const and stride == extent):
             return stride
         return self._symbol(("stride", buffer, stride), stride)
 

@@ -163,8 +163,9 @@ def lower(op: fused.MapOp) -> Draft:
     region.symbolic = not any(is_float(DTYPES[dtype_of(v)]) for v in [*op.outputs, *op.inputs])
     stats = [inner.tile.data for inner in op.body.ops if isinstance(inner, flow.RowStatsOp)]
     region.width_multiple = max(stats, default=1)
+    reduces = any(isinstance(inner, flow.ReduceOp) for inner in op.body.ops)
     results, in_place = region.results(op)
-    tiles = [_domain(op, kernel, region, domain, results) for domain in _domains(op)]
+    tiles = [_domain(op, kernel, region, domain, results) for domain in _domains(op, region.symbolic and not reduces)]
     return kernel.finish(_name(op), f"tiles {', '.join(tiles)}", in_place)
 
 
@@ -176,8 +177,8 @@ def _walked(root: SSAValue) -> tuple[Dim, ...]:
     return shape_of(owner.input) if isinstance(owner, flow.RowStatsOp) else shape_of(root)
 
 
-def _domains(op: fused.MapOp) -> list[Domain]:
-    """Results whose shapes differ in dims of 1 only walk together."""
+def _domains(op: fused.MapOp, keep_last: bool) -> list[Domain]:
+    """Results whose shapes differ in dims of 1 only walk together. `keep_last`: a last dim of one element is an axis too."""
     domains: list[Domain] = []
     appends = [inner.result for inner in op.body.ops if isinstance(inner, flow.KVAppendOp)]
     for root in dict.fromkeys([*op.yielded, *appends]):
@@ -191,9 +192,8 @@ def _domains(op: fused.MapOp) -> list[Domain]:
         else:
             domains.append(Domain(shape, [root]))
     for domain in domains:
-        *lead, last = domain.shape or (ONE,)
-        dims = (*((IterAxis(size),) for size in lead), *fresh([last]))
-        domain.dims = dims if domain.shape else ()
+        axes = tuple((IterAxis(size),) for size in domain.shape)
+        domain.dims = axes if keep_last else (*axes[:-1], *fresh(domain.shape[-1:]))
     return domains
 
 

@@ -50,13 +50,13 @@ def test_native_then_aten_then_native():
     run = program(
         slots=(
             rows("arg", 0),
-            rows("arena", 0),
+            rows("arena", 1),
             rows("aten", 0),
             Slot("aten", 1, "int64", ("S", "4"), ("4", "1")),
             rows("output", 0),
             Slot("aten", 0, "float32", ("S", "2"), ("4", "1"), "2"),
         ),
-        chunks=(Chunk("S*16"),),
+        chunks=(Chunk("S + 4"), Chunk("S*16")),
         steps=(
             NativeStep((Launch(0, (0, 1), ("S*4",)),)),
             AtenCall("aten.sort.default", (SlotRef(1), 1, True), {}, (2, 3), "layers.0", "no kernel for sort"),

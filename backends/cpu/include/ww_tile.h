@@ -17,6 +17,9 @@ template <class F> WW_INLINE void whole_or_ragged(bool whole, F body) { whole ? 
 
 template <class T> WW_INLINE T* scratch_at(void* scratch, i64 bytes) { return reinterpret_cast<T*>(static_cast<char*>(scratch) + bytes); }
 
+// How many of `tile` rows (columns) from `start` lie inside `size`.
+WW_INLINE i64 inside(i64 size, i64 start, i64 tile) { return size - start < tile ? max(size - start, i64(0)) : tile; }
+
 template <class T> WW_INLINE void fill(T* p, i64 count, T value) { for (i64 i = 0; i < count; ++i) p[i] = value; }
 template <class T> WW_INLINE void copy(T* p, const T* from, i64 count) { for (i64 i = 0; i < count; ++i) p[i] = from[i]; }
 

@@ -1,0 +1,67 @@
+"""The backend contract: facts of a CPU, and `emit`, which turns a tile kernel into C++ source for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...ir import tile
+from .emit import kernel_source
+from .pack import PackedLayout
+
+VECTOR_BYTES = {"amx": 64, "avx512": 64, "avx2": 32, "portable": 16}
+HEADERS = Path(__file__).with_name("include")
+
+
+@dataclass(frozen=True)
+class CpuTarget:
+    """What passes and the emitter may know of a CPU. Cache sizes in bytes, of one core (l3: of its cluster); 0 if unknown."""
+
+    isa: str
+    vector_bytes: int
+    l1: int
+    l2: int
+    l3: int
+    cores: int
+
+    @staticmethod
+    def of(isa: str) -> CpuTarget:
+        """This machine, with code for `isa` (amx, avx512, avx2 or portable). Raises KeyError for another one."""
+        caches = _caches()
+        return CpuTarget(isa, VECTOR_BYTES[isa], caches.get(1, 0), caches.get(2, 0), caches.get(3, 0), os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """One kernel's C++ source. `entry`: the function's name. `packed_layout`: how it reads its packed weights."""
+
+    name: str
+    source: str
+    entry: str
+    packed_layout: PackedLayout
+
+
+def emit(kernel: tile.KernelOp, target: CpuTarget) -> KernelSource:
+    """C++ for a kernel, to be compiled against `headers()`. Raises UnsupportedKernelError with the op that it cannot print."""
+    name = kernel.sym_name.data
+    source, layout = kernel_source(kernel, target.isa)
+    return KernelSource(name, source, name, layout)
+
+
+def headers() -> dict[str, str]:
+    """The support headers, file name → text."""
+    return {path.name: path.read_text() for path in sorted(HEADERS.glob("*.h"))}
+
+
+def _caches() -> dict[int, int]:
+    """Level → bytes of the data caches of the first core."""
+    found: dict[int, int] = {}
+    for folder in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        try:
+            kind, level, size = ((folder / f).read_text().strip() for f in ("type", "level", "size"))
+        except OSError:
+            continue
+        if kind != "Instruction":
+            found[int(level)] = int(size.rstrip("KM")) * {"K": 1024, "M": 1 << 20}.get(size[-1], 1)
+    return found

@@ -1,0 +1,68 @@
+"""Prints a tile.kernel as one C++ source with the kernel ABI of the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...ir import locations, tile
+from .context import Context
+from .emit_gemm import Gemm, emit_gemms, match
+from .emit_tile import emit_parallel
+from .expressions import Writer
+from .pack import PackedLayout
+
+
+def kernel_source(kernel: tile.KernelOp, isa: str) -> tuple[str, PackedLayout]:
+    """The C++ text and the layout in which the kernel reads its packed weights. Raises UnsupportedKernelError."""
+    loops = [op for op in kernel.body.ops if isinstance(op, tile.ParallelOp)]
+    gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
+    layout = _layout(kernel, loops, gemms, isa)
+    ctx = Context(kernel, layout)
+    with ctx.out.block(f"void {ctx.entry}(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt)"):
+        ctx.declare_arguments()
+        _loops(ctx, loops, gemms if layout in ("panel", "vnni") else [None] * len(loops))
+    return _file(ctx), layout
+
+
+def _layout(kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None], isa: str) -> PackedLayout:
+    packed = [arg for arg in kernel.body.args if isinstance(arg.type, tile.BufferType) and arg.type.layout.data == "packed"]
+    users = [loop for loop in loops if any(v in packed for op in loop.walk() for v in op.operands)]
+    on_driver = [gemm for gemm in gemms if gemm is not None and gemm.loop in users]
+    if not packed or len(on_driver) < len(users):
+        return "rows"
+    return "panel"
+
+
+def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None]) -> None:
+    groups: list[list[Gemm]] = []
+    for gemm in gemms:
+        if gemm is None:
+            continue
+        group = next((g for g in groups if g[0].shares_rows(gemm)), None)
+        if group is None:
+            groups.append([gemm])
+        else:
+            group.append(gemm)
+    for group in groups:
+        with ctx.out.block(""):
+            emit_gemms(ctx, group)
+    for loop, gemm in zip(loops, gemms, strict=True):
+        if gemm is None:
+            emit_parallel(ctx, loop)
+            ctx.end()
+
+
+def _file(ctx: Context) -> str:
+    kernel, out = ctx.kernel, Writer()
+    modules = list(dict.fromkeys(m for op in kernel.walk() for m in locations.modules(op)))
+    out(f"// {ctx.entry} ({kernel.kind.data})" + (f": {', '.join(modules)}" if modules else ""))
+    out('#include "ww_tile.h"')
+    out()
+    out('extern "C" {')
+    out(f"extern const int64_t {ctx.entry}_scratch_bytes;")
+    total = "0"
+    for term in ctx.scratch_terms:
+        total = term if total == "0" else f"ww::max(int64_t({total}), int64_t({term}))"
+    out(f"const int64_t {ctx.entry}_scratch_bytes = {total};")
+    out()
+    return out.text + ctx.out.text + '}  // extern "C"\n'

@@ -1,0 +1,148 @@
+"""Recognises GEMMs with packed weights and prints them on the header's driver: all parallels with one `a` in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects import scf
+from xdsl.ir import Operation, SSAValue
+
+from ...ir import tile
+from ...ir.dims import Dim
+from . import access
+from .context import Context, is_index
+from .expressions import constant_index, dtype_of
+from .rows import Place, RowPrinter
+from .stages import VIRTUAL, shape
+
+MAX_COLUMNS = 256
+PANEL = 32
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """A parallel loop whose body is acc_i = a · w_iᵀ over all of K and a row-local epilogue."""
+
+    loop: tile.ParallelOp
+    mainloop: scf.ForOp
+    a: tile.LoadOp
+    weights: tuple[tile.LoadOp, ...]
+
+    @property
+    def depth(self) -> int:
+        return self.a.access.data.columns[-1].size.value
+
+    @property
+    def columns(self) -> int:
+        """Columns of a tile."""
+        return shape(self.mainloop.results[0])[1]
+
+    def shares_rows(self, other: Gemm) -> bool:
+        """Whether both can be segments of one driver call."""
+        same_a = self.a.buffer is other.a.buffer and self.a.access == other.a.access
+        return same_a and self.loop.rows == other.loop.rows and self.weight_type == other.weight_type
+
+    @property
+    def weight_type(self) -> str:
+        return dtype_of(self.weights[0].buffer)
+
+
+def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
+    """The GEMM that a parallel loop is, if it is one that the driver takes."""
+    loops = [op for op in loop.body.ops if isinstance(op, scf.ForOp) and any(isinstance(i, tile.DotOp) for i in op.walk())]
+    if len(loops) != 1 or loop.batch.data != Dim.of(1):
+        return None
+    mainloop = loops[0]
+    body = [op for op in mainloop.body.block.ops if not is_index(op)]
+    loads = [op for op in body if isinstance(op, tile.LoadOp)]
+    dots = [op for op in body if isinstance(op, tile.DotOp)]
+    terminator = mainloop.body.block.last_op
+    carried = mainloop.body.block.args[1:]
+    if len(loads) + len(dots) + 1 != len(body) or not 1 <= len(dots) <= 3 or terminator is None:
+        return None
+    if [d.result for d in dots] != list(terminator.operands) or [d.accumulator for d in dots] != list(carried):
+        return None
+    a = dots[0].a.owner
+    weights = tuple(d.b.owner for d in dots if isinstance(d.b.owner, tile.LoadOp))
+    if not isinstance(a, tile.LoadOp) or any(d.a is not a.result or d.transposed is None for d in dots) or len(weights) != len(dots):
+        return None
+    gemm = Gemm(loop, mainloop, a, weights)
+    return gemm if _fits(ctx, gemm) else None
+
+
+def _fits(ctx: Context, gemm: Gemm) -> bool:
+    loop, a = gemm.loop, gemm.a
+    _, row, column = loop.body.args
+    counter = gemm.mainloop.body.block.args[0]
+    depth = a.access.data.columns[-1:]
+    if len(a.access.data.columns) != 1 or depth[0].stride != Dim.of(1) or not depth[0].size.is_const:
+        return False
+    starts = [v.owner.value.value.data if isinstance(v.owner, tile.FillOp) else None for v in gemm.mainloop.iter_args]
+    return (
+        starts == [0.0] * len(starts)
+        and constant_index(gemm.mainloop.lb) == 0
+        and constant_index(gemm.mainloop.ub) == depth[0].size.value
+        and a.row is row and a.column is counter and a.batch is None and a.index is None
+        and ctx.rows_inside(a)
+        and dtype_of(a.buffer) in ("f32", "bf16", "f16")
+        and all(ctx.is_packed(w.buffer) and w.row is column and w.column is counter for w in gemm.weights)
+        and len({dtype_of(w.buffer) for w in gemm.weights}) == 1
+        and gemm.columns % PANEL == 0 and gemm.columns <= MAX_COLUMNS and gemm.columns == loop.tile_shape[1]
+        and loop.columns.data.is_const
+        and all(_is_row_start(op, row) for op in loop.body.ops if op is not gemm.mainloop)
+        and not any(isinstance(i, tile.DotOp) for op in loop.body.ops if op is not gemm.mainloop for i in op.walk())
+    )  # fmt: skip
+
+
+def _is_row_start(op: Operation, row: SSAValue) -> bool:
+    """Whether `op` uses the tile's first row, if at all, as that: the driver's slices start at other rows."""
+    fits = (tile.LoadOp, tile.StoreOp, tile.IotaOp)
+    return all(isinstance(inner, fits) for inner in op.walk() if row in inner.operands)
+
+
+def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
+    """One driver call; every GEMM is a segment of it."""
+    first = gemms[0]
+    out, dim = ctx.out, ctx.symbols.dim
+    ctx.begin(first.loop)
+    rows = dim(first.loop.rows.data)
+    out(f"// a [{rows}, {first.depth}] . w [{', '.join(str(g.loop.columns.data) for g in gemms)}; {first.depth}]^T")
+    ctx.rows = ctx.names.fresh("rows")
+    segments: list[str] = []
+    for gemm in gemms:
+        epilogue = ctx.names.fresh("epilogue")
+        _epilogue(ctx, gemm, epilogue)
+        weights = ", ".join(ctx.buffer(w.buffer) for w in gemm.weights)
+        segments.append(f"ww::segment<{gemm.columns}>({gemm.loop.columns.data}, {epilogue}, {weights})")
+    ctx.symbols.names[first.a.row] = "m"
+    ctx.symbols.names[first.a.column] = "0"
+    row = access.pointer(ctx, first.a, "0", "0")
+    out(f"const auto a_row = [&](int64_t m) {{ return {row}; }};")
+    out(f"ww::gemm<{first.depth}>({rows}, a_row, scratch, tid, nt,")
+    for i, segment in enumerate(segments):
+        out(f"    {segment}{',' if i + 1 < len(segments) else ');'}")
+    widest = max(g.columns * len(g.weights) for g in gemms)
+    ctx.scratch_terms.append(f"ww::gemm_scratch_bytes({first.depth}, {widest})")
+
+
+def _epilogue(ctx: Context, gemm: Gemm, name: str) -> None:
+    loop = gemm.loop
+    _, row, column = loop.body.args
+    ctx.loop = loop
+    accumulators = [ctx.names.of(v, "acc") for v in gemm.mainloop.results]
+    row_name, column_name = ctx.names.of(row, "row"), ctx.names.of(column, "column")
+    ctx.symbols.names[row], ctx.symbols.names[column] = row_name, column_name
+    parameters = f"int64_t {row_name}, int64_t {ctx.rows}, int64_t {column_name}, int64_t"
+    accs = ", ".join(f"const float* {a}" for a in accumulators)
+    ops = [op for op in loop.body.ops if op is not gemm.mainloop and not is_index(op) and not isinstance(op, VIRTUAL)]
+    with ctx.out.block(f"const auto {name} = [&]({parameters}, {accs})", "};"):
+        ctx.define_indices(loop.body.ops)
+        with ctx.ragged(loop.body):
+            printer = RowPrinter(ctx, ops)
+            with ctx.out.block(f"for (int64_t r = 0; r < {ctx.rows}; ++r)"):
+                for value, acc in zip(gemm.mainloop.results, accumulators, strict=True):
+                    at = ctx.names.fresh(f"{acc}_r")
+                    ctx.out(f"const float* {at} = {acc} + r * {gemm.columns};")
+                    printer.places[value] = Place(at, True)
+                printer.print()

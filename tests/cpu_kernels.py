@@ -1,0 +1,62 @@
+"""Compiling and calling one CPU kernel in a test: no runtime but its compiler and cache."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from warpweave.backends.cpu.backend import CpuTarget, emit, headers
+from warpweave.backends.cpu.pack import pack
+from warpweave.ir import tile
+from warpweave.runtime.toolchain import Source, build
+
+_POINTERS, _SIZES = ctypes.c_void_p * 64, ctypes.c_int64 * 64
+
+
+class CompiledKernel:
+    """A tile kernel as machine code for `isa`. Calls take contiguous tensors; packed weights as plain [N, K]."""
+
+    def __init__(self, kernel: tile.KernelOp, isa: str) -> None:
+        self.kernel = kernel
+        self.emitted = emit(kernel, CpuTarget.of(isa))
+        path = build([Source(self.emitted.name, self.emitted.source, isa, headers())])[0].path
+        library = ctypes.CDLL(str(path))
+        self.function = getattr(library, self.emitted.entry)
+        self.function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
+        self.scratch_bytes = ctypes.c_int64.in_dll(library, f"{self.emitted.entry}_scratch_bytes").value
+
+    def __call__(self, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], threads: int = 1) -> None:
+        args = [
+            pack(b, self.emitted.packed_layout) if arg.type.layout.data == "packed" else b  # type: ignore[union-attr]
+            for arg, b in zip(self.kernel.body.args, buffers, strict=True)
+        ]
+        assert all(b.is_contiguous() for b in args)
+        pointers = _POINTERS(*(b.data_ptr() for b in args))
+        sizes = _SIZES(*(dims[s.data] for s in self.kernel.symbols))  # type: ignore[union-attr]
+
+        def run(thread: int) -> None:
+            scratch = torch.empty(self.scratch_bytes + 64, dtype=torch.uint8)
+            aligned = (scratch.data_ptr() + 63) // 64 * 64
+            self.function(pointers, sizes, aligned, thread, threads)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, range(threads)))
+
+
+def guarded(tensors: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """The tensors between 64 bytes of a pattern each, and the whole memories: what a kernel writes outside shows there."""
+    memories, views = [], []
+    for t in tensors:
+        size = t.numel() * t.element_size()
+        memory = torch.full((size + 128,), 0xA5, dtype=torch.uint8)
+        view = memory[64 : 64 + size].view(t.dtype).view(t.shape)
+        view.copy_(t)
+        memories.append(memory)
+        views.append(view)
+    return views, memories
+
+
+def is_intact(memories: Sequence[torch.Tensor]) -> bool:
+    return all(bool((m[:64] == 0xA5).all() and (m[-64:] == 0xA5).all()) for m in memories)
