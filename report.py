@@ -182,12 +182,9 @@ def _body(module: ModuleOp) -> list[Operation]:
 
 
 def _layer(op: Operation) -> str:
-    """`model.layers.3` of the op's last module path that lies in a layer."""
-    for path in reversed(locations.modules(op)):
-        found = locations.layer_of(path)
-        if found is not None:
-            return f"{found[0]}.{found[1]}"
-    return ""
+    """`model.layers.3`, where the op's first module path lies in that layer."""
+    found = next((locations.layer_of(path) for path in locations.modules(op)), None)
+    return f"{found[0]}.{found[1]}" if found is not None else ""
 
 
 def _bytes(op: Operation) -> Dim:

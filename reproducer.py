@@ -62,7 +62,9 @@ def reproducer(gm: GraphModule, inputs: Sequence[Any], name: str, error: Excepti
     namespaces = sorted({str(n.target).split(".")[0] for n in gm.graph.nodes if n.op == "call_function"})
     imports = "import transformers  # registers operators" if "transformers" in namespaces else ""
     constants = [
-        f"        self.register_buffer({key!r}, {_tensor(value)})" for key, value in gm.named_buffers() if "." not in key
+        f"        self.register_buffer({key!r}, {_tensor(value)})"
+        for key, value in gm.named_buffers()
+        if "." not in key
     ]
     return _TEMPLATE.format(
         name=name,

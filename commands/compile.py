@@ -10,7 +10,7 @@ import click
 
 from .models import Model, compiler_options, load_model, model_options
 from .render import as_json, say, status
-from .reports import coverage, show_fallbacks
+from .reports import coverage, kernel_count, show_fallbacks
 
 
 @click.command()
@@ -30,7 +30,7 @@ def command(
     if json_:
         as_json(compiled.report | {"bundle": str(output)})
         return
-    say(f"{output}: {len(compiled.report['kernels'])} kernels, {coverage(compiled.report)}")
+    say(f"{output}: {kernel_count(compiled.report)}; {coverage(compiled.report)}")
     show_fallbacks(compiled.report)
 
 

@@ -16,19 +16,33 @@ def coverage(report: Report) -> str:
     return f"{ops} ops, {supported} supported ({100 * supported / max(ops, 1):.1f} %)"
 
 
+def kernel_count(report: Report) -> str:
+    """For example: 22 kernels, 5 per layer."""
+    count = len(report["kernels"])
+    return f"{count} kernel{'' if count == 1 else 's'}, {report['kernels_per_layer']} per layer"
+
+
 def show(report: Report, *, ledger: str = "summary") -> None:
     """Everything about one graph. `ledger` is `summary`, `taken`, `refused`, `all` or `none`."""
     say(f"{report['name']}: {coverage(report)}")
-    kernels = report["kernels"]
-    say(f"{len(kernels)} kernels, {_number(report['kernels_per_layer'])} per layer")
-    table(
-        "kernels",
-        ["kernel", "kind", "made from"],
-        [[kernel["name"], kernel["kind"], _modules(kernel["modules"])] for kernel in kernels],
-    )
+    say(kernel_count(report))
+    show_kernels(report["kernels"])
     show_fallbacks(report)
     show_ledger(report["ledger"], ledger)
     show_costs(report)
+
+
+def show_kernels(kernels: list[Report]) -> None:
+    """The kernels in the order of their first launch; what a kernel is made from is said for that launch."""
+    launches: dict[str, list[Report]] = {}
+    for kernel in kernels:
+        launches.setdefault(kernel["name"], []).append(kernel)
+    table(
+        "kernels",
+        ["kernel", "kind", "launches", "made from"],
+        [[name, rows[0]["kind"], len(rows), _modules(rows[0]["modules"])] for name, rows in launches.items()],
+        right=["launches"],
+    )
 
 
 def show_fallbacks(report: Report) -> None:
@@ -75,13 +89,9 @@ def show_costs(report: Report) -> None:
     say(f"bytes moved: {_bytes(moved['before'])} as operators, {_bytes(moved['after'])} as kernels")
 
 
-def _modules(modules: Any) -> str:
-    names = [modules] if isinstance(modules, str) else list(dict.fromkeys(modules))
+def _modules(modules: list[str]) -> str:
+    names = list(dict.fromkeys(modules))
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _bytes(value: str | float) -> str:

@@ -168,5 +168,3 @@ def patches(
     rows = b.reshape(b.transpose(cut, order), [batch, *grid, product([channels, *window])])
     y = b.linear(rows, b.reshape(weight, [n, product([channels, *window])]), bias, b.out.dtype)
     return b.transpose(y, [0, rank + 1, *range(1, rank + 1)])
-
-

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..ir.dims import Dim
 from ..ir.types import dtype_of, shape_of
+from .aten_views import begin
 from .build import Builder, Rule, Value, axis_of, compute_dtype, registrar
 from .errors import Unsupported
 
@@ -98,7 +100,9 @@ def layer_norm_backward(
     rows = list(range(last))
     normed = f("mul", f("sub", x, mean), rstd)
     h = f("mul", grad, weight) if weight is not None else b.cast(grad, f.wide)
-    centred = f("sub", f("sub", h, b.reduce("mean", h, [last])), f("mul", normed, b.reduce("mean", f("mul", h, normed), [last])))
+    centred = f(
+        "sub", f("sub", h, b.reduce("mean", h, [last])), f("mul", normed, b.reduce("mean", f("mul", h, normed), [last]))
+    )
     dx = b.cast(f("mul", rstd, centred), dtype_of(x))
     results = [dx, dx, dx]
     for i, vector, g in ((1, weight, f("mul", grad, normed)), (2, bias, grad)):
@@ -125,3 +129,33 @@ def rms_norm_backward(
         return [dx, dx]
     total = b.reduce("sum", f("mul", grad, normed), list(range(last)))
     return [dx, b.cast(b.reshape(total, shape_of(x)[-1:]), dtype_of(weight))]
+
+
+def padded(b: Builder, grad: Value, sizes: Sequence[int | Dim], axis: int, start: Dim) -> Value:
+    """`grad` inside zeros of another size along `axis`."""
+    size, length = Dim.of(sizes[axis]), shape_of(grad)[axis]
+    shape = [Dim.of(s) for s in sizes]
+    parts = [grad]
+    for zeros, at in ((start, 0), (size - start - length, 1)):
+        if zeros != Dim():
+            shape[axis] = zeros
+            parts.insert(at * len(parts), b.constant(0, dtype_of(grad), shape))
+    return b.concat(parts, axis)
+
+
+@rule("aten.slice_backward.default")
+def slice_backward(
+    b: Builder, grad: Value, sizes: Sequence[int | Dim], axis: int, start: int | Dim, end: int | Dim, step: int
+) -> Value:
+    axis = axis_of(axis, len(sizes))
+    if step != 1:
+        raise Unsupported("the gradient of a slice with a step")
+    return padded(b, grad, sizes, axis, begin(start, Dim.of(sizes[axis])))
+
+
+@rule("aten.select_backward.default")
+def select_backward(b: Builder, grad: Value, sizes: Sequence[int | Dim], axis: int, index: int | Dim) -> Value:
+    axis = axis_of(axis, len(sizes))
+    shape = [Dim.of(s) for s in sizes]
+    shape[axis] = Dim.of(1)
+    return padded(b, b.reshape(grad, shape), sizes, axis, begin(index, Dim.of(sizes[axis])))

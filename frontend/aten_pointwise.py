@@ -161,7 +161,9 @@ def softplus(b: Builder, x: Value, beta: Number, threshold: Number) -> Value:
 
 @rule("aten.hardsigmoid.default")
 def hardsigmoid(b: Builder, x: Value) -> Value:
-    return b.pointwise("div", clamp(b, b.pointwise("add", x, b.scalar(3.0, "f32"), dtype="f32"), 0, 6), b.scalar(6.0, "f32"))
+    return b.pointwise(
+        "div", clamp(b, b.pointwise("add", x, b.scalar(3.0, "f32"), dtype="f32"), 0, 6), b.scalar(6.0, "f32")
+    )
 
 
 @rule("aten.hardswish.default")
@@ -207,9 +209,7 @@ def logical_not(b: Builder, x: Value) -> Value:
 
 
 for _aten, _kind in {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}.items():
-    RULES[f"aten.{_aten}.default"] = partial(
-        lambda kind, b, x, y: b.pointwise(kind, truth(b, x), truth(b, y)), _kind
-    )
+    RULES[f"aten.{_aten}.default"] = partial(lambda kind, b, x, y: b.pointwise(kind, truth(b, x), truth(b, y)), _kind)
 
 
 @rule("aten.clamp.default", "aten.clamp.Tensor", "aten.hardtanh.default")

@@ -117,7 +117,9 @@ def _vectors(x: Value, normalized_shape: Sequence[int], *vectors: Value | None) 
 
 
 @rule("aten.layer_norm.default")
-def layer_norm(b: Builder, x: Value, shape: Sequence[int], weight: Value | None, bias: Value | None, eps: float, *_: Any) -> Value:
+def layer_norm(
+    b: Builder, x: Value, shape: Sequence[int], weight: Value | None, bias: Value | None, eps: float, *_: Any
+) -> Value:
     _vectors(x, shape, weight, bias)
     return b.emit(flow.LayerNormOp(x, weight, bias, eps, b.outs[0].dtype))  # pyright: ignore[reportOptionalMemberAccess]
 
@@ -142,7 +144,9 @@ def rms_norm(b: Builder, x: Value, shape: Sequence[int], weight: Value | None, e
 
 
 @rule("aten._fused_rms_norm.default")
-def fused_rms_norm(b: Builder, x: Value, shape: Sequence[int], weight: Value | None, eps: float | None) -> Sequence[Value]:
+def fused_rms_norm(
+    b: Builder, x: Value, shape: Sequence[int], weight: Value | None, eps: float | None
+) -> Sequence[Value]:
     y = rms_norm(b, x, shape, weight, eps)
     if not b.used[1]:
         return [y, y]

@@ -135,7 +135,13 @@ def pieces(b: Builder, x: Value, axis: int) -> list[Value]:
     return values
 
 
-@rule("aten.split.Tensor", "aten.split_with_sizes.default", "aten.chunk.default", "aten.split_copy.Tensor", "aten.split.sizes")
+@rule(
+    "aten.split.Tensor",
+    "aten.split_with_sizes.default",
+    "aten.chunk.default",
+    "aten.split_copy.Tensor",
+    "aten.split.sizes",
+)
 def split(b: Builder, x: Value, _: Any, axis: int) -> list[Value]:
     return pieces(b, x, axis_of(axis, len(shape_of(x))))
 
@@ -163,8 +169,14 @@ def repeat(b: Builder, x: Value, repeats: Sequence[int | Dim]) -> Value:
     counts = sizes(repeats)
     shape = [Dim.of(1)] * (len(counts) - len(shape_of(x))) + list(shape_of(x))
     counts = [Dim.of(1)] * (len(shape) - len(counts)) + counts
-    folded = [d for count, size in zip(counts, shape, strict=True) for d in ((Dim.of(1), size) if count != Dim.of(1) else (size,))]
-    full = [d for count, size in zip(counts, shape, strict=True) for d in ((count, size) if count != Dim.of(1) else (size,))]
+    folded = [
+        d
+        for count, size in zip(counts, shape, strict=True)
+        for d in ((Dim.of(1), size) if count != Dim.of(1) else (size,))
+    ]
+    full = [
+        d for count, size in zip(counts, shape, strict=True) for d in ((count, size) if count != Dim.of(1) else (size,))
+    ]
     return b.reshape(b.broadcast(b.reshape(x, folded), full), b.out.shape)
 
 
@@ -211,5 +223,3 @@ def constant_pad(b: Builder, x: Value, pads: Sequence[int | Dim], value: float) 
 @rule("aten.diagonal.default", "aten.view.dtype", "aten.as_strided.default")
 def refused(b: Builder, *_: Any) -> Value:
     raise Unsupported("a view that is not a reshape, transpose, broadcast or slice")
-
-

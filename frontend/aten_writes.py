@@ -54,7 +54,9 @@ def index_copy(b: Builder, x: Value, axis: int, index: Value, source: Value) -> 
 
 
 @rule("aten.index_put.default", "aten._unsafe_index_put.default")
-def index_put(b: Builder, x: Value, indices: Sequence[Value | None], values: Value, accumulate: bool = False, *_: Any) -> Value:
+def index_put(
+    b: Builder, x: Value, indices: Sequence[Value | None], values: Value, accumulate: bool = False, *_: Any
+) -> Value:
     """One index of rank 1, all other dims whole. Negative positions count from the end."""
     at = [i for i, index in enumerate(indices) if index is not None]
     index = indices[at[0]] if len(at) == 1 else None
@@ -66,7 +68,9 @@ def index_put(b: Builder, x: Value, indices: Sequence[Value | None], values: Val
         shape[axis] = Dim.of(1)
         return splice(b, x, b.broadcast(values, shape), axis, begin(int(index.owner.number), size))
     wrapped = b.pointwise("add", index, b.scalar(size, "i64"), dtype="i64")
-    return append(b, x, values, b.pointwise("where", b.pointwise("lt", index, b.scalar(0, "i64")), wrapped, index), axis)
+    return append(
+        b, x, values, b.pointwise("where", b.pointwise("lt", index, b.scalar(0, "i64")), wrapped, index), axis
+    )
 
 
 @rule("aten.slice_scatter.default")

@@ -62,9 +62,7 @@ def composites_kept() -> Iterator[None]:
 def trains(gm: GraphModule, inputs: Sequence[Any]) -> bool:
     """Whether a backward graph may be asked for."""
     regions = any(n.target is torch._C._set_grad_enabled and n.args[0] for n in gm.graph.nodes)
-    return (torch.is_grad_enabled() or regions) and any(
-        isinstance(x, torch.Tensor) and x.requires_grad for x in inputs
-    )
+    return (torch.is_grad_enabled() or regions) and any(isinstance(x, torch.Tensor) and x.requires_grad for x in inputs)
 
 
 def sources(gm: GraphModule, inputs: Sequence[Any]) -> list[Placeholder]:
@@ -73,9 +71,7 @@ def sources(gm: GraphModule, inputs: Sequence[Any]) -> list[Placeholder]:
     nodes = [n for n in gm.graph.nodes if n.op == "placeholder"]
     for node, value in zip(nodes, inputs, strict=True):
         source = source_name(node)
-        held = isinstance(value, torch.nn.Parameter) or (
-            isinstance(value, torch.Tensor) and held_by_module(source)
-        )
+        held = isinstance(value, torch.nn.Parameter) or (isinstance(value, torch.Tensor) and held_by_module(source))
         found.append(Placeholder(readable(source), "weight" if held else "input"))
     return found
 

@@ -38,7 +38,9 @@ class ExportedGraph:
         given = iter(user_inputs)
         return [state[i] if i in state else next(given, None) for i in range(len(self.inputs))]
 
-    def call(self, program: Callable[[list[Any]], Sequence[Any]], state: Mapping[int, Any], args: Any, kwargs: Any) -> Any:
+    def call(
+        self, program: Callable[[list[Any]], Sequence[Any]], state: Mapping[int, Any], args: Any, kwargs: Any
+    ) -> Any:
         """What the model returns for `args` and `kwargs`. Raises TypeError where their structure is another one."""
         spec = self.exported.call_spec
         flat, given = torch.utils._pytree.tree_flatten((tuple(args), dict(kwargs)))
@@ -52,7 +54,9 @@ def _reordered(args: Any, kwargs: Mapping[str, Any], expected: Any) -> list[Any]
     """Leaves in the exported order where only the order of keyword arguments differs."""
     dummy = torch.utils._pytree.tree_unflatten([0] * expected.num_leaves, expected)
     if len(dummy[0]) != len(args) or set(dummy[1]) != set(kwargs):
-        raise TypeError(f"the model was exported with {len(dummy[0])} arguments and {sorted(dummy[1])}; given {len(args)} and {sorted(kwargs)}")
+        raise TypeError(
+            f"the model was exported with {len(dummy[0])} arguments and {sorted(dummy[1])}; given {len(args)} and {sorted(kwargs)}"
+        )
     flat, given = torch.utils._pytree.tree_flatten((tuple(args), {key: kwargs[key] for key in dummy[1]}))
     if given != expected:
         raise TypeError("the arguments are nested in another way than the exported ones")

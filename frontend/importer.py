@@ -30,9 +30,7 @@ from .origins import node_location
 from .symbols import Symbols, expression
 
 
-def import_graph(
-    gm: GraphModule, names: Sequence[str] | None = None, roles: Sequence[Role] | None = None
-) -> ModuleOp:
+def import_graph(gm: GraphModule, names: Sequence[str] | None = None, roles: Sequence[Role] | None = None) -> ModuleOp:
     """The module of an AOT graph; `names` and `roles` are those of its placeholders, in order."""
     return _Importer(gm, names, roles).run()
 

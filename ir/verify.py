@@ -11,6 +11,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from . import flow, fused, locations, tile
 from .signature import is_weight
+from .types import TensorType
 
 Level = Literal["flow", "fused", "tile"]
 
@@ -66,28 +67,20 @@ def constant_ops(function: func.FuncOp) -> set[Operation]:
     weights: set[SSAValue] = {arg for arg in function.body.block.args if is_weight(arg)}
     found: set[Operation] = set()
     for op in function.body.block.ops:
-        if (
-            op.operands
-            and isinstance(op, _FLOW)
-            and not isinstance(op, flow.AtenOp)
-            and all(v in weights for v in op.operands)
-        ):
+        if not isinstance(op, _FLOW) or isinstance(op, flow.AtenOp) or not _is_static(op):
+            continue
+        if op.operands and all(v in weights or isinstance(v.owner, flow.ConstantOp) for v in op.operands):
             found.add(op)
             weights.update(op.results)
-        elif isinstance(op, flow.ConstantOp) and all(
-            u.operation in found or _feeds_constant(u.operation, weights) for u in op.result.uses
-        ):
-            found.add(op)
-            weights.add(op.result)
+            fills = [v.owner for v in op.operands if isinstance(v.owner, flow.ConstantOp)]
+            found.update(fills)
+            weights.update(v for fill in fills for v in fill.results)
     return found
 
 
-def _feeds_constant(op: Operation, weights: set[SSAValue]) -> bool:
-    return (
-        isinstance(op, _FLOW)
-        and all(v in weights or isinstance(v.owner, flow.ConstantOp) for v in op.operands)
-        and any(v in weights for v in op.operands)
-    )
+def _is_static(op: Operation) -> bool:
+    """Whether the results' sizes are known at compile time."""
+    return all(d.is_const for r in op.results if isinstance(r.type, TensorType) for d in r.type.shape)
 
 
 def describe(op: Operation) -> str:

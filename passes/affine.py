@@ -119,7 +119,9 @@ def reshaped_axes(op: ReshapeOp) -> dict[int, int] | None:
 
 def _transpose(op: TransposeOp) -> Affine | None:
     form, rank = affine(op.input), op.type.rank
-    return None if form is None else Affine(form.const, {op.order.index(a + rank) - rank: s for a, s in form.steps.items()})
+    if form is None:
+        return None
+    return Affine(form.const, {op.order.index(a + rank) - rank: s for a, s in form.steps.items()})
 
 
 def _slice(op: SliceOp) -> Affine | None:
@@ -151,7 +153,8 @@ def _concat(op: ConcatOp) -> Affine | None:
         return None
     expected, others = found[0].const, _without(found[0], axis)
     for form, size in zip(found, sizes, strict=True):
-        if form.const != expected or _without(form, axis) != others or (size != ONE and form.steps.get(axis, 0) != step):
+        stepped = size == ONE or form.steps.get(axis, 0) == step
+        if form.const != expected or _without(form, axis) != others or not stepped:
             return None
         expected = expected + size * step
     return Affine(found[0].const, {**others, **({axis: step} if step else {})})
@@ -183,14 +186,28 @@ def conditions(value: SSAValue) -> list[SSAValue | Affine] | None:
     owner = value.owner
     if isinstance(owner, BroadcastOp):
         return conditions(owner.input)
+    if isinstance(owner, ReshapeOp):
+        return _reshaped_conditions(owner)
     if isinstance(owner, ConstantOp):
         return [] if owner.number else None
     if not isinstance(owner, PointwiseOp):
         return None
     if owner.kind.data == "and":
-        return [c for v in owner.inputs for c in (conditions(v) or ([] if conditions(v) == [] else [v]))]
+        parts = [(v, conditions(v)) for v in owner.inputs]
+        return [c for v, found in parts for c in ([v] if found is None else found)]
     form = comparison(owner)
     return [form] if form is not None else None
+
+
+def _reshaped_conditions(op: ReshapeOp) -> list[SSAValue | Affine] | None:
+    """Dims of one in front change nothing; elsewhere only affine forms are known to follow."""
+    inner, before, axes = conditions(op.input), shape_of(op.input), reshaped_axes(op)
+    if inner is None or axes is None:
+        return None
+    if op.shape[len(op.shape) - len(before) :] == before:
+        return inner
+    forms = [Affine(f.const, {axes[a]: s for a, s in f.steps.items()}) for f in inner if isinstance(f, Affine)]
+    return [*forms] if len(forms) == len(inner) else None
 
 
 def comparison(op: PointwiseOp) -> Affine | None:

@@ -28,7 +28,8 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
         counts["erased dead ops"] = erase_dead(function.body.block)
         for rule, count in sorted(counts.items()):
             if count:
-                ledger.take("canonicalise", f"@{function.sym_name.data}", f"{rule.replace('_', ' ')}: {count}", bound=folds.BOUNDS.get(rule, "bitwise"))
+                where, what = f"@{function.sym_name.data}", f"{rule.replace('_', ' ')}: {count}"
+                ledger.take("canonicalise", where, what, bound=folds.BOUNDS.get(rule, "bitwise"))
 
 
 class Canonicaliser:
@@ -52,9 +53,11 @@ class Canonicaliser:
 
     def emit(self, op: FlowOp) -> SSAValue:
         """The canonical value of a new op, which gets the place and the location of the op that is being folded."""
-        assert self.anchor is not None and self.anchor.parent is not None
-        op.location = self.anchor.location
-        self.anchor.parent.insert_op_before(op, self.anchor)
+        anchor = self.anchor
+        assert anchor is not None
+        assert anchor.parent is not None
+        op.location = anchor.location
+        anchor.parent.insert_op_before(op, anchor)
         return self.visit(op)
 
     def visit(self, op: FlowOp) -> SSAValue:
@@ -99,8 +102,8 @@ def _rules(op: FlowOp) -> Iterator[folds.Rule]:
     """The rules for an op, by its class and by the classes of the ops that make its operands."""
     kind = type(op)
     yield from folds.ALONE.get(kind, ())
-    for maker in dict.fromkeys(type(v.owner) for v in op.operands):
-        yield from PAIRS.get((kind, maker), ())  # pyright: ignore[reportArgumentType]
+    for maker in dict.fromkeys(type(v.owner) for v in op.operands if isinstance(v.owner, Operation)):
+        yield from PAIRS.get((kind, maker), ())
 
 
 def _layers(op: Operation) -> set[tuple[str, int] | None]:

@@ -60,7 +60,9 @@ def _result(op: AtenOp) -> TensorType:
 
 def _cumsum(op: AtenOp, emit: Before) -> SSAValue | Refusal:
     """The running sum of zeros is zero."""
-    return emit(ConstantOp(0.0, _result(op))) if number(op.inputs[0]) == 0 else Refusal("a sum of other numbers than zeros")
+    if number(op.inputs[0]) != 0:
+        return Refusal("a sum of other numbers than zeros")
+    return emit(ConstantOp(0.0, _result(op)))
 
 
 def _index(op: AtenOp, emit: Before) -> SSAValue | Refusal:

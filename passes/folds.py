@@ -265,7 +265,9 @@ ALONE: dict[type[Operation], tuple[Rule, ...]] = {
     ConcatOp: (concat_of_one,),
 }
 PAIRS: dict[tuple[type[Operation], type[Operation]], tuple[Rule, ...]] = {
-    (PointwiseOp, ConstantOp): (constant_arithmetic, identity_arithmetic, absorbing_logic, named_power, constant_choice),
+    (PointwiseOp, ConstantOp): (
+        constant_arithmetic, identity_arithmetic, absorbing_logic, named_power, constant_choice,
+    ),
     (CastOp, ConstantOp): (constant_cast,),
     (CastOp, CastOp): (cast_of_lossless_cast,),
     **{(view, ConstantOp): (constant_view,) for view in VIEWS},

@@ -131,7 +131,8 @@ class Window:
         """(start, step) where this is `whole[..., start::step]`; None where it is something else."""
         step = whole.steps[-1] if whole.steps else 1
         start = (self.starts[-1] - whole.starts[-1]).exact_div(step) if self.starts and whole.starts else None
-        same_rows = (self.starts[:-1], self.steps[:-1], self.shape[:-1]) == (whole.starts[:-1], whole.steps[:-1], whole.shape[:-1])
+        rows = zip((self.starts, self.steps, self.shape), (whole.starts, whole.steps, whole.shape), strict=True)
+        same_rows = all(a[:-1] == b[:-1] for a, b in rows)
         if self.base is not whole.base or not same_rows or start is None or self.steps[-1] % step:
             return None
         return start, self.steps[-1] // step
@@ -172,7 +173,7 @@ class Before:
 
 
 def replace(root: Operation, value: SSAValue) -> None:
-    """`value` in place of the one result of `root`, which is erased; ops that only fed it are left to dead-code elimination."""
+    """`value` in place of the one result of `root`, which is erased; what only fed it is left to be erased as dead."""
     root.results[0].replace_all_uses_with(value)
     root.detach()
     root.erase()

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
@@ -48,7 +48,7 @@ class Layer:
     def arrange(self) -> None:
         """Put the ops in the order in which they are needed, which does not depend on where they stood."""
         own = set(self.ops)
-        needs = {op: dict.fromkeys(v.owner for v in op.operands if v.owner in own) for op in self.ops}
+        needs = {op: [o for v in op.operands if isinstance(o := v.owner, Operation) and o in own] for op in self.ops}
         last = [op for op in self.ops if not any(use.operation in own for r in op.results for use in r.uses)]
         order, _ = _sorted(last, needs)
         assert order is not None
@@ -103,7 +103,8 @@ def _outline(module: ModuleOp, block: Block, ledger: Ledger) -> None:
     for members in _classes(layers, ledger):
         callee = _function(f"layer_{sum(1 for _ in functions(module)) - 1}", members)
         module.body.block.add_op(callee)
-        ledger.take(RULE, members[0].key[0], f"@{callee.sym_name.data}: {len(members)} layers of {len(members[0].ops)} ops")
+        summary = f"@{callee.sym_name.data}: {len(members)} layers of {len(members[0].ops)} ops"
+        ledger.take(RULE, members[0].key[0], summary)
         calls.update(_calls(callee, members))
     _rebuild(block, order, calls)
 
@@ -155,7 +156,8 @@ def _copy_inside(ops: Sequence[Operation], groups: dict[Operation, Key]) -> None
         for use in op.result.uses:
             if (key := groups.get(use.operation)) is not None:
                 uses[key].append(use)
-        merged = len(uses) == 1 and not isinstance(op, KVAppendOp) and uses.keys() <= {_layer_of(m) for m in modules(op)}
+        own = uses.keys() <= {_layer_of(m) for m in modules(op)}
+        merged = len(uses) == 1 and own and not isinstance(op, KVAppendOp)
         if not isinstance(op, CHEAP) and not merged:
             continue
         for key, found in uses.items():
@@ -218,7 +220,7 @@ def _order(block: Block, groups: dict[Operation, Key]) -> tuple[list[Node] | Non
     return order, {node.key for node in circle if isinstance(node, Layer)}
 
 
-NodeT = TypeVar("NodeT", bound="Operation | Layer | Any")
+NodeT = TypeVar("NodeT")
 
 
 def _sorted(roots: Iterable[NodeT], needs: Mapping[NodeT, Iterable[NodeT]]) -> tuple[list[NodeT] | None, list[NodeT]]:
@@ -226,7 +228,7 @@ def _sorted(roots: Iterable[NodeT], needs: Mapping[NodeT, Iterable[NodeT]]) -> t
     done: dict[NodeT, None] = {}
     for root in roots:
         stack = [(root, iter(needs[root]))] if root not in done else []
-        path = {root: None}
+        path: dict[NodeT, None] = {root: None}
         while stack:
             node, rest = stack[-1]
             step = next((n for n in rest if n not in done), None)

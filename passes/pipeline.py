@@ -13,6 +13,7 @@ from . import (
     canonicalise,
     decompose_norms,
     defer_norms,
+    fold_indices,
     form_tiles,
     fuse_attention,
     fuse_gemm,
@@ -22,20 +23,29 @@ from . import (
     hoist_views,
     materialise,
     outline_layers,
+    recognise_activations,
     recognise_attention,
+    recognise_masks,
     recognise_rms_norm,
     recognise_rope,
     split_linears,
+    unflatten_linears,
 )
 
 Pass = Callable[[ModuleOp, Ledger], None]
 
 # flow → flow: what the model computes, as few and as telling operators as possible
 RECOGNISE: dict[str, Pass] = {
+    "unflatten-linears": unflatten_linears.run,
     "canonicalise": canonicalise.run,
+    "fold-indices": fold_indices.run,
+    "canonicalise-folded": canonicalise.run,
     "recognise-rms-norm": recognise_rms_norm.run,
     "recognise-rope": recognise_rope.run,
     "recognise-attention": recognise_attention.run,
+    "recognise-masks": recognise_masks.run,
+    "recognise-activations": recognise_activations.run,
+    "canonicalise-recognised": canonicalise.run,
     "outline-layers": outline_layers.run,
 }
 

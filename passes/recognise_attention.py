@@ -100,10 +100,12 @@ def _without_sinks(scores: Scores, value: SSAValue, cut: SliceOp) -> SSAValue | 
     shifted = pointwise(value, "sub")
     if shifted is not None:
         top = producer(_through_casts(shifted.inputs[1]), ReduceOp)
-        if top is not None and top.kind.data == "max" and _through_casts(top.input) is _through_casts(shifted.inputs[0]):
-            value = _through_casts(shifted.inputs[0])
+        inner = _through_casts(shifted.inputs[0])
+        if top is not None and top.kind.data == "max" and _through_casts(top.input) is inner:
+            value = inner
     joined = producer(value, ConcatOp)
-    if joined is None or len(joined.inputs) != 2 or joined.axis.data != joined.type.rank - 1 or any(s.data != Dim() for s in cut.starts):
+    first = all(s.data == Dim() for s in cut.starts)
+    if joined is None or len(joined.inputs) != 2 or joined.axis.data != joined.type.rank - 1 or not first:
         scores.reason = "the softmax is cut, but not by a last column of sinks"
         return None
     column = joined.inputs[1]
@@ -212,7 +214,9 @@ def _leads_to_product(value: SSAValue) -> bool:
 
 
 def _through_casts(value: SSAValue) -> SSAValue:
-    while (cast := producer(value, CastOp)) is not None and is_float(tensor_type(cast.input).element) and is_float(cast.type.element):
+    while (cast := producer(value, CastOp)) is not None:
+        if not is_float(tensor_type(cast.input).element) or not is_float(cast.type.element):
+            break
         value = cast.input
     return value
 
@@ -226,12 +230,12 @@ def why_not(root: MatmulOp, scores: Scores) -> Refusal | None:
     queries, keys, values = shape_of(scores.product.lhs), shape_of(scores.product.rhs), shape_of(root.rhs)
     if not len(queries) == len(keys) == len(values) == 4:
         return Refusal("queries, keys and values are not all of rank 4", "[B, H, S, d]")
-    groups = {k for k in (keys[1], values[1])}
-    if len(groups) != 1 or queries[1].exact_div(keys[1]) is None or keys[1] not in (queries[1], ONE):
+    if keys[1] != values[1] or keys[1] not in (queries[1], ONE):
         return Refusal("keys and values broadcast over heads in another way than one for all")
     if not queries[0] == keys[0] == values[0] or keys[3] != values[2]:
         return Refusal("queries, keys and values differ in batch or length")
-    if broadcast_shapes([scores.product.shape, *map(shape_of, scores.masks), *(shape_of(c[0]) for c in scores.choices)]) != scores.product.shape:
+    masks = [*scores.masks, *(condition for condition, _, _ in scores.choices)]
+    if broadcast_shapes([scores.product.shape, *map(shape_of, masks)]) != scores.product.shape:
         return Refusal("a mask is larger than the scores")
     return None
 
@@ -259,10 +263,12 @@ def _mask(scores: Scores, emit: Before) -> SSAValue | None:
     for condition, keep, fill in scores.choices:
         zero, low = (emit(ConstantOp(n, TensorType.of([], "f32"))) for n in (0.0, fill))
         masks.append(emit(PointwiseOp("where", [condition, *((zero, low) if keep else (low, zero))])))
-    total = masks[0] if masks else None
+    if not masks:
+        return None
+    total = masks[0]
     for mask in masks[1:]:
-        shape = broadcast_shapes([shape_of(total), shape_of(mask)]) if total is not None else None
-        assert total is not None and shape is not None
+        shape = broadcast_shapes([shape_of(total), shape_of(mask)])
+        assert shape is not None
         wide = "f64" if "f64" in (dtype_of(total), dtype_of(mask)) else "f32"
         total = emit(PointwiseOp("add", [total, mask], TensorType.of(shape, wide)))
     return total
@@ -301,8 +307,8 @@ class Unrepeated:
     def emit(self, emit: Before) -> SSAValue:
         value = self.base if list(shape_of(self.base)) == self.shape else emit(ReshapeOp(self.base, self.shape))
         for view in reversed(self.views):
-            again = TransposeOp(value, view.order) if isinstance(view, TransposeOp) else CastOp(value, view.type.element)
-            value = emit(again)
+            turned = isinstance(view, TransposeOp)
+            value = emit(TransposeOp(value, view.order) if turned else CastOp(value, view.type.element))
         return value
 
 

@@ -110,7 +110,7 @@ def _enter(op: AttentionOp, mask: Mask, form: Affine) -> None:
 
 def why_not(op: AttentionOp, mask: Mask) -> Refusal | None:
     if mask.unknown or (mask.causal is None and mask.window is None and mask.rest):
-        return Refusal("the mask is no condition on positions that is known at compile time", "is_causal, or positions from arange")
+        return Refusal("the mask is no known condition on positions", "is_causal, or positions from arange")
     if op.causal is not None or op.window is not None:
         return Refusal("the attention is causal already")
     if mask.window is not None:

@@ -108,8 +108,12 @@ def _squared(value: SSAValue) -> SSAValue | None:
     op = pointwise(without_widening(value), "square", "pow", "mul")
     if op is None:
         return None
-    square = op.kind.data == "square" or (op.inputs[0] is op.inputs[1] if op.kind.data == "mul" else number(op.inputs[1]) == 2)
-    return without_widening(op.inputs[0]) if square else None
+    tests = {
+        "square": lambda: True,
+        "pow": lambda: number(op.inputs[1]) == 2,
+        "mul": lambda: op.inputs[0] is op.inputs[1],
+    }
+    return without_widening(op.inputs[0]) if tests[op.kind.data]() else None
 
 
 def _uncentred(value: SSAValue) -> tuple[SSAValue, bool]:
@@ -120,10 +124,9 @@ def _uncentred(value: SSAValue) -> tuple[SSAValue, bool]:
         return value, False
     x = without_widening(difference.inputs[0])
     mean = producer(without_widening(difference.inputs[1]), ReduceOp)
-    centred = mean is not None and mean.kind.data == "mean" and without_widening(mean.input) is x
-    if centred and mean.dims_reduced == (len(shape_of(x)) - 1,):
-        return x, True
-    return value, False
+    if mean is None or mean.kind.data != "mean" or without_widening(mean.input) is not x:
+        return value, False
+    return (x, True) if mean.dims_reduced == (len(shape_of(x)) - 1,) else (value, False)
 
 
 def _products(root: PointwiseOp, exponent: float) -> Iterator[tuple[PointwiseOp, SSAValue]]:
@@ -142,28 +145,32 @@ def _products(root: PointwiseOp, exponent: float) -> Iterator[tuple[PointwiseOp,
 
 def _extend(norm: Norm) -> None:
     """Take in the casts, the weight and the bias that follow, as long as each value has one user."""
-    columns = shape_of(norm.value)[-1]
     while (user := sole_user(norm.root.results[0])) is not None:
-        if isinstance(user, CastOp) and is_float(user.type.element):
-            pass
-        elif not isinstance(user, PointwiseOp) or user.shape != norm.root.shape or len(user.inputs) != 2:
-            return
-        elif (factor := _factor(norm, user)) is None:
-            return
-        elif user.kind.data == "mul" and norm.weight is None and norm.bias is None:
-            norm.weight, norm.unit_offset = _weight(norm, factor)
-        elif user.kind.data == "add" and norm.bias is None and norm.centred:
-            norm.bias = vector(without_widening(factor), columns)
+        if isinstance(user, CastOp):
+            taken = is_float(user.type.element)
         else:
+            taken = isinstance(user, PointwiseOp) and _take_vector(norm, user)
+        if not taken or not isinstance(user, CastOp | PointwiseOp):
             return
         norm.matched.append(norm.root)
         norm.root = user
 
 
-def _factor(norm: Norm, user: PointwiseOp) -> SSAValue | None:
-    """The other operand of `user` where it is one number a column."""
+def _take_vector(norm: Norm, user: PointwiseOp) -> bool:
+    """Whether `user` is the product with the weight or the sum with the bias, which is then known."""
+    if user.shape != norm.root.shape or len(user.inputs) != 2:
+        return False
     other = user.inputs[1] if user.inputs[0] is norm.root.results[0] else user.inputs[0]
-    return other if vector(without_widening(other), shape_of(norm.value)[-1]) is not None else None
+    column = vector(without_widening(other), shape_of(norm.value)[-1])
+    if column is None:
+        return False
+    if user.kind.data == "mul" and norm.weight is None and norm.bias is None:
+        norm.weight, norm.unit_offset = _weight(norm, other)
+        return True
+    if user.kind.data == "add" and norm.bias is None and norm.centred:
+        norm.bias = without_widening(column)
+        return True
+    return False
 
 
 def _weight(norm: Norm, factor: SSAValue) -> tuple[SSAValue | None, bool]:
@@ -179,7 +186,8 @@ def _weight(norm: Norm, factor: SSAValue) -> tuple[SSAValue | None, bool]:
 
 
 def _describe(norm: Norm) -> str:
-    extras = [name for name, present in (("weight", norm.weight), ("1 + weight", norm.unit_offset), ("bias", norm.bias)) if present]
+    found = {"weight": norm.weight is not None, "1 + weight": norm.unit_offset, "bias": norm.bias is not None}
+    extras = [name for name, present in found.items() if present]
     return f"{len(norm.matched) + 1} ops" + (f" with {', '.join(extras)}" if extras else "")
 
 

@@ -42,7 +42,7 @@ HEADS_FIRST = (0, 2, 1, 3)
 
 @dataclass
 class Rope:
-    """A rotation found in the graph: `root` is the last op of it, `doubled` says that cos and sin have half the width."""
+    """A rotation found in the graph: `root` is its last op; `doubled`: cos and sin have half the width."""
 
     x: Window
     cos: SSAValue
@@ -100,7 +100,9 @@ def _find_sum(op: PointwiseOp) -> Rope | None:
             continue
         for rotated, sin in either_order(turned):
             parts = _rotated(rotated)
-            for value, cos in either_order(straight) if parts is not None else ():
+            if parts is None:
+                continue
+            for value, cos in either_order(straight):
                 x = Window.of(value)
                 if x.shape[-1:] == shape_of(cos)[-1:] and _is_turned(parts, x):
                     return Rope(x, cos, sin, parts[2], op, matched=[straight, turned])

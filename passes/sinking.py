@@ -65,7 +65,8 @@ def _untransposed(value: SSAValue, order: Order, back: Order) -> SSAValue | Resh
     moved = tuple(shape[p] for p in back)
     if moved == shape and all(shape[i] == ONE for i, p in enumerate(order) if i != p):
         return value
-    return ReshapeOp(value, moved) if [p for p in back if shape[p] != ONE] == [i for i, d in enumerate(shape) if d != ONE] else None
+    in_order = [p for p in back if shape[p] != ONE] == [i for i, d in enumerate(shape) if d != ONE]
+    return ReshapeOp(value, moved) if in_order else None
 
 
 def sink_transpose_through_cast(op: CastOp, emit: Emit) -> SSAValue | None:
@@ -216,7 +217,8 @@ def sink_broadcast_through_unit_reshape(op: ReshapeOp, emit: Emit) -> SSAValue |
     inner = producer(op.input, BroadcastOp)
     if inner is None or drop_units(inner.shape) != drop_units(op.shape):
         return None
-    before = iter([b for b, d in zip(padded(shape_of(inner.input), len(inner.shape)), inner.shape, strict=True) if d != ONE])
+    pairs = zip(padded(shape_of(inner.input), len(inner.shape)), inner.shape, strict=True)
+    before = iter([b for b, d in pairs if d != ONE])
     shape = [ONE if d == ONE else next(before) for d in op.shape]
     return emit(BroadcastOp(emit(ReshapeOp(inner.input, shape)), op.shape))
 
@@ -224,7 +226,9 @@ def sink_broadcast_through_unit_reshape(op: ReshapeOp, emit: Emit) -> SSAValue |
 def matmul_of_broadcast(op: MatmulOp, emit: Emit) -> SSAValue | None:
     """The leading dims of a product broadcast by themselves."""
     operands = [_unbroadcast_batch(v) for v in (op.lhs, op.rhs)]
-    if (operands[0] is op.lhs and operands[1] is op.rhs) or broadcast_shapes([shape_of(v)[:-2] for v in operands]) != op.shape[:-2]:
+    if operands[0] is op.lhs and operands[1] is op.rhs:
+        return None
+    if broadcast_shapes([shape_of(v)[:-2] for v in operands]) != op.shape[:-2]:
         return None
     return emit(MatmulOp(operands[0], operands[1], op.type.element))
 

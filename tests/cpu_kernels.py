@@ -10,8 +10,12 @@ import torch
 from warpweave.backends.cpu.backend import CpuTarget, emit, headers
 from warpweave.backends.cpu.pack import pack
 from warpweave.ir import tile
+from warpweave.ir.dims import product
 from warpweave.runtime.toolchain import Source, build
+from xdsl.ir import SSAValue
 
+# in units of the largest expected number: f32 arithmetic, then one rounding to the element type
+BOUNDS = {torch.float32: 4e-6, torch.bfloat16: 2**-8, torch.float16: 2**-11, torch.float64: 1e-13}
 _POINTERS, _SIZES = ctypes.c_void_p * 64, ctypes.c_int64 * 64
 
 
@@ -29,7 +33,7 @@ class CompiledKernel:
 
     def __call__(self, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], threads: int = 1) -> None:
         args = [
-            pack(b, self.emitted.packed_layout) if arg.type.layout.data == "packed" else b  # type: ignore[union-attr]
+            pack(b.view(weight_shape(arg)), self.emitted.packed_layout) if arg.type.layout.data == "packed" else b
             for arg, b in zip(self.kernel.body.args, buffers, strict=True)
         ]
         assert all(b.is_contiguous() for b in args)
@@ -43,6 +47,26 @@ class CompiledKernel:
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(run, range(threads)))
+
+
+def weight_shape(buffer: SSAValue) -> tuple[int, int]:
+    """[N, K] of a packed weight, as its loads walk it."""
+    load = next(use.operation for use in buffer.uses)
+    assert isinstance(load, tile.LoadOp)
+    n, k = (product([a.size for a in axes]).value for axes in (load.access.data.rows, load.access.data.columns))
+    return n, k
+
+
+def assert_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
+    """Integers and truth values agree, floats are within their type's bound; NaN and infinities at the same places."""
+    if expected.dtype not in BOUNDS:
+        assert torch.equal(actual, expected), what
+        return
+    finite = expected.double()[expected.double().isfinite()]
+    bound = BOUNDS[expected.dtype] * max(1.0, finite.abs().max().item() if finite.numel() else 1.0)
+    torch.testing.assert_close(
+        actual.double(), expected.double(), rtol=0, atol=bound, equal_nan=True, msg=lambda m: f"{what}\n{m}"
+    )
 
 
 def guarded(tensors: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -111,13 +111,16 @@ class Context:
             match op:
                 case tile.SizeOp():
                     text = self.symbols.dim(op.dim.data)
+                    if text.isidentifier():
+                        self.symbols.names[value] = text
+                        continue
                 case tile.LoadIndexOp():
                     position = self.symbols.index(op.position)
                     bounds = f"{position} >= 0 && {position} < {self.symbols.dim(op.size.data)}"
                     text = f"{bounds} ? int64_t({self.buffer(op.buffer)}[{position}]) : 0"
                 case _:
                     text = arithmetic(op, self.symbols)
-            name = self.names.of(value, "i")
+            name = self.names.of(value, "index")
             self.symbols.names[value] = name
             self.out(f"const int64_t {name} = {text};")
 

@@ -8,7 +8,7 @@ from ...ir import locations, tile
 from .context import Context
 from .emit_gemm import Gemm, emit_gemms, match
 from .emit_tile import emit_parallel
-from .expressions import Writer
+from .expressions import Writer, dtype_of
 from .pack import PackedLayout
 
 
@@ -30,7 +30,8 @@ def _layout(kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequ
     on_driver = [gemm for gemm in gemms if gemm is not None and gemm.loop in users]
     if not packed or len(on_driver) < len(users):
         return "rows"
-    return "panel"
+    types = {dtype_of(v) for gemm in on_driver for v in (gemm.a.buffer, gemm.weights[0].buffer)}
+    return "vnni" if isa == "amx" and types == {"bf16"} else "panel"
 
 
 def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None]) -> None:

@@ -107,14 +107,19 @@ class Tiles:
                 self._for(first)
 
     def _split(self, block: Block) -> list[Segment]:
-        """Segments in order. A load goes to the segment of its first use."""
+        """Segments in order. A load, or an op on a tile of one row, goes to the segment of its first use."""
         segments: list[Segment] = []
         of: dict[Operation, int] = {}
         touched: dict[SSAValue, int] = {}
 
         def place(op: Operation) -> None:
             sources = [o for o in _sources(op, block) if not isinstance(o, VIRTUAL) and not is_index(o) and o not in self.in_place]
-            waiting = [o for o in sources if o not in of]
+            waiting: list[Operation] = []
+            for source in sources:  # grows: what waiting ops wait for
+                if source not in of:
+                    waiting.insert(0, source)
+                    sources += [o for o in _sources(source, block) if not isinstance(o, VIRTUAL) and not is_index(o)]
+            waiting = list(dict.fromkeys(waiting))
             buffers = {m.buffer for m in op.walk() if isinstance(m, tile.LoadOp | tile.StoreOp) and self.ctx.is_written(m.buffer)}
             first = max([of[o] for o in sources if o in of] + [touched.get(b, 0) for b in buffers], default=0)
             if _is_row_local(op):
@@ -124,31 +129,34 @@ class Tiles:
                 if found is None:
                     segments.append(Segment([], rows, all_rows))
                     found = len(segments) - 1
-                for load in waiting:
-                    segments[found].ops.append(load)
-                    of[load] = found
+                for source in waiting:
+                    segments[found].ops.append(source)
+                    of[source] = found
                 segments[found].ops.append(op)
             else:
-                for load in waiting:
-                    place(load)
+                for source in waiting:
+                    place(source)
                 segments.append(Segment([op]))
                 found = len(segments) - 1
             of[op] = found
             touched.update(dict.fromkeys(buffers, found))
 
         for op in block.ops:
-            lazy = isinstance(op, tile.LoadOp) and not self.ctx.is_written(op.buffer)
-            if not (lazy or is_index(op) or isinstance(op, VIRTUAL | scf.YieldOp)):
+            if not (self._is_lazy(op) or is_index(op) or isinstance(op, VIRTUAL | scf.YieldOp)):
                 place(op)
-        terminator = block.last_op
-        if isinstance(terminator, scf.YieldOp):
-            for op in _sources(terminator, block):
-                if isinstance(op, tile.LoadOp) and op not in of:
+        if isinstance(block.last_op, scf.YieldOp):
+            for op in _sources(block.last_op, block):
+                if op not in of and not isinstance(op, VIRTUAL):
                     place(op)
         for segment in segments:
             if segment.rows:
                 segment.printer = RowPrinter(self.ctx, segment.ops)
         return segments
+
+    def _is_lazy(self, op: Operation) -> bool:
+        if isinstance(op, tile.LoadOp):
+            return not self.ctx.is_written(op.buffer)
+        return isinstance(op, tile.TileOp) and not isinstance(op, tile.DotOp) and _rows_of(op) == 1
 
     # ---- row programs ------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
+from ...ir.pointwise import POINTWISE
 from . import access
 from .context import Context
 from .expressions import converted, dtype_of, held, literal, pointwise, sum_of
@@ -17,6 +18,7 @@ from .stages import Schedule, Stage, is_wide, reads_by_array, schedule, shape
 
 MemoryOp = access.MemoryOp
 _IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf}
+_FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 _CLAUSES = {"sum": "+", "mean": "+", "max": "ww::maximum", "min": "ww::minimum"}
 
 
@@ -258,6 +260,8 @@ class RowPrinter:
         value = op.results[0]
         match op:
             case tile.PointwiseOp():
+                if position := self._column_comparison(op, run):
+                    return position
                 operands = [(self.at(v, run.column), held(dtype_of(v))) for v in op.inputs]
                 return pointwise(op.kind.data, operands, dtype_of(value))
             case tile.ConvertOp():
@@ -273,6 +277,30 @@ class RowPrinter:
                 return self.at(op.input, "0")
             case _:
                 raise AssertionError(op.name)
+
+    def _column_comparison(self, op: tile.PointwiseOp, run: Run) -> str:
+        """A comparison of the column's number with a number of the row, in narrow integers; empty for other ops."""
+        if op.kind.data not in _FLIPPED:
+            return ""
+        left, right = op.inputs
+        for column, bound, kind in ((left, right, op.kind.data), (right, left, _FLIPPED[op.kind.data])):
+            start = self._column_start(column)
+            if start and not is_wide(bound) and dtype_of(bound) == "i64":
+                limit = f"ww::near({self.at(bound, '0')} - ({start}))"
+                return POINTWISE[kind].cpp.format(f"{'(' * bool(run.base)}{run.column}{')' * bool(run.base)}", limit)
+        return ""
+
+    def _column_start(self, value: SSAValue) -> str:
+        """s where the value at column c is s + c; empty for other values."""
+        op = value.owner
+        if isinstance(op, tile.IotaOp) and is_wide(value):
+            return self.ctx.symbols.index(op.start)
+        if isinstance(op, tile.PointwiseOp) and op.kind.data == "add" and dtype_of(value) == "i64":
+            for column, number in (op.inputs, op.inputs[::-1]):
+                start = self._column_start(column)
+                if start and not is_wide(number) and dtype_of(number) == "i64":
+                    return f"{start} + {self.at(number, '0')}"
+        return ""
 
     # ---- ops that walk rows in their own way -------------------------------------------------------------------
 

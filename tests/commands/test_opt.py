@@ -8,7 +8,7 @@ from warpweave.ir.text import parse
 
 LINEAR = """
 builtin.module {
-  func.func @main(%x: !flow.tensor<[B, S, 64], f32>, %w: !flow.tensor<[96, 64], f32>) -> !flow.tensor<[B, S, 96], f32> {
+  func.func @main(%x: !flow.tensor<[B, S, 64], f32>, %w: !flow.tensor<[96, 64], f32> {weave.role = "weight", weave.name = "w"}) -> !flow.tensor<[B, S, 96], f32> {
     %y = flow.linear %x, %w : !flow.tensor<[B, S, 64], f32>, !flow.tensor<[96, 64], f32> -> !flow.tensor<[B, S, 96], f32>
     %z = flow.pointwise<"relu"> %y : (!flow.tensor<[B, S, 96], f32>) -> !flow.tensor<[B, S, 96], f32>
     func.return %z : !flow.tensor<[B, S, 96], f32>

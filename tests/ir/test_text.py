@@ -53,3 +53,14 @@ def test_hash_ignores_names_and_sees_properties() -> None:
     _body_op(b).results[0].name_hint = "renamed"
     assert structural_hash(a) == structural_hash(b)
     assert structural_hash(sample("constant")) != structural_hash(sample("constant_inf"))
+
+
+def test_name_hints_with_numbers_do_not_collide() -> None:
+    module = sample("concat")
+    first = _body_op(module)
+    second = flow.CastOp(first.result, "f32")
+    third = flow.CastOp(second.result, "f32")
+    first.parent_block().insert_ops_after([second, third], first)
+    for op, hint in ((first, "split_1_1"), (second, "split"), (third, "split_1_1")):
+        op.results[0].name_hint = hint
+    assert parse(to_text(module)).is_structurally_equivalent(module)

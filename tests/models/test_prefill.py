@@ -8,8 +8,9 @@ from model_zoo import ZOO, build, first_output, inputs
 from numerics import assert_close_to_float64
 
 import warpweave
+from warpweave.ir.locations import layer_of
 
-SIZES = [(3, 16), (1, 7), (1, 129), (3, 33)]
+SIZES = [(3, 16), (2, 7), (3, 129), (1, 16), (1, 33)]  # PyTorch compiles a batch of 1 apart
 
 
 @pytest.fixture(autouse=True)
@@ -25,18 +26,17 @@ def test_prefill(name: str, dtype: torch.dtype) -> None:
     model, exact = build(name, dtype), build(name, dtype).double()
     compiled = torch.compile(model, backend="warpweave", dynamic=True)
     before = len(warpweave.reports())
+    graphs: dict[bool, int] = {}
+    plain = {} if ZOO[name].kind in ("vision", "encoder") else {"use_cache": False}
     with torch.no_grad():
         for batch, length in SIZES:
             args = inputs(name, batch, length, dtype)
             double = {k: v.double() if v.is_floating_point() else v for k, v in args.items()}
-            ours = first_output(compiled(**args, use_cache=False) if "pixel_values" not in args else compiled(**args))
-            eager = first_output(model(**args, use_cache=False) if "pixel_values" not in args else model(**args))
-            truth = first_output(exact(**double, use_cache=False) if "pixel_values" not in args else exact(**double))
+            ours = first_output(compiled(**args, **plain))
+            eager, truth = first_output(model(**args, **plain)), first_output(exact(**double, **plain))
             assert_close_to_float64(ours, eager, truth, what=f"{name} {batch}x{length}")
-            if (batch, length) == SIZES[0]:
-                graphs = len(warpweave.reports()) - before
-    assert graphs >= 1
-    assert len(warpweave.reports()) - before == graphs, "recompiled for another size"
+            compiled_now = len(warpweave.reports()) - before
+            assert graphs.setdefault(batch == 1, compiled_now) == compiled_now, f"recompiled for {batch}x{length}"
     assert all(report["error"] is None for report in warpweave.reports()[before:])
 
 
@@ -60,4 +60,4 @@ def test_kernels_per_layer(name: str, most: int) -> None:
         compiled(**inputs(name, 2, 16, torch.float32), use_cache=False)
     (report,) = warpweave.reports()[before:]
     assert report["kernels_per_layer"] <= most
-    assert report["fallbacks"] == []
+    assert [f for f in report["fallbacks"] if layer_of(f["module"])] == []

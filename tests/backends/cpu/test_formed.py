@@ -1,0 +1,46 @@
+"""Every kernel that the tests of form_tiles make, compiled: its numbers against the tile interpreter's, buffer by buffer.
+
+The tests themselves run again here, with each launch made twice.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import tile_programs
+import torch
+from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
+from warpweave.ir.reference_tile import run_kernel
+from warpweave.ir.text import structural_hash
+from warpweave.runtime.cpu import best_isa
+
+FOLDER = Path(__file__).parents[2] / "passes" / "form_tiles"
+
+
+def _tests(path: Path):
+    spec = importlib.util.spec_from_file_location(f"formed_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {f"{name}__{path.stem}": test for name, test in vars(module).items() if name.startswith("test_")}
+
+
+for _path in sorted(FOLDER.glob("test_*.py")):
+    globals().update(_tests(_path))
+
+_compiled: dict[str, CompiledKernel] = {}
+
+
+@pytest.fixture(autouse=True)
+def _launch_twice(monkeypatch):
+    def both(kernel, buffers, dims, compute):
+        digest = structural_hash(kernel)
+        if digest not in _compiled:
+            _compiled[digest] = CompiledKernel(kernel, best_isa())
+        actual, memories = guarded(buffers)
+        run_kernel(kernel, buffers, dims, torch.float64)
+        _compiled[digest](actual, dims, threads=2)
+        assert is_intact(memories), "a write outside a buffer"
+        for i, (left, right) in enumerate(zip(actual, buffers, strict=True)):
+            assert_close(left, right, f"{kernel.sym_name.data} {dims} buffer {i}")
+
+    monkeypatch.setattr(tile_programs, "run_kernel", both)

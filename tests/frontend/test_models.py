@@ -1,0 +1,62 @@
+"""Models of `transformers`, imported and run by the reference, against eager; and what each leaves to PyTorch."""
+
+import pytest
+import torch
+from imported_backend import compiled
+from model_zoo import ZOO, build, first_output, inputs
+
+# Packed-sequence detection, settled later by the passes
+PACKING = {"aten.cumsum.default", "aten.index.Tensor"}
+ROUTING = {"aten.topk.default", "aten.sort.default", "aten.histc.default", "aten.index_put.default"}
+ROUTING |= {"transformers.grouped_mm_fallback.default"}
+OTHERS = {"bert": {"aten.gather.default"}, "whisper": {"aten.convolution.default"}}
+EXPERTS = ("mixtral", "qwen3_moe")
+
+
+def allowed(name):
+    return PACKING | OTHERS.get(name, set()) | (ROUTING if name in EXPERTS else set())
+
+
+@pytest.mark.parametrize("name", sorted(ZOO))
+def test_prefill(name):
+    model, args = build(name), inputs(name, 2, 9, torch.float32)
+    run, backend = compiled(model)
+    with torch.no_grad():
+        wanted, got = first_output(model(**args)), first_output(run(**args))
+    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+    assert {t for i in range(len(backend.modules)) for t in backend.fallbacks(i)} <= allowed(name)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_training_step(name):
+    model, twin = build(name), build(name)
+    args = inputs(name, 2, 9, torch.float32)
+    run, backend = compiled(twin)
+    losses = [f(**args, labels=args["input_ids"]).loss for f in (model, run)]
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(losses[1], losses[0])
+    for (parameter, wanted), got in zip(model.named_parameters(), twin.parameters(), strict=True):
+        assert (got.grad - wanted.grad).norm() <= 1e-4 * wanted.grad.norm(), parameter
+    assert "forward" in backend.kinds
+    assert "backward" in backend.kinds
+
+
+def test_decode_appends_to_the_cache():
+    from transformers import StaticCache
+
+    model = build("llama")
+    run, backend = compiled(model)
+    ids = torch.randint(3, 100, (2, 9))
+    caches = [StaticCache(config=model.config, max_cache_len=16) for _ in range(2)]
+    with torch.no_grad():
+        for cache, function in zip(caches, (model, run), strict=True):
+            model(input_ids=ids, past_key_values=cache)
+            for step in range(4):
+                function(input_ids=ids[:, step : step + 1], past_key_values=cache)
+    for ours, theirs in zip(caches[1].layers, caches[0].layers, strict=True):
+        torch.testing.assert_close(ours.keys, theirs.keys)
+        torch.testing.assert_close(ours.values, theirs.values)
+    assert len(backend.modules) == 1
+    assert backend.ops()["flow.kv_append"] == 2 * len(caches[0].layers)
+    assert backend.fallbacks() == {}
