@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import get_args
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -21,15 +22,20 @@ from .ir.flow import Flow
 from .ir.fused import Fused
 from .ir.ledger import Ledger
 from .ir.tile import Tile
-from .ir.verify import verify_level
+from .ir.verify import Level, verify_level
 from .passes import pipeline
+
+
+def _verify(level: Level, module: ModuleOp, ledger: Ledger) -> None:
+    verify_level(module, level)
+
 
 DIALECTS = (Flow, Fused, Tile)
 PASSES: dict[str, pipeline.Pass] = {
     **pipeline.RECOGNISE,
     **pipeline.FUSE,
     **pipeline.FORM,
-    **{f"verify-{d.name}": lambda module, _, level=d.name: verify_level(module, level) for d in DIALECTS},
+    **{f"verify-{level}": partial(_verify, level) for level in get_args(Level)},
 }
 
 

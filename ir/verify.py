@@ -10,8 +10,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from . import flow, fused, locations, tile
-from .signature import is_weight
-from .types import TensorType
+from .layout import is_constant
 
 Level = Literal["flow", "fused", "tile"]
 
@@ -64,23 +63,12 @@ def constant_ops(function: func.FuncOp) -> set[Operation]:
     """Ops all of whose operands are weights or results of such ops: run once, not per call. Only @main has them."""
     if function.sym_name.data != "main":
         return set()
-    weights: set[SSAValue] = {arg for arg in function.body.block.args if is_weight(arg)}
     found: set[Operation] = set()
     for op in function.body.block.ops:
-        if not isinstance(op, _FLOW) or isinstance(op, flow.AtenOp) or not _is_static(op):
-            continue
-        if op.operands and all(v in weights or isinstance(v.owner, flow.ConstantOp) for v in op.operands):
+        if isinstance(op, flow.FlowOp) and is_constant(op.result):
             found.add(op)
-            weights.update(op.results)
-            fills = [v.owner for v in op.operands if isinstance(v.owner, flow.ConstantOp)]
-            found.update(fills)
-            weights.update(v for fill in fills for v in fill.results)
+            found.update(v.owner for v in op.operands if isinstance(v.owner, flow.ConstantOp))
     return found
-
-
-def _is_static(op: Operation) -> bool:
-    """Whether the results' sizes are known at compile time."""
-    return all(d.is_const for r in op.results if isinstance(r.type, TensorType) for d in r.type.shape)
 
 
 def describe(op: Operation) -> str:

@@ -56,9 +56,7 @@ def _simplify(op: AttentionOp, ledger: Ledger) -> None:
 
 def _kept(mask: SSAValue) -> SSAValue | None:
     """The condition of a float mask that adds 0 where it holds and a very low number elsewhere."""
-    while isinstance(mask.owner, BroadcastOp):
-        mask = mask.owner.input
-    choice = pointwise(mask, "where")
+    choice = pointwise(_unrepeated(mask), "where")
     if choice is None:
         return None
     kept, dropped = (number(v) for v in choice.inputs[1:])
@@ -159,13 +157,20 @@ def _rewrite(op: AttentionOp, mask: Mask) -> None:
 
 def _unrepeat(op: AttentionOp) -> None:
     """The mask before it was broadcast, as a tensor of rank 4."""
-    mask = op.mask
-    assert mask is not None
-    while isinstance(mask.owner, BroadcastOp):
-        mask = mask.owner.input
-    plain = _rank_4(mask, Before(op, op.location))
+    assert op.mask is not None
+    plain = _rank_4(_unrepeated(op.mask), Before(op, op.location))
     if plain is not None and plain is not op.mask:
         op.operands[3] = plain
+
+
+def _unrepeated(mask: SSAValue) -> SSAValue:
+    """The mask before it was broadcast and got dims of one in front."""
+    while True:
+        owner = mask.owner
+        in_front = isinstance(owner, ReshapeOp) and padded(shape_of(owner.input), len(owner.shape)) == owner.shape
+        if not isinstance(owner, BroadcastOp) and not in_front:
+            return mask
+        mask = owner.operands[0]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _rank_4(mask: SSAValue | None, emit: Before) -> SSAValue | None:
