@@ -44,7 +44,7 @@ def warpweave(
     def compile_one(
         aot_gm: GraphModule, aot_inputs: Sequence[Any], kind: Kind, placeholders: Sequence[Placeholder]
     ) -> Callable[..., Any]:
-        from torch._functorch.aot_autograd import make_boxed_func
+        from torch._functorch.aot_autograd import make_boxed_func  # pyright: ignore[reportPrivateImportUsage]
 
         from .compiler import compile_graph
         from .report import publish_failure

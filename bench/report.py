@@ -1,6 +1,6 @@
 """From recorded measurements to a table: ratios of medians inside one process, and their geometric mean.
 
-`python -m warpweave.bench.report FILE.json --write README.md` replaces the table between the README's two markers.
+`python -m warpweave.bench.report FILE.json --write README.md` replaces the README's table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 OURS = "warpweave"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 Key = tuple[str, str, str, int]
 
 
@@ -99,20 +98,26 @@ def print_table(outcome: dict[str, Any]) -> None:
     Console(width=160).print(table)
 
 
+def replace_marked(path: Path, section: str, content: str) -> None:
+    """Replaces what stands between `<!-- section:begin -->` and `<!-- section:end -->`. Without them: ValueError."""
+    begin, end = (f"<!-- {section}:{edge} -->" for edge in ("begin", "end"))
+    before, begun, rest = path.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not begun or not ended:
+        raise ValueError(f"{path} has no {begin} … {end}")
+    path.write_text(f"{before}{begin}\n{content}\n{end}{after}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="print, or write into a document, the table of a recorded benchmark")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--write", type=Path, help=f"document in which to replace what is between {BEGIN} and {END}")
+    parser.add_argument("--write", type=Path, help="document whose `bench` section to replace")
     options = parser.parse_args()
     outcome = json.loads(options.file.read_text())
     if options.write is None:
         print_table(outcome)
         return
-    text = options.write.read_text()
-    if BEGIN not in text or END not in text:
-        parser.error(f"{options.write} has no {BEGIN} ... {END}")
-    before, rest = text.split(BEGIN, 1)
-    options.write.write_text(f"{before}{BEGIN}\n{markdown(outcome)}\n{END}{rest.split(END, 1)[1]}")
+    replace_marked(options.write, "bench", markdown(outcome))
 
 
 if __name__ == "__main__":

@@ -168,7 +168,8 @@ def _say_reports(seen: int, seconds: float) -> None:
     from .. import reports
 
     for report in reports()[seen:]:
-        say(f"{report['name']}: {kernel_count(report)}; {coverage(report)}")
+        outcome = report["error"] or f"{kernel_count(report)}; {coverage(report)}"
+        say(f"{report['name']}: {outcome}")
     say(f"compiled in {seconds:.1f} s, tracing included")
 
 

@@ -25,6 +25,9 @@ def kernel_count(report: Report) -> str:
 def show(report: Report, *, ledger: str = "summary") -> None:
     """Everything about one graph. `ledger` is `summary`, `taken`, `refused`, `all` or `none`."""
     say(f"{report['name']}: {coverage(report)}")
+    if report["error"]:
+        say(f"NOT COMPILED, it runs in PyTorch: {report['error']}")
+        return
     say(kernel_count(report))
     show_kernels(report["kernels"])
     show_fallbacks(report)
@@ -50,7 +53,7 @@ def show_fallbacks(report: Report) -> None:
     counted = Counter((f["op"], f["reason"]) for f in report["fallbacks"])
     first = {(f["op"], f["reason"]): f for f in reversed(report["fallbacks"])}
     table(
-        "left to PyTorch",
+        f"operators without a rule; {report['aten_calls']} calls left to PyTorch in the program",
         ["operator", "calls", "first in", "reason", "cost"],
         [[op, n, first[op, why]["module"], why, first[op, why].get("cost")] for (op, why), n in counted.most_common()],
         right=["calls"],

@@ -39,7 +39,7 @@ def product_of(b: Builder, lhs: Value, rhs: Value, dtype: str) -> Value:
 
 def from_weights(b: Builder, value: Value) -> bool:
     """Whether a value is a view or cast of a weight."""
-    while isinstance(value.owner, flow.VIEWS + (flow.CastOp,)):
+    while isinstance(value.owner, (*flow.VIEWS, flow.CastOp)):
         value = value.owner.operands[0]
     return value in b.weights
 

@@ -97,12 +97,7 @@ def copy(b: Builder, x: Value, source: Value, *_: Any) -> Value:
     return b.broadcast(b.cast(source, b.out.dtype), b.out.shape)
 
 
-@rule("aten.sym_size.int")
-def sym_size(b: Builder, *_: Any) -> Value:
-    raise Unsupported("a size as a tensor")
-
-
-def triangle(b: Builder, x: Value, diagonal: Number, kind: str) -> Value:
+def triangle(b: Builder, x: Value, diagonal: int | Dim, kind: str) -> Value:
     rows, columns = shape_of(x)[-2:]
     row = b.emit(flow.IotaOp(tensor((rows, Dim.of(1)), "i64"), 0, Dim.of(diagonal)))
     column = b.emit(flow.IotaOp(tensor((Dim.of(1), columns), "i64"), 1))
@@ -114,10 +109,10 @@ def _zero(dtype: str) -> str:
 
 
 @rule("aten.tril.default")
-def tril(b: Builder, x: Value, diagonal: Number) -> Value:
+def tril(b: Builder, x: Value, diagonal: int | Dim) -> Value:
     return triangle(b, x, diagonal, "le")
 
 
 @rule("aten.triu.default")
-def triu(b: Builder, x: Value, diagonal: Number) -> Value:
+def triu(b: Builder, x: Value, diagonal: int | Dim) -> Value:
     return triangle(b, x, diagonal, "ge")

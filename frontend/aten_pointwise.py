@@ -18,9 +18,10 @@ rule = registrar(RULES)
 Operand: TypeAlias = "Value | Number"
 
 UNARY: dict[str, str] = {
-    "neg": "neg", "abs": "abs", "reciprocal": "reciprocal", "square": "square", "exp": "exp", "exp2": "exp2", "log": "log",
-    "sqrt": "sqrt", "rsqrt": "rsqrt", "sin": "sin", "cos": "cos", "tanh": "tanh", "erf": "erf", "floor": "floor",
-    "ceil": "ceil", "sign": "sign", "sigmoid": "sigmoid", "relu": "relu", "silu": "silu", "isnan": "isnan", "isinf": "isinf",
+    "neg": "neg", "abs": "abs", "reciprocal": "reciprocal", "square": "square", "exp": "exp", "exp2": "exp2",
+    "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt", "sin": "sin", "cos": "cos", "tanh": "tanh", "erf": "erf",
+    "floor": "floor", "ceil": "ceil", "sign": "sign", "sigmoid": "sigmoid", "relu": "relu", "silu": "silu",
+    "isnan": "isnan", "isinf": "isinf",
 }  # fmt: skip
 ARITHMETIC: dict[str, str] = {
     "mul": "mul", "maximum": "max", "minimum": "min", "floor_divide": "floor_div", "remainder": "mod",
@@ -32,7 +33,7 @@ OVERLOADS = ("Tensor", "Scalar", "Scalar_Tensor", "default")
 
 
 def operand(b: Builder, value: Operand, dtype: str, *, exact: bool = True) -> Value:
-    """An operand in the op's common dtype. A number stays in the compute dtype, unless it is rounded (`exact=False`)."""
+    """An operand in the op's common dtype. A number stays in the compute dtype unless rounded too (`exact=False`)."""
     if not isinstance(value, SSAValue):
         return b.scalar(value, compute_dtype(dtype) if exact and dtype != "i1" else dtype)
     return b.cast(value, dtype)

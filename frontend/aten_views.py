@@ -24,8 +24,8 @@ def reshape(b: Builder, x: Value, *_: Any) -> Value:
 
 
 @rule(
-    "aten.clone.default", "aten.contiguous.default", "aten.alias.default", "aten.detach.default", "aten.lift_fresh.default",
-    "aten.lift_fresh_copy.default", "aten.lift.default", "aten._conj.default", "aten.resolve_conj.default",
+    "aten.clone.default", "aten.contiguous.default", "aten.alias.default", "aten.detach.default",
+    "aten.lift_fresh.default", "aten.lift_fresh_copy.default", "aten.lift.default", "aten._conj.default", "aten.resolve_conj.default",
     "aten.resolve_neg.default", "aten.alias_copy.default", "aten.detach_copy.default", "prims.device_put.default",
 )  # fmt: skip
 def identity(b: Builder, x: Value, *_: Any) -> Value:

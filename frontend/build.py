@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import torch
 from xdsl.dialects.builtin import UnknownLoc
@@ -28,6 +28,7 @@ TORCH_DTYPES: dict[str, torch.dtype] = {name: dtype for dtype, name in DTYPES.it
 Value: TypeAlias = SSAValue
 Number: TypeAlias = "int | float | bool | Dim"
 Rule: TypeAlias = "Callable[..., Value | Sequence[Value]]"
+R = TypeVar("R", bound=Rule)
 
 
 @lru_cache(maxsize=16384)
@@ -174,7 +175,7 @@ class Builder:
     # ---- results -----------------------------------------------------------------------------------------------
 
     def fit(self, value: Value, expected: TensorType | None) -> Value:
-        """The value with the type PyTorch gives it: cast where the dtype differs, the same dims in the same spelling."""
+        """The value with the type PyTorch gives it: cast where the dtype differs, equal dims in the same spelling."""
         if expected is None or value.type == expected:
             return value
         if dtype_of(value) != expected.dtype:
@@ -186,11 +187,11 @@ class Builder:
         return self.reshape(value, expected.shape)
 
 
-def registrar(table: dict[str, Rule]) -> Callable[..., Callable[[Rule], Rule]]:
+def registrar(table: dict[str, Rule]) -> Callable[..., Callable[[R], R]]:
     """A decorator that enters a rule into `table` under ATen overload names."""
 
-    def register(*targets: str) -> Callable[[Rule], Rule]:
-        def enter(rule: Rule) -> Rule:
+    def register(*targets: str) -> Callable[[R], R]:
+        def enter(rule: R) -> R:
             table.update(dict.fromkeys(targets, rule))
             return rule
 

@@ -17,6 +17,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from ..ir.signature import Role
+from .importer import fill_value
 from .origins import readable
 
 Kind = Literal["inference", "forward", "backward"]
@@ -82,14 +83,14 @@ def source_name(node: Node) -> str:
     if source is None:
         return node.name
     name = source.name
-    return name() if callable(name) else name
+    return str(name() if callable(name) else name)
 
 
 def settle_floats(gm: GraphModule) -> None:
     """Python floats that modules hold (eps, scales) become constants, guarded by their value.
 
-    Under `dynamic=True` Dynamo makes every float an input; AOTAutograd would find some it cannot keep and have Dynamo
-    start again. Here Dynamo starts again before AOTAutograd, with all floats of modules settled: they do not change from
+    Under `dynamic=True` Dynamo makes every float an input; AOTAutograd finds some it cannot keep and has Dynamo start
+    again. Here Dynamo starts again before AOTAutograd, with all floats of modules settled: they do not change from
     call to call. Raises TensorifyScalarRestartAnalysis for Dynamo to catch.
     """
     try:
@@ -130,6 +131,37 @@ def placeholders(gm: GraphModule, outer: Sequence[Placeholder]) -> list[Placehol
     return found
 
 
+def lift_constants(gm: GraphModule) -> list[torch.Tensor]:
+    """Tensors inside the graph, unless all their elements are equal, become its last placeholders; returns them."""
+    lifted: list[torch.Tensor] = []
+    last = [n for n in gm.graph.nodes if n.op == "placeholder"][-1:]
+    for node in gm.graph.find_nodes(op="get_attr"):
+        value = getattr(gm, node.target, None)
+        if not isinstance(value, torch.Tensor) or fill_value(value) is not None:
+            continue
+        with gm.graph.inserting_after(last[0]) if last else gm.graph.inserting_before(node):
+            placeholder = gm.graph.placeholder(f"lifted{node.target}")
+        placeholder.meta = {**node.meta, "val": value}
+        node.replace_all_uses_with(placeholder)
+        gm.graph.erase_node(node)
+        lifted.append(value)
+        last = [placeholder]
+    if lifted:
+        gm.recompile()
+    return lifted
+
+
+def with_constants(run: Callable[[list[Any]], Any], constants: Sequence[torch.Tensor]) -> Callable[[list[Any]], Any]:
+    """A boxed callable that passes the lifted constants after the caller's arguments."""
+
+    def call(args: list[Any]) -> Any:
+        args.extend(constants)
+        return run(args)
+
+    call._boxed_call = True  # pyright: ignore[reportFunctionMemberAccess]
+    return call
+
+
 def capture(gm: GraphModule, inputs: Sequence[Any], compile_graph: Compile) -> Callable[..., Any]:
     """Trace a Dynamo graph through AOTAutograd and compile what comes out; returns a callable of the same arguments.
 
@@ -147,12 +179,16 @@ def capture(gm: GraphModule, inputs: Sequence[Any], compile_graph: Compile) -> C
         def compile_one(aot_gm: GraphModule, example_inputs: Sequence[Any]) -> Callable[..., Any]:
             keep.close()
             known = placeholders(aot_gm, outer)
+            constants = lift_constants(aot_gm)
             names = [n.name for n in aot_gm.graph.nodes if n.op == "placeholder"]
+            known += [Placeholder(n, "weight") for n in names[len(known) :]]
             if kind == "forward":
                 forward_inputs.update(zip(names, known, strict=True))
             if kind == "backward":
                 known = [forward_inputs.get(n, p) for n, p in zip(names, known, strict=True)]
-            return compile_graph(aot_gm, example_inputs, kind, known)
+            run = compile_graph(aot_gm, [*example_inputs, *constants], kind, known)
+            # AOTAutograd wraps a backward in a function that keeps an instance's `_boxed_call` only
+            return with_constants(run, constants) if constants or kind == "backward" else run
 
         return compile_one
 

@@ -10,6 +10,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx import GraphModule
+from torch.utils import _pytree as pytree
 from xdsl.dialects.builtin import ModuleOp
 
 from .capture import KEPT_WHOLE, Placeholder
@@ -43,21 +44,22 @@ class ExportedGraph:
     ) -> Any:
         """What the model returns for `args` and `kwargs`. Raises TypeError where their structure is another one."""
         spec = self.exported.call_spec
-        flat, given = torch.utils._pytree.tree_flatten((tuple(args), dict(kwargs)))
+        flat, given = pytree.tree_flatten((tuple(args), dict(kwargs)))
         if spec.in_spec is not None and given != spec.in_spec:
             flat = _reordered(args, kwargs, spec.in_spec)
         results = list(program(self.placeholders(state, flat)))
-        return results if spec.out_spec is None else torch.utils._pytree.tree_unflatten(results, spec.out_spec)
+        return results if spec.out_spec is None else pytree.tree_unflatten(results, spec.out_spec)
 
 
 def _reordered(args: Any, kwargs: Mapping[str, Any], expected: Any) -> list[Any]:
     """Leaves in the exported order where only the order of keyword arguments differs."""
-    dummy = torch.utils._pytree.tree_unflatten([0] * expected.num_leaves, expected)
+    dummy = pytree.tree_unflatten([0] * expected.num_leaves, expected)
     if len(dummy[0]) != len(args) or set(dummy[1]) != set(kwargs):
         raise TypeError(
-            f"the model was exported with {len(dummy[0])} arguments and {sorted(dummy[1])}; given {len(args)} and {sorted(kwargs)}"
+            f"the model was exported with {len(dummy[0])} arguments and {sorted(dummy[1])}; "
+            f"given {len(args)} and {sorted(kwargs)}"
         )
-    flat, given = torch.utils._pytree.tree_flatten((tuple(args), {key: kwargs[key] for key in dummy[1]}))
+    flat, given = pytree.tree_flatten((tuple(args), {key: kwargs[key] for key in dummy[1]}))
     if given != expected:
         raise TypeError("the arguments are nested in another way than the exported ones")
     return flat

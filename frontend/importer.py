@@ -1,7 +1,7 @@
 """An AOT graph (FX) → a module with `func.func @main` in `flow`, one rule a node.
 
-Guaranteed: one block argument a placeholder, in order (`ir/signature.py` says what the attributes mean; `weave.name` is a
-readable name, such as `model.norm.weight`); every op carries its module path and source line; the results are the
+Guaranteed: one block argument a placeholder, in order (`ir/signature.py` says what the attributes mean; `weave.name`
+is a readable name, such as `model.norm.weight`); every op carries its module path and source line; the results are the
 graph's tensor outputs followed by the values of its mutations; an op the table cannot say is one `flow.aten` with its
 reason. Raises GraphUnsupportedError where no module can say the graph.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
+from torch.utils._python_dispatch import _disable_current_modes
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, BlockArgument, Region, SSAValue
@@ -40,7 +41,7 @@ class _Importer:
         self.gm = gm
         self.placeholders = [n for n in gm.graph.nodes if n.op == "placeholder"]
         self.names = list(names or [n.name for n in self.placeholders])
-        self.roles = list(roles or ["input"] * len(self.placeholders))
+        self.roles: Sequence[Role] = roles or ["input"] * len(self.placeholders)
         self.symbols = Symbols()
         self.builder = Builder()
         self.env: dict[Node, Any] = {}
@@ -112,12 +113,11 @@ class _Importer:
             value = getattr(value, part)
         if not isinstance(value, torch.Tensor):
             raise Unsupported("a submodule (a higher-order operator)")
-        if value.numel() != 1 or value.dtype not in DTYPES:
+        fill = fill_value(value)
+        if fill is None or value.dtype not in DTYPES:
             raise Unsupported(f"a constant tensor {list(value.shape)} of {value.dtype} inside the graph")
-        with torch.utils._python_dispatch._disable_current_modes():
-            number = value.item()
         self.builder.start(node_location(node.meta))
-        self.env[node] = self.builder.constant(number, DTYPES[value.dtype], [Dim.of(d) for d in value.shape])
+        self.env[node] = self.builder.constant(fill, DTYPES[value.dtype], [Dim.of(d) for d in value.shape])
         self.block.add_ops(self.builder.ops)
 
     # ---- calls -------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ class _Importer:
         self.env[node] = value
 
     def output(self, node: Node) -> None:
-        outputs = node.args[0] if isinstance(node.args[0], list | tuple) else [node.args[0]]
+        outputs: Any = node.args[0] if isinstance(node.args[0], list | tuple) else [node.args[0]]
         for output in outputs:
             value = self.env[output] if isinstance(output, Node) else output
             self.outputs.append(self.result(value))
@@ -264,6 +264,15 @@ def ascii_text(text: str) -> str:
     return text.encode("ascii", "replace").decode()
 
 
+def fill_value(value: torch.Tensor) -> int | float | None:
+    """The number that all elements of a constant are (0 where it has none); None where they differ."""
+    with _disable_current_modes():
+        if not value.numel():
+            return 0
+        first = value.flatten()[0]
+        return first.item() if bool((value == first).all()) else None
+
+
 def used_results(node: Node, count: int) -> tuple[bool, ...]:
     """Which results of a node are read: all of them unless it is only taken apart."""
     items = [u for u in node.users if getattr(u.target, "__name__", "") == "getitem"]
@@ -310,11 +319,11 @@ def suggest_names(symbols: Symbols, placeholders: Sequence[Node], roles: Sequenc
     """B for a batch, S for a sequence, L for a cache's length: by the rank of the run-time inputs they occur in."""
     by_rank = {1: ("S",), 2: ("B", "S"), 3: ("B", "S"), 4: ("B", "", "L")}
     inputs = [
-        (role, node.meta["val"])
+        (role == "cache", node.meta["val"])
         for role, node in zip(roles, placeholders, strict=True)
         if role != "weight" and isinstance(node.meta.get("val"), torch.Tensor)
     ]
-    for role, value in sorted(inputs, key=lambda entry: (entry[1].dim() != 2, entry[0] == "cache", entry[1].dim())):
+    for _, value in sorted(inputs, key=lambda entry: (entry[1].dim() != 2, entry[0], entry[1].dim())):
         names = by_rank.get(value.dim(), ())
         if value.dim() == 4 and isinstance(value.shape[3], torch.SymInt):
             names = ("B", "", "S", "L")

@@ -128,12 +128,15 @@ def resolve(value: SSAValue) -> tuple[SSAValue, Layout]:
 
 
 def is_constant(value: SSAValue) -> bool:
-    """A weight argument of @main, or an op's result of static shape that depends on nothing but such and filled tensors."""
+    """A weight argument of @main, or a result of static shape that depends on nothing but such and filled tensors."""
     if isinstance(value, BlockArgument):
         function = value.block.parent_op()
         return isinstance(function, func.FuncOp) and function.sym_name.data == "main" and is_weight(value)
     op = value.owner
-    if not isinstance(op, flow.FlowOp) or not all(d.is_const for d in op.shape):
+    if not isinstance(op, flow.FlowOp) or isinstance(op, flow.KVAppendOp):
+        return False
+    sizes = [*op.shape, *(start.data for start in op.starts)] if isinstance(op, flow.SliceOp) else op.shape
+    if not all(size.is_const for size in sizes):
         return False
     operands = [v for v in op.operands if not isinstance(v.owner, flow.ConstantOp)]
     return bool(operands) and all(is_constant(v) for v in operands)

@@ -20,8 +20,12 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
     """Afterwards `layout.resolve` succeeds on every value; calls pass and give whole tensors; GEMMs read plain rows."""
     for function in [op for op in module.ops if isinstance(op, func.FuncOp)]:
         for op in list(function.body.block.ops):
-            for index, reason in _needs(op):
-                _copy(op, index, reason, ledger)
+            fix(op, ledger)
+
+
+def fix(op: Operation, ledger: Ledger) -> list[fused.CopyOp]:
+    """Put copies before an op where it needs them; gives the copies."""
+    return [_copy(op, index, reason, ledger) for index, reason in _needs(op)]
 
 
 def _needs(op: Operation) -> list[tuple[int, str]]:
@@ -45,10 +49,9 @@ def _gathered(op: fused.GemmOp | fused.MapOp, shift: int) -> list[tuple[int, str
     """Ids and positions: kernels look them up in contiguous buffers."""
     found: dict[int, str] = {}
     for inner in op.body.ops:
-        indices = {flow.EmbeddingOp: 0, flow.KVAppendOp: 2}.get(type(inner))
-        if indices is None:
+        if not isinstance(inner, flow.EmbeddingOp | flow.KVAppendOp):
             continue
-        value = inner.operands[indices]
+        value = inner.ids if isinstance(inner, flow.EmbeddingOp) else inner.positions
         if isinstance(value, BlockArgument) and not _is_whole(op.operands[value.index + shift]):
             found[value.index + shift] = "indices that are looked up"
     return list(found.items())
@@ -79,7 +82,7 @@ def _are_rows(value: SSAValue) -> bool:
     return len(Layout(layout.sizes[:-1], layout.strides[:-1]).chunks) <= 2
 
 
-def _copy(op: Operation, index: int, reason: str, ledger: Ledger) -> None:
+def _copy(op: Operation, index: int, reason: str, ledger: Ledger) -> fused.CopyOp:
     value = op.operands[index]
     type_ = tensor_type(value).with_shape(shape_of(value))
     copy = fused.CopyOp([value], 0, type_)
@@ -89,3 +92,4 @@ def _copy(op: Operation, index: int, reason: str, ledger: Ledger) -> None:
     block.insert_op_before(copy, op)
     op.operands[index] = copy.result
     ledger.take(RULE, where(op), f"{reason}: {size_in_bytes(type_)} bytes copied")
+    return copy

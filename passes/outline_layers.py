@@ -127,30 +127,31 @@ def _groups(block: Block) -> dict[Operation, Key]:
     """The layer of each op that is in one."""
     ops = [op for op in block.ops if not isinstance(op, func.ReturnOp)]
     groups = {op: key for op in ops if (key := _own_layer(op)) is not None}
-    _leave_shared_outside(ops, groups)
-    _copy_inside(ops, groups)
+    dependent = _leave_shared_outside(ops, groups)
+    _copy_inside([op for op in ops if op not in dependent], groups)
     _join_between([op for op in block.ops if not isinstance(op, func.ReturnOp)], groups)
     return groups
 
 
-def _leave_shared_outside(ops: Sequence[Operation], groups: dict[Operation, Key]) -> None:
-    """Ops of one layer that depend on no layer and are used by several are nobody's."""
+def _leave_shared_outside(ops: Sequence[Operation], groups: dict[Operation, Key]) -> set[Operation]:
+    """Ops of one layer that depend on no layer and are used by several are nobody's. Gives the ops that do depend."""
+    dependent: set[Operation] = set()
     for op in ops:
-        key = groups.get(op)
-        if key is None or any(_group_of(v, groups) is not None for v in op.operands):
-            continue
-        if any(groups.get(use.operation, key) != key for result in op.results for use in result.uses):
-            del groups[op]
-
-
-def _group_of(value: SSAValue, groups: dict[Operation, Key]) -> Key | None:
-    return groups.get(value.owner) if isinstance(value.owner, Operation) else None
+        if any(v.owner in dependent for v in op.operands):
+            dependent.add(op)
+        elif op in groups:
+            readers = {groups[use.operation] for r in op.results for use in r.uses if use.operation in groups}
+            if len(readers) > 1:
+                del groups[op]
+            else:
+                dependent.add(op)
+    return dependent
 
 
 def _copy_inside(ops: Sequence[Operation], groups: dict[Operation, Key]) -> None:
     """Constants and views outside of the layers, and ops of one layer merged with others, are copied to their users."""
     for op in reversed(ops):
-        if op in groups or not isinstance(op, FlowOp) or any(_group_of(v, groups) is not None for v in op.operands):
+        if not isinstance(op, FlowOp):
             continue
         uses: dict[Key, list[Use]] = defaultdict(list)
         for use in op.result.uses:

@@ -41,7 +41,7 @@ class CompiledKernel:
         sizes = _SIZES(*(dims[s.data] for s in self.kernel.symbols))  # type: ignore[union-attr]
 
         def run(thread: int) -> None:
-            scratch = torch.empty(self.scratch_bytes + 64, dtype=torch.uint8)
+            scratch = torch.full((self.scratch_bytes + 64,), 0xFF, dtype=torch.uint8)  # NaN as floats
             aligned = (scratch.data_ptr() + 63) // 64 * 64
             self.function(pointers, sizes, aligned, thread, threads)
 
@@ -57,15 +57,21 @@ def weight_shape(buffer: SSAValue) -> tuple[int, int]:
     return n, k
 
 
-def assert_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> None:
-    """Integers and truth values agree, floats are within their type's bound; NaN and infinities at the same places."""
+def assert_close(actual: torch.Tensor, expected: torch.Tensor, what: str, like: torch.Tensor | None = None) -> None:
+    """Integers and truth values agree, floats are within their type's bound; NaN and infinities at the same places.
+
+    `like`: other numbers in the same arithmetic; twice their distance is allowed too.
+    """
     if expected.dtype not in BOUNDS:
         assert torch.equal(actual, expected), what
         return
-    finite = expected.double()[expected.double().isfinite()]
+    exact = expected.double()
+    finite = exact[exact.isfinite()]
     bound = BOUNDS[expected.dtype] * max(1.0, finite.abs().max().item() if finite.numel() else 1.0)
+    if like is not None and finite.numel():
+        bound = max(bound, 2 * (like.double() - exact)[exact.isfinite()].abs().nan_to_num().max().item())
     torch.testing.assert_close(
-        actual.double(), expected.double(), rtol=0, atol=bound, equal_nan=True, msg=lambda m: f"{what}\n{m}"
+        actual.double(), exact, rtol=0, atol=bound, equal_nan=True, msg=lambda m: f"{what}\n{m}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A torch.compile backend that runs imported flow modules with their reference semantics: import errors become wrong numbers."""
+"""A torch.compile backend that runs imported flow modules by their reference: a wrong import gives wrong numbers."""
 
 from collections import Counter
 from dataclasses import dataclass, field

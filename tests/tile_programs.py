@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from flow_models import Function
 from warpweave.ir import flow, fused, tile
 from warpweave.ir.layout import resolve
 from warpweave.ir.ledger import Ledger
@@ -18,6 +17,8 @@ from warpweave.passes import form_tiles, materialise
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
+
+from flow_models import Function
 
 
 class Runner:
@@ -135,7 +136,14 @@ def region(args: Sequence[TensorType], body: Callable[..., Sequence[SSAValue]]) 
     return Region(block)
 
 
-def gemm(f: Function, a: SSAValue, weights: Sequence[SSAValue], sides: Sequence[SSAValue], outputs: Sequence[TensorType], body: Callable[..., Sequence[SSAValue]]) -> Sequence[SSAValue]:
+def gemm(
+    f: Function,
+    a: SSAValue,
+    weights: Sequence[SSAValue],
+    sides: Sequence[SSAValue],
+    outputs: Sequence[TensorType],
+    body: Callable[..., Sequence[SSAValue]],
+) -> Sequence[SSAValue]:
     """A `fused.gemm` in f."""
     types = [fused.GemmOp.accumulator_type(a, w) for w in weights] + [tensor_type(s) for s in sides]
     op = fused.GemmOp(a, weights, sides, region(types, body), outputs)
@@ -143,7 +151,9 @@ def gemm(f: Function, a: SSAValue, weights: Sequence[SSAValue], sides: Sequence[
     return op.results
 
 
-def map_(f: Function, inputs: Sequence[SSAValue], outputs: Sequence[TensorType], body: Callable[..., Sequence[SSAValue]]) -> Sequence[SSAValue]:
+def map_(
+    f: Function, inputs: Sequence[SSAValue], outputs: Sequence[TensorType], body: Callable[..., Sequence[SSAValue]]
+) -> Sequence[SSAValue]:
     """A `fused.map` in f."""
     op = fused.MapOp(inputs, region([tensor_type(v) for v in inputs], body), outputs)
     f.block.add_op(op)

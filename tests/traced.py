@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 import torch
+from torch._functorch.aot_autograd import make_boxed_func
 from torch.fx.experimental.proxy_tensor import make_fx
+from warpweave.frontend.capture import capture
 from warpweave.frontend.importer import import_graph
 from warpweave.ir import flow, reference
 from warpweave.ir.ledger import Ledger
+from warpweave.ir.types import tensor_type
 from warpweave.ir.verify import verify_level
 from xdsl.dialects import func
 
@@ -67,3 +70,34 @@ def assert_same(module, args, *passes, bound=1e-13):
 
 def refusals(ledger, rule):
     return [row.reason for row in ledger.rows if row.rule == rule and row.outcome == "refused"]
+
+
+def captured(model, **inputs):
+    """The modules that torch.compile gives for a call of `model`; their arguments are not kept."""
+    modules = []
+
+    def compile_graph(graph, example_inputs, kind, placeholders):
+        modules.append(import_graph(graph, [p.name for p in placeholders], [p.role for p in placeholders]))
+        return make_boxed_func(graph.forward)
+
+    torch._dynamo.reset()
+    with torch.no_grad():
+        torch.compile(model, backend=lambda graph, examples: capture(graph, examples, compile_graph))(**inputs)
+    return modules
+
+
+def arguments_of(module, ids=8, seed=0, **symbols):
+    """Random arguments for @main: floats, ints below `ids`, booleans that are mostly true."""
+    generator = torch.Generator().manual_seed(seed)
+    values = []
+    for arg in function_of(module).body.block.args:
+        type_ = tensor_type(arg)
+        shape = [d.evaluate(symbols) for d in type_.shape]
+        dtype = reference.TORCH_DTYPES[type_.dtype]
+        if dtype == torch.bool:
+            values.append(torch.rand(shape, generator=generator) > 0.2)
+        elif dtype.is_floating_point:
+            values.append((torch.randn(shape, generator=generator, dtype=torch.float64) * 0.3).to(dtype))
+        else:
+            values.append(torch.randint(0, ids, shape, generator=generator).to(dtype))
+    return values

@@ -19,7 +19,7 @@ from .stages import Schedule, Stage, is_wide, reads_by_array, schedule, shape
 MemoryOp = access.MemoryOp
 _IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf}
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
-_CLAUSES = {"sum": "+", "mean": "+", "max": "ww::maximum", "min": "ww::minimum"}
+_REDUCERS = {"sum": "sum", "mean": "sum", "max": "max", "min": "min"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class RowPrinter:
         self.plan = schedule(ctx, ops, self.inside)
         self.places: dict[SSAValue, Place] = {}
         self.sinks: dict[SSAValue, Place] = {}
+        self.reduced: dict[tile.ReduceOp, str] = {}  # the array that a reduction reads
         self.column: dict[SSAValue, str] = {}  # variables of the column loop being printed
 
     def inside(self, op: Operation) -> bool:
@@ -125,35 +126,49 @@ class RowPrinter:
                 self._keep(value)
         reductions = [op for op in stage.ops if isinstance(op, tile.ReduceOp)]
         for op in reductions:
-            self._number(op.result, op.kind.data, _identity(op), const="")
-        loads = self._repeated_loads(stage)
-        run = math.gcd(stage.width, *(self._run_length(op) for op in [*loads, *stage.ops]))
-        if run == stage.width:
-            with out.block(""):
-                self._run(stage, loads, Run("", run, True))
-        elif run < access.FAST_RUN:
-            self._run(stage, loads, Run("", stage.width, False))
-        else:
-            with out.block(f"for (int j = 0; j < {stage.width}; j += {run})"):
-                self._run(stage, loads, Run("j", run, True))
+            self._reduced_array(op)
+        ops = [op for op in stage.ops if not (isinstance(op, tile.ReduceOp) and self.reduced[op] == self._array_of(op.input))]
+        if ops:
+            self._loops(ops, stage.width)
         for op in reductions:
-            name = self.places[op.result].name
-            if op.kind.data == "mean":
-                out(f"{name} = {name} / {shape(op.input)[1]};")
-            self._sink(op.result)
+            text = f"ww::row_{_REDUCERS[op.kind.data]}<{stage.width}>({self.reduced[op]})"
+            self._number(op.result, op.kind.data, text + (f" / {stage.width}" if op.kind.data == "mean" else ""))
 
-    def _run(self, stage: Stage, loads: Sequence[tile.LoadOp], run: Run) -> None:
+    def _reduced_array(self, op: tile.ReduceOp) -> None:
+        """Chooses the array that a reduction reads: its operand's own, or one for the numbers that take part."""
+        own = self._array_of(op.input)
+        if own and op.columns is None:
+            self.reduced[op] = own
+            return
+        self.reduced[op] = self.ctx.names.fresh("parts")
+        self.ctx.array(self.reduced[op], held(dtype_of(op.result)), shape(op.input)[1])
+
+    def _array_of(self, value: SSAValue) -> str:
+        place = self.places.get(value)
+        return place.name if place is not None and place.is_array else ""
+
+    def _loops(self, ops: Sequence[Operation], width: int) -> None:
+        """The loop over `width` columns, in runs within which each access has one stride."""
         out = self.ctx.out
-        memory: list[MemoryOp] = [op for op in (*loads, *stage.ops) if isinstance(op, tile.LoadOp | tile.StoreOp)]
+        loads = self._repeated_loads(ops)
+        run = math.gcd(width, *(self._run_length(op) for op in [*loads, *ops]))
+        if run == width:
+            with out.block(""):
+                self._run([*loads, *ops], Run("", run, True))
+        elif run < access.FAST_RUN:
+            self._run([*loads, *ops], Run("", width, False))
+        else:
+            with out.block(f"for (int j = 0; j < {width}; j += {run})"):
+                self._run([*loads, *ops], Run("j", run, True))
+
+    def _run(self, ops: Sequence[Operation], run: Run) -> None:
+        out = self.ctx.out
+        memory: list[MemoryOp] = [op for op in ops if isinstance(op, tile.LoadOp | tile.StoreOp)]
         walks = {op: self._walk(op, run) for op in memory}
-        reductions = [op for op in stage.ops if isinstance(op, tile.ReduceOp)]
         if run.pointers or not memory:
-            clauses: dict[str, list[str]] = {}
-            for op in reductions:
-                clauses.setdefault(_CLAUSES[op.kind.data], []).append(self.places[op.result].name)
-            out("#pragma omp simd" + "".join(f" reduction({o} : {', '.join(names)})" for o, names in clauses.items()))
+            out("#pragma omp simd")
         with out.block(f"for (int c = 0; c < {run.length}; ++c)"):
-            for op in (*loads, *stage.ops):
+            for op in ops:
                 self._column_op(op, run, walks)
         self.column.clear()
 
@@ -184,7 +199,7 @@ class RowPrinter:
                 value = self.at(op.input, run.column)
                 if op.columns is not None:
                     value = f"({run.column} < {self.ctx.symbols.index(op.columns)} ? {value} : {_identity(op)})"
-                self.ctx.out(_accumulated(op, self.places[op.result].name, value))
+                self.ctx.out(f"{self.reduced[op]}[{run.column}] = {value};")
             case _:
                 result = op.results[0]
                 text = self._loaded(op, *walks[op]) if isinstance(op, tile.LoadOp) else self._expression(op, run)
@@ -194,10 +209,10 @@ class RowPrinter:
                 if result in self.places:
                     self.ctx.out(f"{self.places[result].at(run.column)} = {name};")
 
-    def _repeated_loads(self, stage: Stage) -> list[tile.LoadOp]:
-        """Loads that are in no stage and used in this one, in the order of their first use."""
+    def _repeated_loads(self, ops: Sequence[Operation]) -> list[tile.LoadOp]:
+        """Loads that are in no stage and used by these ops, in the order of their first use."""
         found: dict[tile.LoadOp, None] = {}
-        for op in stage.ops:
+        for op in ops:
             for operand in op.operands:
                 maker = operand.owner
                 if isinstance(maker, tile.LoadOp) and is_wide(operand) and operand not in self.places and not self._is_placed(maker):
@@ -317,15 +332,18 @@ class RowPrinter:
         out, ctype = self.ctx.out, held(dtype_of(op.result))
         assert op.group is not None
         group, count = op.group.data, shape(op.result)[1]
-        with out.block(f"for (int j = 0; j < {count}; ++j)"):
-            out(f"{ctype} part = {_identity(op)};")
-            out(f"#pragma omp simd reduction({_CLAUSES[op.kind.data]} : part)")
-            with out.block(f"for (int c = 0; c < {group}; ++c)"):
-                value = self.at(op.input, f"j * {group} + c")
-                if op.columns is not None:
-                    value = f"(j * {group} + c < {self.ctx.symbols.index(op.columns)} ? {value} : {_identity(op)})"
-                out(_accumulated(op, "part", value))
-            out(f"{self.places[op.result].at('j')} = part{f' / {group}' if op.kind.data == 'mean' else ''};")
+        source = self._array_of(op.input)
+        if op.columns is not None or not source:
+            source = self.ctx.names.fresh("parts")
+            self.ctx.array(source, ctype, group * count)
+            value = self.at(op.input, "c")
+            if op.columns is not None:
+                value = f"c < {self.ctx.symbols.index(op.columns)} ? {value} : {_identity(op)}"
+            out("#pragma omp simd")
+            out(f"for (int c = 0; c < {group * count}; ++c) {source}[c] = {value};")
+        mean = f" / {group}" if op.kind.data == "mean" else ""
+        part = f"ww::row_{_REDUCERS[op.kind.data]}<{group}>({source} + j * {group}){mean}"
+        out(f"for (int j = 0; j < {count}; ++j) {self.places[op.result].at('j')} = {part};")
 
     def _rope(self, op: tile.RopeOp) -> None:
         """Pairs of columns turned by the row's angles, head by head."""
@@ -408,10 +426,6 @@ def _identity(op: tile.ReduceOp) -> str:
     if ctype == "int64_t" and op.kind.data in ("max", "min"):
         return "INT64_MIN" if op.kind.data == "max" else "INT64_MAX"
     return literal(_IDENTITIES[op.kind.data], ctype)
-
-
-def _accumulated(op: tile.ReduceOp, name: str, value: str) -> str:
-    return f"{name} += {value};" if op.kind.data in ("sum", "mean") else f"{name} = ww::{op.kind.data}({name}, {value});"
 
 
 def _wish(op: Operation) -> str:

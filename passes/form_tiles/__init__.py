@@ -14,12 +14,14 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Block, Operation
 
 from ...ir import flow, fused, tile
-from ...ir.ledger import Ledger
+from ...ir.ledger import Ledger, Refusal
 from ...ir.text import structural_hash
 from ...ir.types import tensor_type
+from .. import materialise
 from ..rewriting import erase_unused, where
 from . import attention, copy, gemm, map, matmul
 from .axes import UnsupportedRegionError
+from .explode import can_explode, explode
 from .kernel import Draft
 
 RULE = "form-tiles"
@@ -33,17 +35,27 @@ LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
 
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
-    """Expects materialised operands (`passes.materialise`). Raises UnsupportedRegionError, naming op and module path."""
+    """Expects materialised operands (`passes.materialise`). A region without a tile form becomes one kernel an op. Raises UnsupportedRegionError with the module path."""
     kernels: dict[str, str] = {}
     for function in [op for op in module.ops if isinstance(op, func.FuncOp)]:
-        for op in list(function.body.block.ops):
+        pending = list(reversed(list(function.body.block.ops)))
+        while pending:
+            op = pending.pop()
             lowering = LOWERINGS.get(type(op))
             if lowering is None:
                 continue
             try:
                 draft = lowering(op)
             except UnsupportedRegionError as error:
-                raise UnsupportedRegionError(f"{where(op) or function.sym_name.data}: {op.name}: {error}") from error
+                if not can_explode(op):
+                    raise UnsupportedRegionError(
+                        f"{where(op) or function.sym_name.data}: {op.name}: {error}"
+                    ) from error
+                ledger.refuse(RULE, where(op), Refusal(str(error), "a region whose ops walk the same rows and columns"))
+                pending += [
+                    new for made in reversed(explode(op)) for new in (made, *materialise.fix(made, ledger)[::-1])
+                ]
+                continue
             _launch(module, op, draft, kernels, ledger)
         erase_unused(op for op in function.body.block.ops if isinstance(op, flow.VIEWS))
 

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from math import e, log2
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import f32, f64, i1, i64
+from xdsl.dialects.builtin import f32, f64, i1
 from xdsl.ir import Attribute, Block, SSAValue
 
 from ...ir import fused, tile
 from ...ir.dims import Dim
 from ...ir.layout import ONE, Layout, resolve
 from ...ir.types import dtype_of, shape_of, tensor_type
+from .arithmetic import integer, number, pointwise, widened
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError
-from .kernel import Context, Draft, KernelBuilder
-from .region import integer, number, pointwise, widened
+from .context import Context
+from .kernel import Draft, KernelBuilder
 
 TILE_ROWS, TILE_KEYS = 32, 64
 LOG2E = log2(e)
@@ -73,9 +74,7 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
     loop = kernel.parallel(rows, None, (height, 1), batch)
     ctx = loop.narrowed(q_columns, kernel.constant(loop, 0), d.value)
     q = _load(a, op.query, ((a.batch,), (a.queries,), a.heads, q_dim), ctx)
-    q = pointwise(
-        ctx, "mul", q, number(ctx, op.scale.value.data * (1 if a.natural else LOG2E), a.element), element=a.element
-    )
+    q = pointwise(ctx, "mul", q, number(ctx, op.scale.value.data * (1 if a.natural else LOG2E), a.element))
 
     def body(block: Block, first: SSAValue, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         top, total, acc = carried
@@ -90,35 +89,24 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
         zero = scores_at.add(tile.FillOp(0.0, tile.tile_type(height, TILE_KEYS, a.element)))
         scores = scores_at.add(tile.DotOp(q, k, zero, transposed=True))
         scores = _modified(a, scores, scores_at)
-        new_top = pointwise(scores_at, "max", top, scores_at.add(tile.ReduceOp("max", scores)), element=a.element)
+        new_top = pointwise(scores_at, "max", top, scores_at.add(tile.ReduceOp("max", scores)))
         shift = _finite(a, new_top, scores_at)
         weights = _exp(a, scores, shift, scores_at)
         fade = _exp(a, top, shift, scores_at)
         row_sum = scores_at.add(tile.ReduceOp("sum", weights))
-        total = pointwise(
-            scores_at, "add", pointwise(scores_at, "mul", total, fade, element=a.element), row_sum, element=a.element
-        )
+        total = pointwise(scores_at, "add", pointwise(scores_at, "mul", total, fade), row_sum)
         v = _load(a, op.value, ((a.batch,), (a.keys,), (a.kv_heads,), v_dim), at_v)
-        acc = scores_at.add(
-            tile.DotOp(weights, v, pointwise(scores_at, "mul", acc, fade, element=a.element), transposed=False)
-        )
+        acc = scores_at.add(tile.DotOp(weights, v, pointwise(scores_at, "mul", acc, fade), transposed=False))
         return [new_top, total, acc]
 
     start, end = _bounds(a, ctx, rows, keys, height)
     _, total, acc = kernel.loop(ctx, start, end, TILE_KEYS, _initial(a, ctx, height, dv.value), body)
     none = number(ctx, 0.0, a.element)
-    seen = pointwise(
-        ctx,
-        "where",
-        pointwise(ctx, "eq", total, none, element=i1),
-        number(ctx, 1.0, a.element),
-        total,
-        element=a.element,
-    )
+    seen = pointwise(ctx, "where", pointwise(ctx, "eq", total, none), number(ctx, 1.0, a.element), total)
     out = loop.narrowed(v_columns, kernel.constant(loop, 0), dv.value)
     kernel.store(
         out,
-        pointwise(ctx, "div", acc, seen, element=a.element),
+        pointwise(ctx, "div", acc, seen),
         result,
         ((a.batch,), (a.queries,), a.heads, v_dim),
         Layout.contiguous(shape_of(op.result)),
@@ -134,8 +122,10 @@ def _columns(kernel: KernelBuilder, size: Dim) -> tuple[Space, tuple[IterAxis, .
 
 
 def _rows(queries: Dim, groups: int) -> int:
-    """Rows of a tile: as many as there are in decode, at most TILE_ROWS."""
-    return min(TILE_ROWS, queries.value * groups) if queries.is_const and queries.value else TILE_ROWS
+    """Rows of a tile: a power of two, no more than needed for few queries (decode), at most TILE_ROWS."""
+    if not queries.is_const or not queries.value:
+        return TILE_ROWS
+    return min(TILE_ROWS, 1 << (queries.value * groups - 1).bit_length())
 
 
 def _load(a: Attention, value: SSAValue, dims: Dims, ctx: Context, element: Attribute | None = None) -> SSAValue:
@@ -151,21 +141,19 @@ def _initial(a: Attention, ctx: Context, height: int, width: int) -> list[SSAVal
         return [ctx.add(tile.FillOp(float("-inf"), column)), ctx.add(tile.FillOp(0.0, column)), acc]
     sinks = _load(a, a.op.sinks, (a.heads,), ctx)
     if not a.natural:
-        sinks = pointwise(ctx, "mul", sinks, number(ctx, LOG2E, a.element), element=a.element)
+        sinks = pointwise(ctx, "mul", sinks, number(ctx, LOG2E, a.element))
     return [widened(ctx, sinks, height, 1), ctx.add(tile.FillOp(1.0, column)), acc]
 
 
 def _finite(a: Attention, top: SSAValue, ctx: Context) -> SSAValue:
     """0 where nothing has been seen yet, so that −inf − top is no NaN."""
     lowest = number(ctx, float("-inf"), a.element)
-    unseen = pointwise(ctx, "eq", top, lowest, element=i1)
-    return pointwise(ctx, "where", unseen, number(ctx, 0.0, a.element), top, element=a.element)
+    unseen = pointwise(ctx, "eq", top, lowest)
+    return pointwise(ctx, "where", unseen, number(ctx, 0.0, a.element), top)
 
 
 def _exp(a: Attention, value: SSAValue, shift: SSAValue, ctx: Context) -> SSAValue:
-    return pointwise(
-        ctx, "exp" if a.natural else "exp2", pointwise(ctx, "sub", value, shift, element=a.element), element=a.element
-    )
+    return pointwise(ctx, "exp" if a.natural else "exp2", pointwise(ctx, "sub", value, shift))
 
 
 # ---- which keys a query sees -----------------------------------------------------------------------------------
@@ -176,31 +164,29 @@ def _modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
     op, element = a.op, a.element
     if op.softcap is not None:
         cap = op.softcap.value.data
-        scores = pointwise(ctx, "mul", scores, number(ctx, 1 / cap, element), element=element)
-        scores = pointwise(
-            ctx, "mul", pointwise(ctx, "tanh", scores, element=element), number(ctx, cap, element), element=element
-        )
+        scores = pointwise(ctx, "mul", scores, number(ctx, 1 / cap, element))
+        scores = pointwise(ctx, "mul", pointwise(ctx, "tanh", scores), number(ctx, cap, element))
     conditions: list[SSAValue] = []
     if op.mask is not None:
         mask = _mask(a, op.mask, ctx)
         if dtype_of(op.mask) == "i1":
             conditions.append(mask)
         else:
-            scores = pointwise(ctx, "add", scores, mask, element=element)
+            scores = pointwise(ctx, "add", scores, mask)
     key = ctx.add(tile.IotaOp(ctx.column, TILE_KEYS, 1))
     length = ctx.add(tile.SplatOp(a.kernel.extent(ctx, ctx.columns)))
-    conditions.append(pointwise(ctx, "lt", key, length, element=i1))
+    conditions.append(pointwise(ctx, "lt", key, length))
     if op.causal is not None or op.window is not None:
         last = _last_key(a, ctx)
         if op.causal is not None:
-            conditions.append(pointwise(ctx, "le", key, last, element=i1))
+            conditions.append(pointwise(ctx, "le", key, last))
         if op.window is not None:
-            beyond = pointwise(ctx, "add", key, integer(ctx, op.window.data), element=i64)
-            conditions.append(pointwise(ctx, "gt", beyond, last, element=i1))
+            beyond = pointwise(ctx, "add", key, integer(ctx, op.window.data))
+            conditions.append(pointwise(ctx, "gt", beyond, last))
     visible = conditions[0]
     for condition in conditions[1:]:
-        visible = pointwise(ctx, "and", visible, condition, element=i1)
-    return pointwise(ctx, "where", visible, scores, number(ctx, float("-inf"), element), element=element)
+        visible = pointwise(ctx, "and", visible, condition)
+    return pointwise(ctx, "where", visible, scores, number(ctx, float("-inf"), element))
 
 
 def _mask(a: Attention, mask: SSAValue, ctx: Context) -> SSAValue:
@@ -214,14 +200,14 @@ def _mask(a: Attention, mask: SSAValue, ctx: Context) -> SSAValue:
 
 
 def _last_key(a: Attention, ctx: Context) -> SSAValue:
-    """[TM, 1]: the last key that each row's query sees when causal, query + offset; computed before the loop over keys."""
+    """[TM, 1]: the last key that each row's query sees when causal, query + offset; outside the loop over keys."""
     outer = ctx.outer
     assert outer is not None
     if "last" not in outer.memo:
         query = outer.add(tile.IotaOp(outer.row, outer.tile[0], 0))
         if a.groups.size != ONE:
-            query = pointwise(outer, "floor_div", query, integer(outer, a.groups.size.value), element=i64)
-        outer.memo["last"] = pointwise(outer, "add", query, outer.add(tile.SplatOp(_offset(a, outer))), element=i64)
+            query = pointwise(outer, "floor_div", query, integer(outer, a.groups.size.value))
+        outer.memo["last"] = pointwise(outer, "add", query, outer.add(tile.SplatOp(_offset(a, outer))))
     return outer.memo["last"]
 
 

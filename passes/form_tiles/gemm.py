@@ -15,9 +15,12 @@ from ...ir import flow, fused, tile
 from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout, resolve
 from ...ir.types import dtype_of, shape_of
+from .arithmetic import number, pointwise, tile_element
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, flat, regroup, settled
-from .kernel import Context, Draft, KernelBuilder, element_of
-from .region import Region, column_limit, number, pointwise, tile_element
+from .context import Context, element_of
+from .kernel import Draft, KernelBuilder
+from .region import Region
+from .statistics import column_limit, store_row_stats
 
 TILE_ROWS, TILE_COLUMNS, TILE_K, PANEL = 32, 64, 128, 32
 
@@ -172,7 +175,7 @@ def _settle(op: fused.GemmOp, region: Epilogue, dims: dict[SSAValue, Dims]) -> N
     """Split axes wherever any operand's view does, before accesses are made."""
 
     def visit(value: SSAValue, at: Dims) -> None:
-        if isinstance(value, BlockArgument):
+        if isinstance(value.owner, Block):
             return
         for operand, inner in region.operand_dims(value.owner, at):
             visit(operand, inner)
@@ -283,6 +286,6 @@ def _store(op: fused.GemmOp, region: Epilogue, root: SSAValue, ctx: Context, res
         return
     for i in (i for i, v in enumerate(op.yielded) if v is root):
         if isinstance(owner, flow.RowStatsOp):
-            region.store_row_stats(owner, region.dims[owner.input], ctx, results[i])
+            store_row_stats(region, owner, region.dims[owner.input], ctx, results[i])
         else:
             region.store(root, dims, ctx, results[i], Layout.contiguous(shape_of(root)))

@@ -7,73 +7,20 @@ and the strides that depend on them by the kernel's own symbols d0, d1, …: ker
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IndexType, IntegerAttr, f32, f64, i1, i64
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
+from xdsl.dialects.builtin import IndexType, IntegerAttr
+from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 
 from ...ir import tile
 from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout
-from ...ir.types import DTYPES, DimAttr, TensorType, is_float, tensor_type
+from ...ir.types import DimAttr, TensorType, tensor_type
 from .axes import Dims, IterAxis, Space, flat, leaves, strides_of
+from .context import Context, element_of
 
 INDEX = IndexType()
-
-
-def element_of(dtype: str) -> Attribute:
-    """The element type of tiles that hold values of a tensor element type."""
-    if dtype == "f64":
-        return f64
-    if is_float(DTYPES[dtype]):
-        return f32
-    return i1 if dtype == "i1" else i64
-
-
-@dataclass(eq=False)
-class Context:
-    """Where a tile is computed: the block that takes its ops, and the first row and column of its spaces.
-
-    `outer`: the context of values that do not depend on the columns (before the loop over columns).
-    """
-
-    block: Block
-    rows: Space
-    row: SSAValue
-    columns: Space
-    column: SSAValue
-    tile: tuple[int, int]
-    batch: Space | None = None
-    batch_index: SSAValue | None = None
-    outer: Context | None = None
-    memo: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
-
-    def add(self, op: Operation) -> SSAValue:
-        """The op at the end of the block; gives its result."""
-        self.block.add_op(op)
-        return op.results[0]
-
-    def narrowed(self, columns: Space, column: SSAValue, width: int) -> Context:
-        """The same rows with other columns."""
-        tile_shape = (self.tile[0], width)
-        return Context(
-            self.block,
-            self.rows,
-            self.row,
-            columns,
-            column,
-            tile_shape,
-            self.batch,
-            self.batch_index,
-            self.outer,
-            self.memo,
-        )
-
-    def inner(self, block: Block, columns: Space, column: SSAValue, width: int) -> Context:
-        """The same rows with other columns, in a loop's body; values that do not depend on the columns stay outside."""
-        tile_shape = (self.tile[0], width)
-        return Context(block, self.rows, self.row, columns, column, tile_shape, self.batch, self.batch_index, self)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,12 @@ from ...ir import flow, fused, tile
 from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout
 from ...ir.types import DTYPES, broadcast_shapes, dtype_of, is_float, shape_of
+from .arithmetic import convert, integer, number, pointwise, tile_element, widened
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, broadcast_dims, flat, fresh, settled
-from .kernel import Context, Draft, KernelBuilder, element_of
-from .region import Region, column_limit, convert, integer, number, pointwise, tile_element, widened
+from .context import Context, element_of
+from .kernel import Draft, KernelBuilder
+from .region import Region
+from .statistics import column_limit, store_row_stats
 
 MAX_COLUMNS, SYMBOLIC_COLUMNS, TILE_ELEMENTS, MAX_ROWS = 512, 256, 4096, 32
 _COMBINE = {"sum": "add", "mean": "add", "max": "max", "min": "min"}
@@ -65,11 +68,12 @@ class MapRegion(Region):
         self.row_axes = set(flat((tuple(self.row_axes),)))
 
     def _visit(self, value: SSAValue, dims: Dims) -> None:
-        if isinstance(value, BlockArgument):
+        op = value.owner
+        if isinstance(op, Block):
             return
-        if isinstance(value.owner, flow.ReduceOp):
+        if isinstance(op, flow.ReduceOp):
             self.row_axes.update(flat(dims))
-        for operand, inner in self.operand_dims(value.owner, dims):
+        for operand, inner in self.operand_dims(op, dims):
             self._visit(operand, inner)
 
     def reduced_dims(self, op: flow.ReduceOp, dims: Dims) -> Dims:
@@ -178,7 +182,7 @@ def _walked(root: SSAValue) -> tuple[Dim, ...]:
 
 
 def _domains(op: fused.MapOp, keep_last: bool) -> list[Domain]:
-    """Results whose shapes differ in dims of 1 only walk together. `keep_last`: a last dim of one element is an axis too."""
+    """Results that differ in a last dim of 1 walk together. `keep_last`: a last dim of one element is an axis too."""
     domains: list[Domain] = []
     appends = [inner.result for inner in op.body.ops if isinstance(inner, flow.KVAppendOp)]
     for root in dict.fromkeys([*op.yielded, *appends]):
@@ -253,7 +257,7 @@ def _store(
         return
     for i in (i for i, v in enumerate(op.yielded) if v is root):
         if isinstance(owner, flow.RowStatsOp):
-            region.store_row_stats(owner, dims, ctx, results[i])
+            store_row_stats(region, owner, dims, ctx, results[i])
         else:
             region.store(root, dims, ctx, results[i], Layout.contiguous(shape_of(root)))
 

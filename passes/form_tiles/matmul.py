@@ -11,7 +11,8 @@ from ...ir import fused, tile
 from ...ir.layout import ONE, Layout, resolve
 from ...ir.types import dtype_of, shape_of, tensor_type
 from .axes import IterAxis, broadcast_dims
-from .kernel import Context, Draft, KernelBuilder
+from .context import Context
+from .kernel import Draft, KernelBuilder
 
 TILE_ROWS, TILE_COLUMNS, TILE_K = 32, 64, 64
 

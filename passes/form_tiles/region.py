@@ -8,66 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import f32, f64, i1, i64
-from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from ...ir import flow, fused, tile
 from ...ir.dims import Dim
 from ...ir.layout import ONE, Layout, resolve
 from ...ir.pointwise import POINTWISE
 from ...ir.types import shape_of, tensor_type
+from . import statistics
+from .arithmetic import convert, integer, number, pointwise, tile_element, widened
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, broadcast_dims, flat, regroup, settled
-from .kernel import Context, KernelBuilder, element_of
+from .context import Context, element_of
+from .kernel import KernelBuilder
 
 _WIDTH: dict[Attribute, int] = {i1: 0, i64: 1, f32: 2, f64: 3}  # the wider operand decides
-
-
-def tile_element(value: SSAValue) -> Attribute:
-    return value.type.element_type  # pyright: ignore
-
-
-def convert(ctx: Context, value: SSAValue, element: Attribute) -> SSAValue:
-    """The tile with another element type; to truth values: whether it is not 0."""
-    if tile_element(value) == element:
-        return value
-    if element == i1:
-        zero = ctx.add(tile.FillOp(0.0, tile.tile_type(1, 1, tile_element(value))))
-        return ctx.add(tile.PointwiseOp("ne", [value, zero], i1))
-    return ctx.add(tile.ConvertOp(value, element))
-
-
-def pointwise(ctx: Context, kind: str, *inputs: SSAValue, element: Attribute | None = None) -> SSAValue:
-    """`kind` of tiles of one element type; column groups are expanded to the widest operand's columns."""
-    width = max(tile.tile_shape(v)[1] for v in inputs)
-    aligned: list[SSAValue] = []
-    for value in inputs:
-        columns = tile.tile_shape(value)[1]
-        aligned.append(value if columns in (1, width) else ctx.add(tile.ExpandColumnsOp(value, width // columns)))
-    return ctx.add(tile.PointwiseOp(kind, aligned, element))
-
-
-def number(ctx: Context, value: float, element: Attribute = f32) -> SSAValue:
-    """A [1, 1] tile of one number."""
-    return ctx.add(tile.FillOp(value, tile.tile_type(1, 1, element)))
-
-
-def integer(ctx: Context, value: int) -> SSAValue:
-    """A [1, 1] tile of one i64; integers that no double holds are put together from two."""
-    if abs(value) < 2**53:
-        return number(ctx, float(value), i64)
-    high, low = divmod(value, 2**32)
-    shifted = pointwise(ctx, "mul", number(ctx, float(high), i64), number(ctx, float(2**32), i64), element=i64)
-    return pointwise(ctx, "add", shifted, number(ctx, float(low), i64), element=i64)
-
-
-def widened(ctx: Context, value: SSAValue, rows: int, columns: int) -> SSAValue:
-    """The tile broadcast to a shape."""
-    if tile.tile_shape(value) == (rows, columns):
-        return value
-    element = tile_element(value)
-    zero = ctx.add(tile.FillOp(0.0, tile.tile_type(rows, columns, element)))
-    return pointwise(ctx, "or" if element == i1 else "add", value, zero, element=element)
 
 
 class Region:
@@ -120,10 +75,10 @@ class Region:
     def _compute(self, value: SSAValue, dims: Dims, ctx: Context) -> SSAValue:
         if value in self.accumulators:
             return self.accumulators[value]
-        if isinstance(value, BlockArgument):
+        op = value.owner
+        if isinstance(op, Block):
             base, layout = self.located(value)
             return self.kernel.load(ctx, self.kernel.buffer(base), dims, layout)
-        op = value.owner
         rule = _TILES.get(type(op))
         if rule is None:
             raise UnsupportedRegionError(f"`{getattr(op, 'name', op)}` has no tile form inside a region")
@@ -169,11 +124,11 @@ class Region:
         axis = op.axis.data
         total = self.index(dims[axis], ctx)
         if op.step.data != 1:
-            total = pointwise(ctx, "mul", total, integer(ctx, op.step.data), element=i64)
+            total = pointwise(ctx, "mul", total, integer(ctx, op.step.data))
         start = op.start.data
         if start != Dim():
             first = integer(ctx, start.value) if start.is_const else ctx.add(tile.SplatOp(self.kernel.size(ctx, start)))
-            total = pointwise(ctx, "add", total, first, element=i64)
+            total = pointwise(ctx, "add", total, first)
         return convert(ctx, total, element_of(op.type.dtype))
 
     def index(self, dim: Sequence[IterAxis], ctx: Context) -> SSAValue:
@@ -183,7 +138,7 @@ class Region:
             index = self._axis_index(axis, ctx)
             if total is not None:
                 size = self._splat(ctx, axis.size, self._space(axis, ctx), axis)
-                index = pointwise(ctx, "add", pointwise(ctx, "mul", total, size, element=i64), index, element=i64)
+                index = pointwise(ctx, "add", pointwise(ctx, "mul", total, size), index)
             total = index
         return integer(ctx, 0) if total is None else total
 
@@ -195,9 +150,9 @@ class Region:
         position = space.axes.index(axis)
         if position + 1 < len(space.axes):
             inner = ctx.add(tile.SplatOp(self.kernel.extent(ctx, space, after=axis)))
-            index = pointwise(ctx, "floor_div", index, inner, element=i64)
+            index = pointwise(ctx, "floor_div", index, inner)
         if position > 0:
-            index = pointwise(ctx, "mod", index, self._splat(ctx, axis.size, space, axis), element=i64)
+            index = pointwise(ctx, "mod", index, self._splat(ctx, axis.size, space, axis))
         return index
 
     def _splat(self, ctx: Context, size: Dim, space: Space, axis: IterAxis) -> SSAValue:
@@ -250,71 +205,10 @@ class Region:
         lead = tuple((axis,) for axis in axes) if axes else ((gathered,),) if gathered is not None else ()
         return self.kernel.load(ctx, self.kernel.buffer(table), (*lead, dims[-1]), rows, gather=(gathered, ids))
 
-    # ---- row statistics ----------------------------------------------------------------------------------------
-
-    def _statistics(
-        self, op: flow.RowScaleOp | flow.RowMeanOp, dims: Dims, ctx: Context, part: int, parts: int
-    ) -> SSAValue:
-        """[TM, T]: one of the parts of a row's statistics."""
-        base, layout = self.located(op.stats)
-        tiles = layout.sizes[-1] // parts
-        axis = IterAxis(tiles, static=True)
-        narrow = ctx.narrowed(self.kernel.space([axis]), self.kernel.constant(ctx, 0), tiles.value)
-        shifted = Layout((*layout.sizes[:-1], tiles), layout.strides, layout.offset + tiles * part * layout.strides[-1])
-        return self.kernel.load(narrow, self.kernel.buffer(base), (*dims[:-1], (axis,)), shifted)
-
-    def row_scale(self, op: flow.RowScaleOp, dims: Dims, ctx: Context) -> SSAValue:
-        n, width = op.columns.data, op.tile.data
-        if op.kind.data == "sumsq":
-            total = ctx.add(tile.ReduceOp("sum", self._statistics(op, dims, ctx, 0, 1)))
-        else:
-            sums, m2 = self._statistics(op, dims, ctx, 0, 2), self._statistics(op, dims, ctx, 1, 2)
-            count = tile.tile_shape(sums)[1]
-            mean = pointwise(ctx, "mul", ctx.add(tile.ReduceOp("sum", sums)), number(ctx, 1 / n))
-            counts = column_counts(self.kernel, ctx, self.kernel.constant(ctx, 0), count, width, n)
-            deviation = pointwise(ctx, "sub", pointwise(ctx, "div", sums, counts), mean)
-            between = pointwise(ctx, "mul", counts, pointwise(ctx, "square", deviation))
-            total = ctx.add(tile.ReduceOp("sum", pointwise(ctx, "add", m2, between)))
-        variance = pointwise(ctx, "mul", total, number(ctx, 1 / n))
-        return pointwise(ctx, "rsqrt", pointwise(ctx, "add", variance, number(ctx, op.eps.value.data)))
-
-    def row_mean(self, op: flow.RowMeanOp, dims: Dims, ctx: Context) -> SSAValue:
-        total = ctx.add(tile.ReduceOp("sum", self._statistics(op, dims, ctx, 0, 2)))
-        return pointwise(ctx, "mul", total, number(ctx, 1 / op.columns.data))
-
-    def store_row_stats(self, op: flow.RowStatsOp, dims: Dims, ctx: Context, buffer: BlockArgument) -> None:
-        """The partial statistics of the tile's columns: Σx², or Σx and M2 about the partial's own mean.
-
-        `dims`: those of the operand, whose columns are the context's.
-        """
-        kernel, width = self.kernel, op.tile.data
-        shape = shape_of(op.input)
-        n, (tall, wide) = shape[-1].value, ctx.tile
-        tiles = -(-n // width)
-        if settled(dims)[-1] != ctx.columns.axes or wide % width:
-            raise UnsupportedRegionError("flow.row_stats: the tile's columns are not whole statistics tiles")
-        x = widened(ctx, convert(ctx, self.tile(op.input, dims, ctx), f32), tall, wide)
-        limit = column_limit(kernel, ctx, n)
-        first = ctx.add(arith.FloorDivSIOp(ctx.column, kernel.constant(ctx, width)))
-        if op.kind.data == "sumsq":
-            parts = [ctx.add(tile.ReduceOp("sum", pointwise(ctx, "square", x), width, limit))]
-        else:
-            sums = ctx.add(tile.ReduceOp("sum", x, width, limit))
-            counts = column_counts(kernel, ctx, first, wide // width, width, n)
-            mean = ctx.add(tile.ExpandColumnsOp(pointwise(ctx, "div", sums, counts), width))
-            squares = pointwise(ctx, "square", pointwise(ctx, "sub", x, mean))
-            parts = [sums, ctx.add(tile.ReduceOp("sum", squares, width, limit))]
-        axis = IterAxis(Dim.of(tiles), static=True)
-        narrow = ctx.narrowed(kernel.space([axis]), first, wide // width)
-        whole = Layout.contiguous([*shape[:-1], tiles * len(parts)])
-        for i, part in enumerate(parts):
-            layout = Layout((*shape[:-1], Dim.of(tiles)), whole.strides, Dim.of(i * tiles))
-            kernel.store(narrow, part, buffer, (*dims[:-1], (axis,)), layout)
-
     # ---- results -----------------------------------------------------------------------------------------------
 
     def results(self, op: fused.GemmOp | fused.MapOp) -> tuple[dict[int, BlockArgument], list[tuple[int, SSAValue]]]:
-        """(new results' buffers, results that are an operand's buffer), by result index; operands' buffers come first."""
+        """(new results' buffers, results that are an operand's buffer), by result index. Operands come first."""
         for inner in op.body.ops:
             for value in inner.operands:
                 if value in self.operands:
@@ -370,28 +264,6 @@ class Region:
         self.kernel.store(ctx, computed, buffer, written, layout, (gathered, positions))
 
 
-def column_limit(kernel: KernelBuilder, ctx: Context, columns: int | Dim) -> SSAValue | None:
-    """The number of the tile's columns that lie inside `columns`, as an index; None where all do."""
-    if isinstance(columns, int) and columns % ctx.tile[1] == 0:
-        return None
-    return ctx.add(arith.SubiOp(kernel.extent(ctx, ctx.columns), ctx.column))
-
-
-def column_counts(
-    kernel: KernelBuilder, ctx: Context, first: SSAValue, count: int, width: int, columns: int
-) -> SSAValue:
-    """[1, count]: how many of `columns` columns each statistics tile from `first` on has (at least 1), f32."""
-    if columns % width == 0:
-        return number(ctx, float(width))
-    index = ctx.add(tile.IotaOp(first, count, 1))
-    begun = pointwise(ctx, "mul", index, integer(ctx, width), element=i64)
-    left = pointwise(ctx, "sub", integer(ctx, columns), begun, element=i64)
-    clipped = pointwise(
-        ctx, "max", pointwise(ctx, "min", left, integer(ctx, width), element=i64), integer(ctx, 1), element=i64
-    )
-    return convert(ctx, clipped, f32)
-
-
 def _same(region: Region, op: Operation, dims: Dims) -> list[tuple[SSAValue, Dims]]:
     return [(op.operands[0], dims)]
 
@@ -430,6 +302,6 @@ _TILES: dict[type[Operation], Callable[..., SSAValue]] = {
     flow.ReduceOp: lambda region, op, dims, ctx: region.reduce(op, dims, ctx),
     flow.RopeOp: Region.rope,
     flow.EmbeddingOp: Region.embedding,
-    flow.RowScaleOp: Region.row_scale,
-    flow.RowMeanOp: Region.row_mean,
+    flow.RowScaleOp: statistics.row_scale,
+    flow.RowMeanOp: statistics.row_mean,
 }

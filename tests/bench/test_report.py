@@ -2,8 +2,9 @@
 
 import math
 
+import pytest
 from warpweave.bench.measure import summary
-from warpweave.bench.report import BEGIN, END, geomean, markdown, rows
+from warpweave.bench.report import geomean, markdown, replace_marked, rows
 
 
 def record(freezing, **medians):
@@ -42,5 +43,13 @@ def test_markdown_holds_the_machine_and_the_total():
     text = markdown(outcome)
     assert "a CPU, 2 cores (avx2), torch 2.13, today, commit 0123456789" in text
     assert text.splitlines()[-1] == "| geomean |  |  |  |  |  |  |  | 2.00 | 1.50 |  | 1.50 |"
-    assert BEGIN not in text
-    assert END not in text
+
+
+def test_a_marked_section_is_replaced(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("a <!-- bench:begin -->old<!-- bench:end --> z")
+    replace_marked(path, "bench", "new")
+    replace_marked(path, "bench", "newer")
+    assert path.read_text() == "a <!-- bench:begin -->\nnewer\n<!-- bench:end --> z"
+    with pytest.raises(ValueError, match="models:begin"):
+        replace_marked(path, "models", "new")

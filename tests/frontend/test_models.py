@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from imported_backend import compiled
 from model_zoo import ZOO, build, first_output, inputs
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from flow_models import Function
 from hypothesis import given
 from hypothesis import strategies as st
 from warpweave.ir import flow
@@ -12,6 +11,8 @@ from warpweave.ir.signature import argument_attributes
 from warpweave.ir.types import shape_of
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr
+
+from flow_models import Function
 
 
 def dims(*values):

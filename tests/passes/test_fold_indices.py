@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from traced import assert_same, ops_of, randn, traced
 from warpweave.passes import canonicalise, fold_indices
+
+from traced import assert_same, ops_of, randn, traced
 
 PASSES = (canonicalise.run, fold_indices.run, canonicalise.run)
 B, S = 2, 6
@@ -19,8 +20,14 @@ FOLDED = {
     "one row": (lambda x: x[:, torch.full((1,), -1)], {"slice"}),
     "every other": (lambda x: x[:, torch.arange(3) * 2], {"slice"}),
     "never": (lambda x: x + (rows() + 7 == rows()[:1] + 7 + rows()), {"constant", "pointwise<add>"}),
-    "positions": (lambda x: x + torch.arange(20)[None].expand(B, -1)[torch.arange(B)[:, None], rows() + 2][:, :1], None),
-    "rows of a table": (lambda x: torch.gather(x[None], 1, torch.arange(2)[None, :, None].expand(1, 2, 8)), {"embedding", "iota"}),
+    "positions": (
+        lambda x: x + torch.arange(20)[None].expand(B, -1)[torch.arange(B)[:, None], rows() + 2][:, :1],
+        None,
+    ),
+    "rows of a table": (
+        lambda x: torch.gather(x[None], 1, torch.arange(2)[None, :, None].expand(1, 2, 8)),
+        {"embedding", "iota"},
+    ),
 }
 
 

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
-from traced import assert_same, only, ops_of, randn, refusals, traced
 from warpweave.ir import flow
 from warpweave.ir.types import shape_of
 from warpweave.passes import canonicalise, recognise_attention
+
+from traced import assert_same, only, ops_of, randn, refusals, traced
 
 PASSES = (canonicalise.run, recognise_attention.run, canonicalise.run)
 B, S, L, H, KV, D, E = 2, 5, 7, 4, 2, 8, 6
@@ -16,7 +17,11 @@ LOWEST = torch.finfo(torch.float32).min
 
 
 def qkv(dtype=torch.float32, heads=H):
-    return [randn(B, H, S, D, dtype=dtype), randn(B, heads, L, D, seed=1, dtype=dtype), randn(B, heads, L, E, seed=2, dtype=dtype)]
+    return [
+        randn(B, H, S, D, dtype=dtype),
+        randn(B, heads, L, D, seed=1, dtype=dtype),
+        randn(B, heads, L, E, seed=2, dtype=dtype),
+    ]
 
 
 def repeat_kv(x):
@@ -90,7 +95,9 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize(("spelling", "heads", "scale", "mask", "softcap", "sinks"), SPELLINGS, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("spelling", "heads", "scale", "mask", "softcap", "sinks"), SPELLINGS, ids=lambda v: getattr(v, "__name__", "")
+)
 def test_spellings(spelling, heads, scale, mask, softcap, sinks, dtype):
     module, args = traced(spelling, *qkv(dtype, heads))
     assert_same(module, args, *PASSES)

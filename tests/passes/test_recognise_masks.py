@@ -5,18 +5,30 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
-from traced import assert_same, only, ops_of, randn, traced
 from warpweave.ir import flow
 from warpweave.ir.types import shape_of
 from warpweave.passes import canonicalise, fold_indices, recognise_attention, recognise_masks
 
-PASSES = (canonicalise.run, fold_indices.run, canonicalise.run, recognise_attention.run, recognise_masks.run, canonicalise.run)
+from traced import assert_same, only, ops_of, randn, traced
+
+PASSES = (
+    canonicalise.run,
+    fold_indices.run,
+    canonicalise.run,
+    recognise_attention.run,
+    recognise_masks.run,
+    canonicalise.run,
+)
 B, S, H, D = 2, 6, 2, 8
 LOWEST = torch.finfo(torch.float32).min
 
 
 def both(a, b):
     return torch.bitwise_and(a, b)
+
+
+def low(condition):
+    return torch.where(condition, 0.0, -math.inf)
 
 
 def attend(mask, length=S, queries=S, extra=()):
@@ -51,7 +63,7 @@ def says(op):
         (lambda q, k: both(k <= q + 4, k >= q + 2), S + 4, (True, "4", 3)),
         (lambda q, k: (k <= q)[None, None].expand(B, H, S, S), S, (True, "0", None)),
         (lambda q, k: torch.where(k <= q, 0.0, LOWEST), S, (True, "0", None)),
-        (lambda q, k: torch.where(both(k <= q, k > q - 3), 0.0, -math.inf)[None].expand(B, S, S)[:, None], S, (True, "0", 3)),
+        (lambda q, k: low(both(k <= q, k > q - 3))[None].expand(B, S, S)[:, None], S, (True, "0", 3)),
         (lambda q, k: (k <= q + S), S, (False, None, None)),
         (lambda q, k: both(k <= q, k > q - S), S, (True, "0", None)),
     ],
@@ -68,8 +80,8 @@ def test_packed_sequences_that_are_not_packed():
 
     def mask(q, k):
         positions = torch.arange(S)[None].expand(B, -1)
-        first = positions[:, :1] - 1
-        segment = (torch.diff(positions, prepend=first, dim=-1) != 1).cumsum(-1)
+        longer = torch.cat((positions[:, :1] - 1, positions), -1)
+        segment = (longer[:, 1 : S + 1] - longer[:, :S] != 1).cumsum(-1)
         batch = torch.arange(B)[:, None, None, None]
         return both(k <= q, segment[batch, q] == segment[batch, k])
 

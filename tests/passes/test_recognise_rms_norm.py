@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from traced import assert_same, only, ops_of, randn, refusals, traced
 from warpweave.ir import flow
 from warpweave.passes import canonicalise, recognise_rms_norm
+
+from traced import assert_same, only, ops_of, randn, refusals, traced
 
 PASSES = (canonicalise.run, recognise_rms_norm.run, canonicalise.run)
 EPS = 1e-6
@@ -51,7 +52,9 @@ def bare(x, w):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("shape", [(2, 5, 8), (2, 3, 5, 8)], ids=["rows", "heads"])
-@pytest.mark.parametrize("spelling", [llama, olmo2, gemma, t5, squares, divided, reciprocal, bare], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "spelling", [llama, olmo2, gemma, t5, squares, divided, reciprocal, bare], ids=lambda f: f.__name__
+)
 def test_rms_norm(spelling, shape, dtype):
     if spelling is reciprocal and len(shape) == 4:
         pytest.skip("its weight is spelled for rank 3")

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from traced import assert_same, only, ops_of, randn, traced
 from warpweave.ir import flow
 from warpweave.ir.types import shape_of
 from warpweave.passes import canonicalise, recognise_rope
+
+from traced import assert_same, only, ops_of, randn, traced
 
 PASSES = (canonicalise.run, recognise_rope.run, canonicalise.run)
 B, S, H, D, R = 2, 5, 3, 8, 4
@@ -75,7 +76,9 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("batch", [1, B])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize(("spelling", "shape", "width", "kind", "count"), SPELLINGS, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("spelling", "shape", "width", "kind", "count"), SPELLINGS, ids=lambda v: getattr(v, "__name__", "")
+)
 def test_spellings(spelling, shape, width, kind, count, dtype, batch):
     cos, sin = (randn(batch, S, width, seed=s, dtype=dtype) for s in (1, 2))
     module, args = traced(spelling, randn(*shape, dtype=dtype), cos, sin)

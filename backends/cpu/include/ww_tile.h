@@ -1,15 +1,60 @@
-// What generated kernels use besides ww.h: reductions for `omp simd`, whole-or-ragged tiles, scratch arrays, plain products.
+// What generated kernels use besides ww.h: reductions of rows, whole-or-ragged tiles, scratch arrays, plain products.
 #pragma once
 #include "ww.h"
 
 namespace ww {
 
-#pragma omp declare reduction(maximum : float : omp_out = ww::max(omp_out, omp_in)) initializer(omp_priv = -__builtin_inff())
-#pragma omp declare reduction(minimum : float : omp_out = ww::min(omp_out, omp_in)) initializer(omp_priv = __builtin_inff())
-#pragma omp declare reduction(maximum : double : omp_out = ww::max(omp_out, omp_in)) initializer(omp_priv = -__builtin_inf())
-#pragma omp declare reduction(minimum : double : omp_out = ww::min(omp_out, omp_in)) initializer(omp_priv = __builtin_inf())
-#pragma omp declare reduction(maximum : int64_t : omp_out = ww::max(omp_out, omp_in)) initializer(omp_priv = INT64_MIN)
-#pragma omp declare reduction(minimum : int64_t : omp_out = ww::min(omp_out, omp_in)) initializer(omp_priv = INT64_MAX)
+// Reductions of N consecutive numbers: `row_sum`, `row_max`, `row_min` (NaN propagates).
+struct Sum {
+  template <class T> static WW_INLINE T of(T x, T y) { return x + y; }
+  template <class V> static WW_INLINE V vectors(V x, V y) { return x + y; }
+};
+struct Max {
+  template <class V> static WW_INLINE V vectors(V x, V y) { return x != x ? x : (x > y ? x : y); }
+  template <class T> static WW_INLINE T of(T x, T y) { return max(x, y); }
+};
+struct Min {
+  template <class V> static WW_INLINE V vectors(V x, V y) { return x != x ? x : (x < y ? x : y); }
+  template <class T> static WW_INLINE T of(T x, T y) { return min(x, y); }
+};
+
+typedef float v8f __attribute__((vector_size(32)));
+typedef float v4f __attribute__((vector_size(16)));
+template <class Op> WW_INLINE float across(v4f v) {
+  v = Op::vectors(v, __builtin_shufflevector(v, v, 2, 3, 0, 1));
+  return Op::of(float(v[0]), float(v[1]));
+}
+template <class Op> WW_INLINE float across(v8f v) {
+  return across<Op>(Op::vectors(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)));
+}
+typedef float v16f __attribute__((vector_size(64)));
+template <class Op> WW_INLINE float across(v16f v) {
+  return across<Op>(Op::vectors(
+      __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)));
+}
+
+template <class Op, int N, class T> WW_INLINE T row_reduce(const T* p) {
+  T result = p[0];
+  for (int i = 1; i < N; ++i) result = Op::of(result, p[i]);
+  return result;
+}
+template <class Op, int N> WW_INLINE float row_reduce(const float* p) {
+  constexpr int whole = N / kLanes * kLanes, chains = whole < 4 * kLanes ? 1 : 4;
+  if constexpr (whole == 0) {
+    return row_reduce<Op, N, float>(p);
+  } else {
+    vf part[chains];
+    for (int i = 0; i < chains; ++i) part[i] = load(p + i * kLanes);
+    for (int i = chains * kLanes; i < whole; i += kLanes) part[i / kLanes % chains] = Op::vectors(part[i / kLanes % chains], load(p + i));
+    for (int i = 1; i < chains; ++i) part[0] = Op::vectors(part[0], part[i]);
+    float result = across<Op>(part[0]);
+    for (int i = whole; i < N; ++i) result = Op::of(result, p[i]);
+    return result;
+  }
+}
+template <int N, class T> WW_INLINE T row_sum(const T* p) { return row_reduce<Sum, N>(p); }
+template <int N, class T> WW_INLINE T row_max(const T* p) { return row_reduce<Max, N>(p); }
+template <int N, class T> WW_INLINE T row_min(const T* p) { return row_reduce<Min, N>(p); }
 
 // A compile-time truth value as an argument: a body is instantiated for whole tiles and for ragged ones.
 template <bool v> struct Flag { static constexpr bool value = v; };

@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from warpweave.ir import flow, fused
+
 from flow_models import Function
 from tile_programs import check, kernel
-from warpweave.ir import flow, fused
 
 
 def attention(f, q, k, v, **options):
@@ -51,7 +52,9 @@ def test_head_dims(d):
 
 
 @pytest.mark.parametrize("kind", ["i1", "f32"])
-@pytest.mark.parametrize("shape", [["B", 1, "S", "L"], [1, 1, "S", "L"], ["B", 4, "S", "L"], ["B", 1, 1, "L"], ["S", "L"]])
+@pytest.mark.parametrize(
+    "shape", [["B", 1, "S", "L"], [1, 1, "S", "L"], ["B", 4, "S", "L"], ["B", 1, 1, "L"], ["S", "L"]]
+)
 def test_masks(kind, shape):
     f = Function("main")
     sizes = {"B": 2, "S": 5, "L": 70}

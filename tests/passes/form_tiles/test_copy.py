@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from flow_models import Function
-from tile_programs import check, kernel
 from warpweave.ir import fused
 from warpweave.ir.types import TensorType, shape_of, tensor_type
+
+from flow_models import Function
+from tile_programs import check, kernel
 
 T = TensorType.of
 
@@ -52,5 +53,3 @@ def test_a_static_product_of_broadcast_batches():
     a, b = f.arg("a", [4, 1, 6, 10]), f.arg("b", [1, 3, 10, 8])
     assert shape_of(a) != shape_of(b)
     check(f, kernel(f, fused.MatmulKernelOp(a, b, T([4, 3, 6, 8], "f64"))), atol=1e-12)
-
-

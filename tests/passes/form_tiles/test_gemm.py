@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from flow_models import Function
-from tile_programs import Runner, check, form, gemm
 from warpweave.ir import flow
 from warpweave.ir.reference import run
 from warpweave.ir.types import TensorType, tensor_type
 from xdsl.dialects.builtin import ModuleOp
+
+from flow_models import Function
+from tile_programs import Runner, check, form, gemm
 
 T = TensorType.of
 
@@ -117,7 +118,9 @@ def test_a_sliced_input_and_a_broadcast_side_need_no_copy():
     whole = f.arg("a", [3, 5, 96])
     a = f(flow.SliceOp(whole, [0, 1, 32], [3, 3, 64]))
     side = f.arg("side", [3, 1, 40])
-    (out,) = gemm(f, a, [f.weight("w", 40, 64)], [side], [T([3, 3, 40], "f32")], lambda add, x, s: [pw(add, "mul", x, s)])
+    (out,) = gemm(
+        f, a, [f.weight("w", 40, 64)], [side], [T([3, 3, 40], "f32")], lambda add, x, s: [pw(add, "mul", x, s)]
+    )
     assert len(check(f, out).launched) == 1
 
 
@@ -142,5 +145,3 @@ def test_a_reduction_over_all_columns_of_a_narrow_product(kind):
 
     (out,) = gemm(f, a, [f.weight("w", 40, 24)], [], [T([5, 40], "f32")], body)
     check(f, out)
-
-

@@ -1,11 +1,12 @@
-"""Map kernels against the float64 reference: pointwise, row reductions, statistics, indices, integers, embeddings, appends."""
+"""Map kernels against the float64 reference: pointwise, row reductions, statistics, indices, embeddings, appends."""
 
 import pytest
 import torch
-from flow_models import Function
-from tile_programs import check, map_
 from warpweave.ir import flow
 from warpweave.ir.types import TensorType, tensor_type
+
+from flow_models import Function
+from tile_programs import check, map_
 
 T = TensorType.of
 
@@ -79,7 +80,9 @@ def test_integer_reductions(kind, n):
 def test_a_causal_mask_from_indices():
     f = Function("main")
     sizes = {"B": 2, "S": 6, "L": 9}
-    valid = f.arg("valid", ["B", "L"], dtype="i64", sizes=sizes, value=torch.randint(0, 2, (2, 9), generator=f.generator))
+    valid = f.arg(
+        "valid", ["B", "L"], dtype="i64", sizes=sizes, value=torch.randint(0, 2, (2, 9), generator=f.generator)
+    )
 
     def body(add, valid):
         rows = add(flow.IotaOp(T(["S", 1], "i64"), 0, "L - S"))
@@ -118,7 +121,11 @@ def test_wide_integers_and_where():
         big = number(add, 2**62 + 12345, "i64")
         low = number(add, -(2**63), "i64")
         picked = pw(add, "where", pw(add, "gt", x, number(add, 0, "i64")), big, low)
-        return [picked, pw(add, "not", add(flow.CastOp(x, "i1"))), pw(add, "div", x, number(add, 4, "i64"), dtype="f32")]
+        return [
+            picked,
+            pw(add, "not", add(flow.CastOp(x, "i1"))),
+            pw(add, "div", x, number(add, 4, "i64"), dtype="f32"),
+        ]
 
     check(f, *map_(f, [x], [T([3, 5], "i64"), T([3, 5], "i1"), T([3, 5], "f32")], body))
 
