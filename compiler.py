@@ -25,7 +25,7 @@ from .ir.verify import verify_level
 from .options import Options
 from .passes import pipeline
 from .planner import Planner
-from .report import Phases, coverage, describe, kernel_rows, publish, UnsupportedError
+from .report import Phases, UnsupportedError, coverage, describe, kernel_rows, publish
 from .runtime.artifact import Kernel
 from .runtime.cpu import best_isa
 from .runtime.program import Program, build_program

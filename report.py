@@ -62,7 +62,8 @@ class UnsupportedError(Exception):
         self.fallbacks = list(fallbacks)
         rows = "\n".join(f"  {f['op']} at {f['module'] or '?'}: {f['reason']}" for f in self.fallbacks)
         super().__init__(
-            f"{len(self.fallbacks)} operators are not compiled, and `strict` is set:\n{rows}\nNext: drop `strict`, or rewrite them."
+            f"{len(self.fallbacks)} operators are not compiled, and `strict` is set:\n{rows}\n"
+            "Next: drop `strict`, or rewrite them."
         )
 
 

@@ -44,7 +44,7 @@ from .types import DimAttr, TensorType, broadcast_shapes, dims_attr, dtype_of, s
 
 
 def optional_format(required: Sequence[str], optional: Sequence[str], result: str = "result") -> str:
-    """An assembly format with keyworded, typed optional operands (xDSL's `operands` directive takes one variadic only)."""
+    """An assembly format with keyworded, typed optional operands (xDSL's `operands` takes one variadic only)."""
     given = " `,` ".join(f"${name}" for name in required)
     types = " `,` ".join(f"type(${name})" for name in required)
     extras = " ".join(f"(`{name}` ${name}^ `:` type(${name}))?" for name in optional)
@@ -120,7 +120,8 @@ class PointwiseOp(FlowOp):
         shape = broadcast_shapes([shape_of(v) for v in self.inputs])
         _require(
             shape == self.shape,
-            f"flow.pointwise<{self.kind.data}>: operands broadcast to {shape and _texts(shape)}, the result has {_texts(self.shape)}",
+            f"flow.pointwise<{self.kind.data}>: operands broadcast to {shape and _texts(shape)}, "
+            f"the result has {_texts(self.shape)}",
         )
 
 
@@ -140,7 +141,7 @@ class CastOp(FlowOp):
 
 @irdl_op_definition
 class ConstantOp(FlowOp):
-    """A tensor filled with one number (infinities and NaN included; exact for ints below 2**53 — wider ints use `int_value`)."""
+    """A tensor filled with one number, infinities and NaN included; ints of 2**53 and more use `int_value`."""
 
     name = "flow.constant"
     assembly_format: ClassVar[str | None] = "attr-dict `:` type($result)"
@@ -371,7 +372,10 @@ class SoftmaxOp(FlowOp):
 
 @irdl_op_definition
 class RMSNormOp(FlowOp):
-    """x · rsqrt(mean(x²) + eps) · weight over the last dim (Zhang and Sennrich, 2019). `unit_offset`: (1 + weight), as Gemma."""
+    """x · rsqrt(mean(x²) + eps) · weight over the last dim (Zhang and Sennrich, 2019).
+
+    `unit_offset`: · (1 + weight), as Gemma.
+    """
 
     name = "flow.rms_norm"
     assembly_format: ClassVar[str | None] = optional_format(["input"], ["weight"])
@@ -470,7 +474,10 @@ class RowStatsOp(FlowOp):
 
 @irdl_op_definition
 class RowScaleOp(FlowOp):
-    """One factor a row from `row_stats`, f32 [.., 1]: `sumsq` rsqrt(Σ/n + eps), `moments` rsqrt(M2/n + eps) with Chan's merge."""
+    """One factor a row from `row_stats`, f32 [.., 1].
+
+    `sumsq`: rsqrt(Σ/n + eps); `moments`: rsqrt(M2/n + eps) with Chan's merge.
+    """
 
     name = "flow.row_scale"
     stats = operand_def(TensorType)
@@ -563,8 +570,8 @@ class MatmulOp(FlowOp):
 class RopeOp(FlowOp):
     """Rotary embedding (Su et al., 2021) of x [B, S, H, d] by cos, sin [.., S, r] (leading dim B or 1), r ≤ d even.
 
-    `half` pairs columns (j, j + r/2) and reads cos, sin [.., r] (both halves); `interleaved` pairs (2j, 2j + 1) and reads
-    cos, sin [.., r] (each number twice). Columns from r on pass through.
+    `half` pairs columns (j, j + r/2) and reads cos, sin [.., r] (both halves); `interleaved` pairs (2j, 2j + 1) and
+    reads cos, sin [.., r] (each number twice). Columns from r on pass through.
     """
 
     name = "flow.rope"
@@ -600,11 +607,14 @@ class RopeOp(FlowOp):
 
 @irdl_op_definition
 class AttentionOp(FlowOp):
-    """softmax(scale · q kᵀ ⊙ modifiers) v: q [B, S, H, d], k [B, L, Hkv, d], v [B, L, Hkv, e] → [B, S, H, e]; H = groups · Hkv.
+    """softmax(scale · q kᵀ ⊙ modifiers) v.
+
+    q [B, S, H, d], k [B, L, Hkv, d], v [B, L, Hkv, e] → [B, S, H, e]; H = groups · Hkv.
 
     In order: scale, softcap (c · tanh(x / c)), mask (bool: keep where true; float: added; broadcasts to [B, H, S, L]),
-    `causal` (query s sees keys ≤ s + `offset`; offset 0 is PyTorch's upper-left alignment), `window` (and > s + offset − window),
-    sinks [H] (one more logit a row that takes part in the sum only). A row that sees nothing gives 0.
+    `causal` (query s sees keys ≤ s + `offset`; offset 0 is PyTorch's upper-left alignment), `window` (and those
+    > s + offset − window), sinks [H] (one more logit a row that takes part in the sum only). A row that sees nothing
+    gives 0.
     """
 
     name = "flow.attention"
@@ -682,7 +692,10 @@ class EmbeddingOp(FlowOp):
 
 @irdl_op_definition
 class KVAppendOp(FlowOp):
-    """The cache with `new` written at `positions` (i64 [n]) along `axis`; other dims agree. `in_place`: the cache's own buffer."""
+    """The cache with `new` written at `positions` (i64 [n]) along `axis`; other dims agree.
+
+    `in_place`: the result is the cache's own buffer.
+    """
 
     name = "flow.kv_append"
     cache = operand_def(TensorType)
@@ -735,9 +748,9 @@ VIEWS = (ReshapeOp, TransposeOp, BroadcastOp, SliceOp)
 Flow = Dialect(
     "flow",
     [
-        PointwiseOp, CastOp, ConstantOp, DimValueOp, IotaOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, ReduceOp,
-        SoftmaxOp, RMSNormOp, LayerNormOp, RowStatsOp, RowScaleOp, RowMeanOp, LinearOp, MatmulOp, RopeOp, AttentionOp, EmbeddingOp,
-        KVAppendOp, AtenOp,
+        PointwiseOp, CastOp, ConstantOp, DimValueOp, IotaOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp,
+        ReduceOp, SoftmaxOp, RMSNormOp, LayerNormOp, RowStatsOp, RowScaleOp, RowMeanOp, LinearOp, MatmulOp, RopeOp,
+        AttentionOp, EmbeddingOp, KVAppendOp, AtenOp,
     ],
     [TensorType, DimAttr],
 )  # fmt: skip

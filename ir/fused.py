@@ -127,7 +127,8 @@ class GemmOp(KernelOp):
 
     name = "fused.gemm"
     assembly_format: ClassVar[str | None] = (
-        "$a `:` type($a) `weights` $weights `:` type($weights) (`sides` $sides^ `:` type($sides))? attr-dict-with-keyword $region `->` type($outputs)"
+        "$a `:` type($a) `weights` $weights `:` type($weights) (`sides` $sides^ `:` type($sides))? "
+        "attr-dict-with-keyword $region `->` type($outputs)"
     )
     a = operand_def(TensorType)
     weights = var_operand_def(TensorType)
@@ -241,7 +242,7 @@ class MatmulKernelOp(IRDLOperation):
 
 @irdl_op_definition
 class CopyOp(IRDLOperation):
-    """The operands laid one after the other along `axis` in a new contiguous tensor: a copy (one operand) or a concatenation."""
+    """The operands one after the other along `axis` in a new contiguous tensor: a copy (one operand) or a concatenation."""
 
     name = "fused.copy"
     assembly_format: ClassVar[str | None] = "operands attr-dict `:` functional-type(operands, results)"

@@ -1,6 +1,6 @@
 """The decision ledger: what each pass did or refused, why, and what would change it.
 
-Legality functions return `Refusal | None`; passes record both outcomes. `explain`, the log and tests read the same rows.
+Legality functions return `Refusal | None`; passes record both outcomes. `explain`, the log and tests read one list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Decision:
-    """One row. `bytes_saved` is an expression over the symbolic dims; `bound` says the numeric effect (`bitwise` or a bound)."""
+    """One row. `bytes_saved`: an expression over the symbolic dims; `bound`: the numeric effect (`bitwise` or a bound)."""
 
     outcome: Literal["taken", "refused"]
     rule: str

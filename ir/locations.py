@@ -73,7 +73,7 @@ _LAYER = re.compile(r"^(.*?\.)?(layers|layer|h|blocks|block|encoder_layers|decod
 
 
 def layer_of(module: str) -> tuple[str, int] | None:
-    """(stack path, index) of the repeated layer that a module path lies in: `model.layers.3.mlp` → (`model.layers`, 3)."""
+    """(stack path, index) of the repeated layer a module path lies in: `model.layers.3.mlp` → (`model.layers`, 3)."""
     found = _LAYER.match(module)
     return ((found[1] or "") + found[2], int(found[3])) if found else None
 

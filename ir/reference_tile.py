@@ -193,7 +193,9 @@ class Interpreter:
         index = values[op.index] if op.index is not None else None
         by_row = self.offsets(access.rows, torch.arange(row, row + rows), index, access.gather)
         by_column = self.offsets(access.columns, torch.arange(column, column + columns))
-        batch = self.offsets(access.batch, torch.tensor([values[op.batch]])) if op.batch is not None else torch.tensor([0])
+        batch = (
+            self.offsets(access.batch, torch.tensor([values[op.batch]])) if op.batch is not None else torch.tensor([0])
+        )
         address = self.size(access.offset) + batch[:, None] + by_row[:, None] + by_column[None, :]
         size = values[op.buffer].numel()
         if address.numel() and not 0 <= int(address.min()) <= int(address.max()) < size:

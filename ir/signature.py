@@ -1,11 +1,11 @@
 """What a function's attributes say about its arguments and results: roles, strides, symbolic ints, mutations.
 
-Argument attributes: `weave.role` (`weight` | `cache` | `input`), `weave.kind` (`tensor` | `int` | `float` | `ignored`; every
-argument that is no tensor has the type `!flow.tensor<[], i64>`), `weave.dim` (the dim expression an int argument carries),
-`weave.strides` (where they are not the contiguous ones). Function attributes of @main: `weave.outputs`, one text a result
-that PyTorch expects (`tensor`: the next returned value; `int:<dim>`; `none`; `arg:<i>`: the argument itself) and
-`weave.output_strides` (one list of dims a returned tensor), `weave.mutations` (pairs [returned value, argument] to be
-written back; those returned values come after the tensors of `weave.outputs`).
+Argument attributes: `weave.role` (`weight` | `cache` | `input`), `weave.kind` (`tensor` | `int` | `float` | `ignored`;
+every argument that is no tensor has the type `!flow.tensor<[], i64>`), `weave.dim` (the dim expression an int argument
+carries), `weave.strides` (where they are not the contiguous ones). Function attributes of @main: `weave.outputs`, one
+text a result that PyTorch expects (`tensor`: the next returned value; `int:<dim>`; `none`; `arg:<i>`: the argument
+itself) and `weave.output_strides` (one list of dims a returned tensor), `weave.mutations` (pairs [returned value,
+argument] to be written back; those returned values come after the tensors of `weave.outputs`).
 """
 
 from __future__ import annotations

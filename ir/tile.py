@@ -12,7 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xdsl.dialects.builtin import ArrayAttr, IndexType, IntAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr, UnitAttr, VectorType, f32, i1, i64
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    IndexType,
+    IntAttr,
+    StringAttr,
+    SymbolNameConstraint,
+    SymbolRefAttr,
+    UnitAttr,
+    VectorType,
+    f32,
+    i1,
+    i64,
+)
 from xdsl.ir import Attribute, Block, Data, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -117,7 +129,11 @@ class AccessAttr(Data[Access]):
             print_dim(printer, a.stride)
 
         with printer.in_angle_brackets():
-            for keyword, group in (("batch", self.data.batch), ("rows", self.data.rows), ("columns", self.data.columns)):
+            for keyword, group in (
+                ("batch", self.data.batch),
+                ("rows", self.data.rows),
+                ("columns", self.data.columns),
+            ):
                 printer.print_string(f"{keyword} [")
                 printer.print_list(group, axis)
                 printer.print_string("] ")
@@ -209,7 +225,9 @@ class ParallelOp(IRDLOperation):
     region = region_def("single_block")
     traits = traits_def(NoTerminator())
 
-    def __init__(self, rows: DimLike, columns: DimLike, tile: tuple[int, int], batch: DimLike = 1, body: Block | None = None):
+    def __init__(
+        self, rows: DimLike, columns: DimLike, tile: tuple[int, int], batch: DimLike = 1, body: Block | None = None
+    ):
         properties = {
             "batch": DimAttr(Dim.of(batch)), "rows": DimAttr(Dim.of(rows)), "columns": DimAttr(Dim.of(columns)),
             "tile": ArrayAttr([IntAttr(tile[0]), IntAttr(tile[1])]),
@@ -272,8 +290,21 @@ class LoadOp(TileOp):
     index = opt_operand_def(BufferType)
     access = prop_def(AccessAttr)
 
-    def __init__(self, buffer: SSAValue, row: SSAValue, column: SSAValue, access: Access, result: VectorType, batch: SSAValue | None = None, index: SSAValue | None = None):
-        super().__init__(operands=[buffer, row, column, batch, index], result_types=[result], properties={"access": AccessAttr(access)})
+    def __init__(
+        self,
+        buffer: SSAValue,
+        row: SSAValue,
+        column: SSAValue,
+        access: Access,
+        result: VectorType,
+        batch: SSAValue | None = None,
+        index: SSAValue | None = None,
+    ):
+        super().__init__(
+            operands=[buffer, row, column, batch, index],
+            result_types=[result],
+            properties={"access": AccessAttr(access)},
+        )
 
     def verify_(self) -> None:
         if (self.access.data.gather is None) != (self.index is None):
@@ -285,7 +316,9 @@ class StoreOp(IRDLOperation):
     """The tile written to `buffer` at (row, column), rounded to its element type; rows and columns beyond the sizes are not written."""
 
     name = "tile.store"
-    assembly_format: ClassVar[str | None] = optional_format(["value", "buffer", "row", "column"], ["batch", "index"], "")
+    assembly_format: ClassVar[str | None] = optional_format(
+        ["value", "buffer", "row", "column"], ["batch", "index"], ""
+    )
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     value = operand_def(VectorType)
     buffer = operand_def(BufferType)
@@ -295,7 +328,16 @@ class StoreOp(IRDLOperation):
     index = opt_operand_def(BufferType)
     access = prop_def(AccessAttr)
 
-    def __init__(self, value: SSAValue, buffer: SSAValue, row: SSAValue, column: SSAValue, access: Access, batch: SSAValue | None = None, index: SSAValue | None = None):
+    def __init__(
+        self,
+        value: SSAValue,
+        buffer: SSAValue,
+        row: SSAValue,
+        column: SSAValue,
+        access: Access,
+        batch: SSAValue | None = None,
+        index: SSAValue | None = None,
+    ):
         super().__init__(operands=[value, buffer, row, column, batch, index], properties={"access": AccessAttr(access)})
 
 
@@ -313,7 +355,9 @@ class LoadIndexOp(IRDLOperation):
     traits = traits_def(Pure())
 
     def __init__(self, buffer: SSAValue, position: SSAValue, size: DimLike):
-        super().__init__(operands=[buffer, position], result_types=[IndexType()], properties={"size": DimAttr(Dim.of(size))})
+        super().__init__(
+            operands=[buffer, position], result_types=[IndexType()], properties={"size": DimAttr(Dim.of(size))}
+        )
 
 
 @irdl_op_definition
@@ -352,7 +396,11 @@ class PointwiseOp(TileOp):
             last = inputs[-1].type
             assert isinstance(last, VectorType)
             element = i1 if POINTWISE[kind].result == "bool" else last.element_type
-        super().__init__(operands=[list(inputs)], result_types=[tile_type(rows, columns, element)], properties={"kind": StringAttr(kind)})
+        super().__init__(
+            operands=[list(inputs)],
+            result_types=[tile_type(rows, columns, element)],
+            properties={"kind": StringAttr(kind)},
+        )
 
     def verify_(self) -> None:
         kind = POINTWISE.get(self.kind.data)
@@ -361,7 +409,9 @@ class PointwiseOp(TileOp):
         rows, columns = tile_shape(self.result)
         for shape in map(tile_shape, self.inputs):
             if shape[0] not in (1, rows) or shape[1] not in (1, columns):
-                raise VerifyException(f"tile.pointwise<{self.kind.data}>: {shape} does not broadcast to {(rows, columns)}")
+                raise VerifyException(
+                    f"tile.pointwise<{self.kind.data}>: {shape} does not broadcast to {(rows, columns)}"
+                )
 
 
 @irdl_op_definition
@@ -406,7 +456,9 @@ class IotaOp(TileOp):
     start = operand_def(IndexType)
 
     def __init__(self, start: SSAValue, length: int, axis: int):
-        super().__init__(operands=[start], result_types=[tile_type(length, 1, i64) if axis == 0 else tile_type(1, length, i64)])
+        super().__init__(
+            operands=[start], result_types=[tile_type(length, 1, i64) if axis == 0 else tile_type(1, length, i64)]
+        )
 
 
 @irdl_op_definition
@@ -434,7 +486,9 @@ class ReduceOp(TileOp):
         if self.kind.data not in REDUCTIONS:
             raise VerifyException(f"tile.reduce: unknown kind `{self.kind.data}`")
         if self.group is not None and tile_shape(self.input)[1] % self.group.data:
-            raise VerifyException(f"tile.reduce: {tile_shape(self.input)[1]} columns are no multiple of the group {self.group.data}")
+            raise VerifyException(
+                f"tile.reduce: {tile_shape(self.input)[1]} columns are no multiple of the group {self.group.data}"
+            )
 
 
 @irdl_op_definition
@@ -448,7 +502,11 @@ class ExpandColumnsOp(TileOp):
     def __init__(self, value: SSAValue, group: int):
         rows, columns = tile_shape(value)
         assert isinstance(value.type, VectorType)
-        super().__init__(operands=[value], result_types=[tile_type(rows, columns * group, value.type.element_type)], properties={"group": IntAttr(group)})
+        super().__init__(
+            operands=[value],
+            result_types=[tile_type(rows, columns * group, value.type.element_type)],
+            properties={"group": IntAttr(group)},
+        )
 
 
 @irdl_op_definition
@@ -462,7 +520,11 @@ class RepeatColumnsOp(TileOp):
     def __init__(self, value: SSAValue, count: int):
         rows, columns = tile_shape(value)
         assert isinstance(value.type, VectorType)
-        super().__init__(operands=[value], result_types=[tile_type(rows, columns * count, value.type.element_type)], properties={"count": IntAttr(count)})
+        super().__init__(
+            operands=[value],
+            result_types=[tile_type(rows, columns * count, value.type.element_type)],
+            properties={"count": IntAttr(count)},
+        )
 
 
 @irdl_op_definition
@@ -477,7 +539,11 @@ class RopeOp(TileOp):
     head = prop_def(IntAttr)
 
     def __init__(self, value: SSAValue, cos: SSAValue, sin: SSAValue, kind: str, head: int):
-        super().__init__(operands=[value, cos, sin], result_types=[value.type], properties={"kind": StringAttr(kind), "head": IntAttr(head)})
+        super().__init__(
+            operands=[value, cos, sin],
+            result_types=[value.type],
+            properties={"kind": StringAttr(kind), "head": IntAttr(head)},
+        )
 
     def verify_(self) -> None:
         if tile_shape(self.input)[1] % self.head.data:

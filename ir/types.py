@@ -36,7 +36,8 @@ from .dims import Dim, DimLike
 DTYPES: dict[str, Attribute] = {
     "f64": f64, "f32": f32, "f16": f16, "bf16": bf16,
     "f8E4M3FN": Float8E4M3FNType(), "f8E5M2": Float8E5M2Type(),
-    "i64": i64, "i32": i32, "i16": IntegerType(16), "i8": i8, "i4": IntegerType(4), "u8": IntegerType(8, Signedness.UNSIGNED), "i1": i1,
+    "i64": i64, "i32": i32, "i16": IntegerType(16), "i8": i8, "i4": IntegerType(4),
+    "u8": IntegerType(8, Signedness.UNSIGNED), "i1": i1,
 }  # fmt: skip
 DTYPE_NAMES: dict[Attribute, str] = {attr: name for name, attr in DTYPES.items()}
 BITS: dict[str, int] = {

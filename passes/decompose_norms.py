@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, SSAValue
 
@@ -16,7 +17,6 @@ from ..ir.ledger import Ledger
 from ..ir.types import TensorType, shape_of, tensor_type
 from .defer_norms import STATS_TILE, Norm
 from .rewriting import functions, inserter, is_main, where
-from xdsl.dialects import func
 
 RULE = "decompose-norm"
 Insert = Callable[[flow.FlowOp], SSAValue]

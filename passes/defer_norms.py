@@ -15,7 +15,17 @@ from xdsl.ir import SSAValue
 from ..ir import flow
 from ..ir.ledger import Ledger, Refusal
 from ..ir.types import TensorType, dtype_of, shape_of, tensor_type
-from .rewriting import compute_element, constant_values, functions, inserter, row_view, same_row_view, size_in_bytes, users, where
+from .rewriting import (
+    compute_element,
+    constant_values,
+    functions,
+    inserter,
+    row_view,
+    same_row_view,
+    size_in_bytes,
+    users,
+    where,
+)
 
 RULE = "defer-norm"
 STATS_TILE = 64

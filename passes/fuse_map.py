@@ -133,7 +133,7 @@ def _inlined(ops: Sequence[Operation], work: set[Operation], constants: set[SSAV
     for op in reversed(ops):
         if isinstance(op, _INDEX_SOURCES) and op in work:
             found.add(op)
-        elif isinstance(op, _ROW_FACTORS) or _is_light(op) and op.results[0] not in constants:
+        elif isinstance(op, _ROW_FACTORS) or (_is_light(op) and op.results[0] not in constants):
             if _only_kernels_read(op, work, found):
                 found.add(op)
     for op in ops:  # a reshape of what is stored stays a view

@@ -70,9 +70,7 @@ def assert_close(actual: torch.Tensor, expected: torch.Tensor, what: str, like: 
     bound = BOUNDS[expected.dtype] * max(1.0, finite.abs().max().item() if finite.numel() else 1.0)
     if like is not None and finite.numel():
         bound = max(bound, 2 * (like.double() - exact)[exact.isfinite()].abs().nan_to_num().max().item())
-    torch.testing.assert_close(
-        actual.double(), exact, rtol=0, atol=bound, equal_nan=True, msg=lambda m: f"{what}\n{m}"
-    )
+    torch.testing.assert_close(actual.double(), exact, rtol=0, atol=bound, equal_nan=True, msg=lambda m: f"{what}\n{m}")
 
 
 def guarded(tensors: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -28,7 +28,16 @@ class Function:
         self.generator = torch.Generator().manual_seed(seed)
         self.path = ""
 
-    def arg(self, hint: str, shape: list, role: str = "input", dtype: str | None = None, sizes: dict[str, int] | None = None, scale: float = 1.0, value=None) -> SSAValue:
+    def arg(
+        self,
+        hint: str,
+        shape: list,
+        role: str = "input",
+        dtype: str | None = None,
+        sizes: dict[str, int] | None = None,
+        scale: float = 1.0,
+        value=None,
+    ) -> SSAValue:
         type_ = TensorType.of(shape, dtype or self.dtype)
         arg = self.block.insert_arg(type_, len(self.block.args))
         arg.name_hint = hint
@@ -84,7 +93,12 @@ class Function:
     def finish(self, *results: SSAValue) -> func.FuncOp:
         self.block.add_op(func.ReturnOp(*results))
         attrs = ArrayAttr([argument_attributes(r) for r in self.roles])
-        return func.FuncOp(self.name, ([a.type for a in self.block.args], [v.type for v in results]), Region(self.block), arg_attrs=attrs)
+        return func.FuncOp(
+            self.name,
+            ([a.type for a in self.block.args], [v.type for v in results]),
+            Region(self.block),
+            arg_attrs=attrs,
+        )
 
 
 def kernels(module: ModuleOp, name: str = "main") -> list[str]:
@@ -93,18 +107,25 @@ def kernels(module: ModuleOp, name: str = "main") -> list[str]:
 
     function = next(f for f in module.ops if isinstance(f, func.FuncOp) and f.sym_name.data == name)
     constants = constant_ops(function)
-    return [op.name for op in function.body.block.ops if op not in constants and not isinstance(op, (*flow.VIEWS, func.ReturnOp))]
+    return [
+        op.name
+        for op in function.body.block.ops
+        if op not in constants and not isinstance(op, (*flow.VIEWS, func.ReturnOp))
+    ]
 
 
 Build = Callable[..., tuple[ModuleOp, list[torch.Tensor]]]
 SIZES = {"B": 2, "S": 5}
 
 
-def gqa(f: Function, x: SSAValue, weights, rope, heads=4, kv=2, d=16, norms=None, cache=None, bias=None, **attention) -> tuple[SSAValue, list[SSAValue]]:
+def gqa(
+    f: Function, x: SSAValue, weights, rope, heads=4, kv=2, d=16, norms=None, cache=None, bias=None, **attention
+) -> tuple[SSAValue, list[SSAValue]]:
     """Projections of x (already normed), heads, QK-norm, rope, cache append, attention; gives [B, S, heads·d] and the caches."""
     shapes = [heads, kv, kv]
     parts = [
-        f.reshape(f.linear(x, w, bias and bias[i]), "B", "S", n, d) for i, (w, n) in enumerate(zip(weights, shapes, strict=True))
+        f.reshape(f.linear(x, w, bias and bias[i]), "B", "S", n, d)
+        for i, (w, n) in enumerate(zip(weights, shapes, strict=True))
     ]
     if norms is not None:
         parts[:2] = [f.rms(p, g) for p, g in zip(parts, norms, strict=False)]
@@ -113,7 +134,10 @@ def gqa(f: Function, x: SSAValue, weights, rope, heads=4, kv=2, d=16, norms=None
     caches: list[SSAValue] = []
     if cache is not None:
         *buffers, positions = cache
-        caches = [f(flow.KVAppendOp(b, f.transpose(p, 0, 2, 1, 3), positions, 2)) for b, p in zip(buffers, parts[1:], strict=True)]
+        caches = [
+            f(flow.KVAppendOp(b, f.transpose(p, 0, 2, 1, 3), positions, 2))
+            for b, p in zip(buffers, parts[1:], strict=True)
+        ]
         parts[1:] = [f.transpose(c, 0, 2, 1, 3) for c in caches]
     out = f(flow.AttentionOp(*parts, 1 / math.sqrt(d), causal=cache is None, **attention))
     return f.reshape(out, "B", "S", heads * d), caches
@@ -125,7 +149,9 @@ def rope_args(f: Function, d: int = 16) -> tuple[SSAValue, SSAValue]:
     return f.arg("cos", [1, "S", d], value=angles.cos()), f.arg("sin", [1, "S", d], value=angles.sin())
 
 
-def llama(dtype: str = "f32", qk_norm: bool = False, cached: bool = False, packed: bool = False, post_norms: bool = False) -> tuple[ModuleOp, list[torch.Tensor]]:
+def llama(
+    dtype: str = "f32", qk_norm: bool = False, cached: bool = False, packed: bool = False, post_norms: bool = False
+) -> tuple[ModuleOp, list[torch.Tensor]]:
     """One layer, then the final norm and the LM head."""
     N, H, KV, d, M, V, L = 64, 4, 2, 16, 96, 50, 9
     f = Function("main", dtype)
@@ -160,7 +186,9 @@ def llama(dtype: str = "f32", qk_norm: bool = False, cached: bool = False, packe
     main = f.finish(logits, *caches)
     if cached:
         cache_index = next(i for i, r in enumerate(f.roles) if r == "cache")
-        main.attributes["weave.mutations"] = ArrayAttr([ArrayAttr([IntAttr(1 + i), IntAttr(cache_index + i)]) for i in range(2)])
+        main.attributes["weave.mutations"] = ArrayAttr(
+            [ArrayAttr([IntAttr(1 + i), IntAttr(cache_index + i)]) for i in range(2)]
+        )
     return ModuleOp([main]), f.args
 
 
@@ -170,7 +198,17 @@ def llama_stack(dtype: str = "f32", layers: int = 3) -> tuple[ModuleOp, list[tor
     layer = Function("layer", dtype)
     x = layer.arg("x", ["B", "S", N], sizes=SIZES)
     rope = rope_args(layer)
-    names = {"g1": [N], "wq": [H * d, N], "wk": [KV * d, N], "wv": [KV * d, N], "wo": [N, H * d], "g2": [N], "wg": [M, N], "wu": [M, N], "wd": [N, M]}
+    names = {
+        "g1": [N],
+        "wq": [H * d, N],
+        "wk": [KV * d, N],
+        "wv": [KV * d, N],
+        "wo": [N, H * d],
+        "g2": [N],
+        "wg": [M, N],
+        "wu": [M, N],
+        "wd": [N, M],
+    }
     w = {name: layer.weight(name, *shape) for name, shape in names.items()}
     a, _ = gqa(layer, layer.rms(x, w["g1"]), [w["wq"], w["wk"], w["wv"]], rope, H, KV, d)
     x1 = layer.pw("add", x, layer.linear(a, w["wo"]))
@@ -180,7 +218,9 @@ def llama_stack(dtype: str = "f32", layers: int = 3) -> tuple[ModuleOp, list[tor
     callee.arg_attrs = None
 
     f = Function("main", dtype, seed=1)
-    ids = f.arg("ids", ["B", "S"], dtype="i64", value=torch.randint(0, V, (SIZES["B"], SIZES["S"]), generator=f.generator))
+    ids = f.arg(
+        "ids", ["B", "S"], dtype="i64", value=torch.randint(0, V, (SIZES["B"], SIZES["S"]), generator=f.generator)
+    )
     rope = rope_args(f)
     table, g3, head = f.weight("table", V, N), f.weight("g3", N), f.weight("head", V, N)
     x = f(flow.EmbeddingOp(ids, table))
@@ -199,7 +239,20 @@ def gpt2(dtype: str = "f32") -> tuple[ModuleOp, list[torch.Tensor]]:
     f = Function("main", dtype)
     x = f.arg("x", ["B", "S", N], sizes=SIZES)
     vectors = [f.weight(n, N) for n in ("g1", "b1", "g2", "b2", "g3", "b3")]
-    w = {n: f.weight(n, *s) for n, s in {"wa": [3 * N, N], "ba": [3 * N], "wo": [N, N], "bo": [N], "wf": [M, N], "bf": [M], "wp": [N, M], "bp": [N], "head": [V, N]}.items()}
+    w = {
+        n: f.weight(n, *s)
+        for n, s in {
+            "wa": [3 * N, N],
+            "ba": [3 * N],
+            "wo": [N, N],
+            "bo": [N],
+            "wf": [M, N],
+            "bf": [M],
+            "wp": [N, M],
+            "bp": [N],
+            "head": [V, N],
+        }.items()
+    }
     qkv = f.linear(f.ln(x, *vectors[:2]), w["wa"], w["ba"])
     q, k, v = (f.reshape(f.columns(qkv, i * N, N), "B", "S", H, d) for i in range(3))
     a = f.reshape(f(flow.AttentionOp(q, k, v, 1 / math.sqrt(d), causal=True)), "B", "S", N)
@@ -219,7 +272,23 @@ def bert(dtype: str = "f32") -> tuple[ModuleOp, list[torch.Tensor]]:
     x = f.arg("x", ["B", "S", N], sizes=SIZES)
     mask = f.arg("mask", ["B", 1, 1, "S"], value=torch.zeros(2, 1, 1, 5))
     vectors = [f.weight(n, N) for n in ("g1", "b1", "g2", "b2")]
-    w = {n: f.weight(n, *s) for n, s in {"wq": [N, N], "bq": [N], "wk": [N, N], "bk": [N], "wv": [N, N], "bv": [N], "wo": [N, N], "bo": [N], "wf": [M, N], "bf": [M], "wp": [N, M], "bp": [N]}.items()}
+    w = {
+        n: f.weight(n, *s)
+        for n, s in {
+            "wq": [N, N],
+            "bq": [N],
+            "wk": [N, N],
+            "bk": [N],
+            "wv": [N, N],
+            "bv": [N],
+            "wo": [N, N],
+            "bo": [N],
+            "wf": [M, N],
+            "bf": [M],
+            "wp": [N, M],
+            "bp": [N],
+        }.items()
+    }
     a, _ = gqa(f, x, [w["wq"], w["wk"], w["wv"]], None, H, H, d, bias=[w["bq"], w["bk"], w["bv"]], mask=mask)
     x = f.ln(f.pw("add", f.linear(a, w["wo"], w["bo"]), x), *vectors[:2])
     m = f.pw("gelu", f.linear(x, w["wf"], w["bf"]))
@@ -251,4 +320,6 @@ def assert_same_numbers(module: ModuleOp, args: list[torch.Tensor], passes, ledg
         apply(module, ledger)
         module.verify()
         for got, want in zip(run(module, args, float64=True), wanted, strict=True):
-            assert torch.allclose(got, want, rtol=1e-11, atol=1e-11), f"{apply.__module__}: off by {(got - want).abs().max():.2e}"
+            assert torch.allclose(got, want, rtol=1e-11, atol=1e-11), (
+                f"{apply.__module__}: off by {(got - want).abs().max():.2e}"
+            )

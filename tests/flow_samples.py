@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from warpweave.ir import flow, fused
+from warpweave.ir.types import TensorType
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
-
-from warpweave.ir import flow, fused
-from warpweave.ir.types import TensorType
 
 T = TensorType.of
 Build = Callable[[Sequence[SSAValue]], Operation]
@@ -76,7 +75,9 @@ SAMPLES: dict[str, tuple[Sequence[TensorType], Build]] = {
     ),
     "aten": (
         [_X],
-        lambda v: flow.AtenOp("aten.cumsum.default", '{"args": [{"tensor": 0}, 1], "kwargs": {}}', "no lowering", v, [_X]),
+        lambda v: flow.AtenOp(
+            "aten.cumsum.default", '{"args": [{"tensor": 0}, 1], "kwargs": {}}', "no lowering", v, [_X]
+        ),
     ),
     "gemm": ([_X, _W, T([96], "f32")], _gemm),
     "map": ([_X], _map),

@@ -13,7 +13,7 @@ import torch
 from warpweave.ir import tile
 from warpweave.ir.dims import Dim, DimLike
 from warpweave.ir.reference import TORCH_DTYPES
-from warpweave.ir.tile import Access, Axis, BufferType, axes, tile_type
+from warpweave.ir.tile import Access, BufferType, axes, tile_type
 from warpweave.ir.types import DTYPES
 from xdsl.builder import ImplicitBuilder
 from xdsl.dialects import arith, scf
@@ -57,7 +57,14 @@ def size(dim: DimLike) -> SSAValue:
     return tile.SizeOp(dim).result
 
 
-def kernel(name: str, kind: str, symbols: str, buffers: Sequence[str | BufferType], outputs: Sequence[int], write: Callable[..., None]) -> tile.KernelOp:
+def kernel(
+    name: str,
+    kind: str,
+    symbols: str,
+    buffers: Sequence[str | BufferType],
+    outputs: Sequence[int],
+    write: Callable[..., None],
+) -> tile.KernelOp:
     """`write(*buffers)` adds the parallel loops. A buffer is a dtype's name, or a type."""
     types = [b if isinstance(b, BufferType) else BufferType.of(DTYPES[b]) for b in buffers]
     body = Block(arg_types=types)
@@ -68,13 +75,17 @@ def kernel(name: str, kind: str, symbols: str, buffers: Sequence[str | BufferTyp
     return result
 
 
-def parallel(rows: DimLike, columns: DimLike, shape: tuple[int, int], write: Callable[..., None], batch: DimLike = 1) -> None:
+def parallel(
+    rows: DimLike, columns: DimLike, shape: tuple[int, int], write: Callable[..., None], batch: DimLike = 1
+) -> None:
     loop = tile.ParallelOp(rows, columns, shape, batch)
     with ImplicitBuilder(loop.body):
         write(*loop.body.args)
 
 
-def loop(low: int, high: SSAValue, step: int, init: Sequence[SSAValue], write: Callable[..., Sequence[SSAValue]]) -> Sequence[SSAValue]:
+def loop(
+    low: int, high: SSAValue, step: int, init: Sequence[SSAValue], write: Callable[..., Sequence[SSAValue]]
+) -> Sequence[SSAValue]:
     """scf.for; `write(i, *carried)` gives what the body yields."""
     block = Block(arg_types=[IndexType(), *(v.type for v in init)])
     with ImplicitBuilder(block):
@@ -86,7 +97,15 @@ def matrix(rows: DimLike, columns: DimLike, row_stride: DimLike | None = None, *
     return Access(axes([rows], [columns if row_stride is None else row_stride]), axes([columns], [1]), **more)  # type: ignore[arg-type]
 
 
-def load(buffer: SSAValue, row: SSAValue, column: SSAValue, access: Access, shape: tuple[int, int], element: Attribute = f32, **more: SSAValue) -> SSAValue:
+def load(
+    buffer: SSAValue,
+    row: SSAValue,
+    column: SSAValue,
+    access: Access,
+    shape: tuple[int, int],
+    element: Attribute = f32,
+    **more: SSAValue,
+) -> SSAValue:
     return tile.LoadOp(buffer, row, column, access, tile_type(*shape, element), **more).result
 
 
@@ -131,7 +150,9 @@ def silu(dtype: str) -> Sample:
         parallel("M", n, shape, one)
 
     made = kernel("silu", "map", "M", [dtype, dtype], [1], body)
-    return Sample(made, [{"M": 1}, {"M": 21}, {"M": 0}], lambda M: [[M, n]] * 2, lambda x, y, M: {1: torch.nn.functional.silu(x)})
+    return Sample(
+        made, [{"M": 1}, {"M": 21}, {"M": 0}], lambda M: [[M, n]] * 2, lambda x, y, M: {1: torch.nn.functional.silu(x)}
+    )
 
 
 def f64_map(_dtype: str) -> Sample:
@@ -163,7 +184,9 @@ def softmax(dtype: str) -> Sample:
             access, length = matrix("M", "L"), size("L")
 
             def maximum(c: SSAValue, m: SSAValue) -> Sequence[SSAValue]:
-                return [pw("max", m, reduce("max", load(x, r, c, access, shape), columns=arith.SubiOp(length, c).result))]
+                return [
+                    pw("max", m, reduce("max", load(x, r, c, access, shape), columns=arith.SubiOp(length, c).result))
+                ]
 
             (m,) = loop(0, length, 64, [fill(float("-inf"), 4)], maximum)
 
@@ -277,7 +300,9 @@ def masks(dtype: str) -> Sample:
 
         parallel("M", "L", shape, one)
 
-    def expected(x: torch.Tensor, keep: torch.Tensor, limit: torch.Tensor, y: torch.Tensor, z: torch.Tensor, M: int, L: int) -> Expected:
+    def expected(
+        x: torch.Tensor, keep: torch.Tensor, limit: torch.Tensor, y: torch.Tensor, z: torch.Tensor, M: int, L: int
+    ) -> Expected:
         column, row = torch.arange(L)[None], torch.arange(M)[:, None]
         seen = keep & (column <= limit[:, None])
         number = torch.where(~seen, column * limit[:, None] + row % 3, torch.tensor(-7))
@@ -285,7 +310,11 @@ def masks(dtype: str) -> Sample:
 
     made = kernel("masks", "map", "M L", [dtype, "i1", "i32", dtype, "i64"], [3, 4], body)
     return Sample(
-        made, [{"M": 5, "L": 70}, {"M": 9, "L": 64}], lambda M, L: [[M, L], [M, L], [M], [M, L], [M, L]], expected, {2: 60, 4: 5}
+        made,
+        [{"M": 5, "L": 70}, {"M": 9, "L": 64}],
+        lambda M, L: [[M, L], [M, L], [M], [M, L], [M, L]],
+        expected,
+        {2: 60, 4: 5},
     )
 
 
@@ -329,7 +358,9 @@ def heads_norm(dtype: str) -> Sample:
 
         parallel("M", n, shape, one)
 
-    def expected(x: torch.Tensor, w: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, y: torch.Tensor, M: int) -> Expected:
+    def expected(
+        x: torch.Tensor, w: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, y: torch.Tensor, M: int
+    ) -> Expected:
         h = x.view(M, heads, d)
         h = h * (h.square().mean(-1, keepdim=True) + 1e-6).rsqrt() * w
         rotated = torch.stack([-h[..., 1::2], h[..., ::2]], -1).flatten(-2)
@@ -342,7 +373,17 @@ def heads_norm(dtype: str) -> Sample:
 # ---- matrix products -------------------------------------------------------------------------------------------
 
 
-def mainloop(a: SSAValue, weights: Sequence[SSAValue], r: SSAValue, c: SSAValue, k: int, n: int, shape: tuple[int, int], element: Attribute = f32, a_access: Access | None = None) -> Sequence[SSAValue]:
+def mainloop(
+    a: SSAValue,
+    weights: Sequence[SSAValue],
+    r: SSAValue,
+    c: SSAValue,
+    k: int,
+    n: int,
+    shape: tuple[int, int],
+    element: Attribute = f32,
+    a_access: Access | None = None,
+) -> Sequence[SSAValue]:
     """One accumulator for each packed weight [n, k]."""
     step = 32
 
@@ -372,7 +413,10 @@ def gemm_gelu(dtype: str) -> Sample:
 
     made = kernel("gemm_gelu", "gemm", "B S", [dtype, packed(dtype), dtype, dtype], [3], body)
     return Sample(
-        made, [{"B": 1, "S": 1}, {"B": 2, "S": 21}, {"B": 1, "S": 5}], lambda B, S: [[B, S + 1, k], [n, k], [n], [B, S, n]], expected
+        made,
+        [{"B": 1, "S": 1}, {"B": 2, "S": 21}, {"B": 1, "S": 5}],
+        lambda B, S: [[B, S + 1, k], [n, k], [n], [B, S, n]],
+        expected,
     )
 
 
@@ -406,7 +450,9 @@ def gated_stats(dtype: str) -> Sample:
 
         parallel("M", n, shape, one)
 
-    def expected(a: torch.Tensor, g: torch.Tensor, u: torch.Tensor, stats: torch.Tensor, y: torch.Tensor, o: torch.Tensor, M: int) -> Expected:
+    def expected(
+        a: torch.Tensor, g: torch.Tensor, u: torch.Tensor, stats: torch.Tensor, y: torch.Tensor, o: torch.Tensor, M: int
+    ) -> Expected:
         factor = (stats.sum(-1, keepdim=True) / k + 1e-5).rsqrt()
         value = torch.nn.functional.silu(a @ g.T * factor) * (a @ u.T * factor)
         padded = torch.nn.functional.pad(value, (0, tiles * 64 - n)).view(M, tiles, 64)
@@ -414,7 +460,12 @@ def gated_stats(dtype: str) -> Sample:
 
     made = kernel("gated_stats", "gemm", "M", [dtype, packed(dtype), packed(dtype), "f32", dtype, "f32"], [4, 5], body)
     shapes = lambda M: [[M, k], [n, k], [n, k], [M, 2], [M, n], [M, tiles]]  # noqa: E731
-    return Sample(made, [{"M": 1}, {"M": 37}, {"M": 4}], shapes, lambda a, g, u, s, y, o, M: expected(a, g, u, s.square(), y, o, M))
+    return Sample(
+        made,
+        [{"M": 1}, {"M": 37}, {"M": 4}],
+        shapes,
+        lambda a, g, u, s, y, o, M: expected(a, g, u, s.square(), y, o, M),
+    )
 
 
 def qkv(dtype: str) -> Sample:
@@ -422,7 +473,18 @@ def qkv(dtype: str) -> Sample:
     k, d, heads, groups, cache = 64, 32, 4, 2, 40
     nq, nk = d * heads, d * groups
 
-    def body(a: SSAValue, wq: SSAValue, wk: SSAValue, wv: SSAValue, cos: SSAValue, sin: SSAValue, pos: SSAValue, q: SSAValue, kc: SSAValue, vc: SSAValue) -> None:
+    def body(
+        a: SSAValue,
+        wq: SSAValue,
+        wk: SSAValue,
+        wv: SSAValue,
+        cos: SSAValue,
+        sin: SSAValue,
+        pos: SSAValue,
+        q: SSAValue,
+        kc: SSAValue,
+        vc: SSAValue,
+    ) -> None:
         def turned(acc: SSAValue, r: SSAValue) -> SSAValue:
             access = matrix("S", d)
             c_, s_ = (load(t, r, index(0), access, (32, d)) for t in (cos, sin))
@@ -458,7 +520,18 @@ def qkv(dtype: str) -> Sample:
 
     types = [dtype, *[packed(dtype)] * 3, "f32", "f32", "i64", dtype, dtype, dtype]
     made = kernel("qkv", "gemm", "S", types, [7, 8, 9], body)
-    shapes = lambda S: [[S, k], [nq, k], [nk, k], [nk, k], [S, d], [S, d], [S], [S, nq], [groups, cache, d], [groups, cache, d]]  # noqa: E731
+    shapes = lambda S: [
+        [S, k],
+        [nq, k],
+        [nk, k],
+        [nk, k],
+        [S, d],
+        [S, d],
+        [S],
+        [S, nq],
+        [groups, cache, d],
+        [groups, cache, d],
+    ]  # noqa: E731
     return Sample(made, [{"S": 1}, {"S": 19}, {"S": 40}], shapes, expected, {6: cache})
 
 
@@ -496,12 +569,18 @@ def attention(dtype: str) -> Sample:
 
     def body(q: SSAValue, k: SSAValue, v: SSAValue, y: SSAValue) -> None:
         def one(b: SSAValue, r: SSAValue, _c: SSAValue) -> None:
-            heads = Access(axes(["S", groups], [h * d, d]), axes([d], [1]), Dim(), axes(["B", hkv], [f"S*{h * d}", groups * d]))
+            heads = Access(
+                axes(["S", groups], [h * d, d]), axes([d], [1]), Dim(), axes(["B", hkv], [f"S*{h * d}", groups * d])
+            )
             cache = Access(axes(["L"], [d]), axes([d], [1]), Dim(), axes(["B", hkv], [f"L*{hkv * d}", f"L*{d}"]))
             query = pw("mul", load(q, r, index(0), heads, (tm, d), batch=b), fill(d**-0.5))
             offset = size(Dim.of("L") - Dim.of("S"))
-            position = pw("add", pw("floor_div", iota(r, tm, 0), fill(groups, element=i64)), tile.SplatOp(offset).result)
-            last = arith.AddiOp(arith.DivUIOp(arith.AddiOp(r, index(tm - 1)).result, index(groups)).result, offset).result
+            position = pw(
+                "add", pw("floor_div", iota(r, tm, 0), fill(groups, element=i64)), tile.SplatOp(offset).result
+            )
+            last = arith.AddiOp(
+                arith.DivUIOp(arith.AddiOp(r, index(tm - 1)).result, index(groups)).result, offset
+            ).result
             end = arith.MinSIOp(size("L"), arith.AddiOp(last, index(1)).result).result
 
             def step(i: SSAValue, m: SSAValue, total: SSAValue, acc: SSAValue) -> Sequence[SSAValue]:
@@ -524,7 +603,9 @@ def attention(dtype: str) -> Sample:
 
         parallel(Dim.of("S") * groups, 1, (tm, 1), one, Dim.of("B") * hkv)
 
-    def expected(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, y: torch.Tensor, B: int, S: int, L: int) -> Expected:
+    def expected(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, y: torch.Tensor, B: int, S: int, L: int
+    ) -> Expected:
         mask = torch.arange(L)[None] <= torch.arange(S)[:, None] + L - S
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         score = (q.transpose(1, 2) @ k.transpose(2, 3)) * d**-0.5

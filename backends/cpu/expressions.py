@@ -195,9 +195,7 @@ def arithmetic(op: Operation, symbols: Symbols) -> str:
 
 
 _KEYWORDS = frozenset(
-    "alignas and asm auto bool break case char class const default delete do double else enum extern float for if inline int long "
-    "namespace new not operator or register return short signed sizeof static struct switch template this throw try typedef union "
-    "unsigned using void volatile while ww bufs dims scratch tid nt".split()
+    ["alignas", "and", "asm", "auto", "bool", "break", "case", "char", "class", "const", "default", "delete", "do", "double", "else", "enum", "extern", "float", "for", "if", "inline", "int", "long", "namespace", "new", "not", "operator", "or", "register", "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "try", "typedef", "union", "unsigned", "using", "void", "volatile", "while", "ww", "bufs", "dims", "scratch", "tid", "nt"]
 )
 
 

@@ -7,6 +7,7 @@ share them.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 
 from xdsl.dialects import func
@@ -35,29 +36,32 @@ LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
 
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
-    """Expects materialised operands (`passes.materialise`). A region without a tile form becomes one kernel an op. Raises UnsupportedRegionError with the module path."""
+    """Expects materialised operands (`passes.materialise`). A region without a tile form becomes one kernel an op.
+
+    Raises UnsupportedRegionError with the module path where an op by itself has none.
+    """
     kernels: dict[str, str] = {}
     for function in [op for op in module.ops if isinstance(op, func.FuncOp)]:
-        pending = list(reversed(list(function.body.block.ops)))
+        pending = deque(function.body.block.ops)
         while pending:
-            op = pending.pop()
-            lowering = LOWERINGS.get(type(op))
-            if lowering is None:
+            op = pending.popleft()
+            if type(op) not in LOWERINGS:
                 continue
             try:
-                draft = lowering(op)
+                draft = LOWERINGS[type(op)](op)
             except UnsupportedRegionError as error:
-                if not can_explode(op):
-                    raise UnsupportedRegionError(
-                        f"{where(op) or function.sym_name.data}: {op.name}: {error}"
-                    ) from error
-                ledger.refuse(RULE, where(op), Refusal(str(error), "a region whose ops walk the same rows and columns"))
-                pending += [
-                    new for made in reversed(explode(op)) for new in (made, *materialise.fix(made, ledger)[::-1])
-                ]
+                pending.extendleft(reversed(_exploded(op, error, ledger)))
                 continue
             _launch(module, op, draft, kernels, ledger)
         erase_unused(op for op in function.body.block.ops if isinstance(op, flow.VIEWS))
+
+
+def _exploded(op: Operation, error: UnsupportedRegionError, ledger: Ledger) -> list[Operation]:
+    """The ops that replace one without a tile form."""
+    if not can_explode(op):
+        raise UnsupportedRegionError(f"{where(op) or 'no module'}: {op.name}: {error}") from error
+    ledger.refuse(RULE, where(op), Refusal(str(error), "a region whose ops walk the same rows and columns"))
+    return [new for made in explode(op) for new in (*materialise.fix(made, ledger), made)]
 
 
 def _launch(module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, str], ledger: Ledger) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from ...ir import flow, fused
 from ...ir.types import TensorType, tensor_type
 
+FusedRegion = fused.GemmOp | fused.MapOp
 
-def can_explode(op: Operation) -> bool:
+
+def can_explode(op: Operation) -> TypeGuard[FusedRegion]:
     """Whether the region holds more than one op that computes."""
-    if not isinstance(op, fused.GemmOp | fused.MapOp):
+    if not isinstance(op, FusedRegion):
         return False
     steps = [inner for inner in op.body.ops if not isinstance(inner, (*flow.VIEWS, fused.YieldOp))]
     return len(steps) > (1 if isinstance(op, fused.MapOp) else 0)
 
 
-def explode(op: fused.GemmOp | fused.MapOp) -> list[Operation]:
+def explode(op: FusedRegion) -> list[Operation]:
     """Replace the op by a plain GEMM, if it is one, and a map for each op of its region; gives the new ops in order.
 
     Values between them keep the region's types (f32), so that nothing is rounded that was not before.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from warpweave.ir.dims import Dim
 
 SYMBOLS = {"B": 3, "S": 17, "L": 129}
@@ -14,7 +13,9 @@ LEAVES = st.one_of(st.integers(0, 70).map(str), st.sampled_from(sorted(SYMBOLS))
 
 def _combine(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     binary = st.tuples(children, st.sampled_from(["+", "-", "*"]), children).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
-    division = st.tuples(children, st.sampled_from(["//", "%"]), st.integers(1, 9)).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
+    division = st.tuples(children, st.sampled_from(["//", "%"]), st.integers(1, 9)).map(
+        lambda t: f"({t[0]} {t[1]} {t[2]})"
+    )
     function = st.tuples(st.sampled_from(["max", "min"]), children, children).map(lambda t: f"{t[0]}({t[1]}, {t[2]})")
     return st.one_of(binary, division, function)
 

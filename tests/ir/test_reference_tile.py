@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from tile_samples import SAMPLES, in_float64
 from warpweave.ir.reference_tile import run_kernel
 from warpweave.ir.text import parse, to_text
 from xdsl.dialects.builtin import ModuleOp
+
+from tile_samples import SAMPLES, in_float64
 
 ROUNDING = {torch.bfloat16: 2**-8, torch.float16: 2**-11, torch.float32: 2**-23, torch.float64: 2**-46}
 
@@ -21,7 +22,9 @@ def test_samples_compute_their_formula(name, dtype):
         assert expected.keys() == {i.data for i in sample.kernel.outputs}
         for i, right in expected.items():
             rounding = ROUNDING.get(buffers[i].dtype, 0)
-            torch.testing.assert_close(buffers[i].to(right.dtype), right.view(buffers[i].shape), rtol=rounding, atol=rounding, equal_nan=True)
+            torch.testing.assert_close(
+                buffers[i].to(right.dtype), right.view(buffers[i].shape), rtol=rounding, atol=rounding, equal_nan=True
+            )
 
 
 def test_f32_arithmetic_is_close_to_float64_but_not_it():

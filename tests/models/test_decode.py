@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from model_zoo import ZOO, build
-from numerics import assert_close_to_float64
+import warpweave
 from transformers import StaticCache
 
-import warpweave
+from model_zoo import ZOO, build
+from numerics import assert_close_to_float64
 
 LENGTH, STEPS, ROOM = 13, 8, 40
 DECODERS = sorted(name for name, entry in ZOO.items() if entry.decodes)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_zoo import ZOO, build, first_output, inputs
-from numerics import assert_close_to_float64
-
 import warpweave
 from warpweave.ir.locations import layer_of
+
+from model_zoo import ZOO, build, first_output, inputs
+from numerics import assert_close_to_float64
 
 SIZES = [(3, 16), (2, 7), (3, 129), (1, 16), (1, 33)]  # PyTorch compiles a batch of 1 apart
 
@@ -46,7 +46,9 @@ def test_a_sequence_of_one(name: str) -> None:
     compiled = torch.compile(model, backend="warpweave")
     with torch.no_grad():
         args = inputs(name, 1, 1, torch.float32)
-        assert_close_to_float64(first_output(compiled(**args)), first_output(model(**args)), first_output(exact(**args)))
+        assert_close_to_float64(
+            first_output(compiled(**args)), first_output(model(**args)), first_output(exact(**args))
+        )
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import time
 
 import pytest
 import torch
-from flow_models import MODELS, assert_same_numbers, kernels
-from numerics import assert_close_to_float64
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.reference import run
 from warpweave.ir.verify import verify_level
 from warpweave.passes.pipeline import FUSE
+
+from flow_models import MODELS, assert_same_numbers, kernels
+from numerics import assert_close_to_float64
 
 GEMM, ATTENTION, MAP = "fused.gemm", "fused.attention", "fused.map"
 LAYER = [GEMM, ATTENTION, GEMM, GEMM, GEMM]
@@ -70,7 +71,7 @@ def test_ledger_says_what_where_and_what_it_saves():
         apply(module, ledger)
     taken = {(r.rule, r.where): r for r in ledger.rows if r.outcome == "taken"}
     row = taken["defer-norm", "layers.0.input_layernorm"]
-    assert row.bytes_saved == str("512*B*S")  # 64 columns of 4 bytes, written and read
+    assert row.bytes_saved == "512*B*S"  # 64 columns of 4 bytes, written and read
     assert "rounding" in row.bound
     assert any(rule == "fuse-gemm" and where == "layers.0.mlp" for rule, where in taken)
 

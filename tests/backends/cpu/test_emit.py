@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
-from tile_samples import SAMPLES
 from warpweave.ir.reference_tile import run_kernel
 from warpweave.runtime.cpu import ISAS, supports
+
+from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
+from tile_samples import SAMPLES
 
 
 @pytest.mark.parametrize("isa", [isa for isa in ISAS if supports(isa)])

@@ -7,12 +7,13 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-import tile_programs
 import torch
-from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
 from warpweave.ir.reference_tile import run_kernel
 from warpweave.ir.text import structural_hash
 from warpweave.runtime.cpu import best_isa
+
+import tile_programs
+from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
 
 FOLDER = Path(__file__).parents[2] / "passes" / "form_tiles"
 
