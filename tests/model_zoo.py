@@ -113,6 +113,8 @@ def build(name: str, dtype: torch.dtype = torch.float32) -> Any:
             if parameter.dim() == 1:  # norm weights and biases that are not all 1 or 0
                 offset = 1.0 if "norm" in key.lower() and key.endswith("weight") and "gemma" not in name else 0.0
                 parameter.copy_(offset + 0.2 * torch.randn_like(parameter))
+    if dtype == torch.float64 and hasattr(model, "set_experts_implementation"):
+        model.set_experts_implementation("eager")  # PyTorch's grouped product has no float64
     return model.to(dtype)
 
 

@@ -241,7 +241,7 @@ def _segment(
     results: dict[int, BlockArgument],
 ) -> None:
     columns = kernel.space([segment.axis])
-    shape = (TILE_ROWS, _tile_columns(op, region.dims, segment))
+    shape = (TILE_ROWS if rows.axes else 1, _tile_columns(op, region.dims, segment))
     ctx = kernel.parallel(rows, columns, shape)
     accumulators = _main_loop(op, kernel, region, ctx, segment, inner)
     region.accumulators.update((op.accumulators[i], v) for i, v in zip(segment.weights, accumulators, strict=True))

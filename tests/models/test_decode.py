@@ -46,7 +46,7 @@ def _logits(call: Any, model: Any, ids: torch.Tensor) -> tuple[list[torch.Tensor
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("name", DECODERS)
 def test_decode(name: str, dtype: torch.dtype) -> None:
-    model, exact = build(name, dtype), build(name, dtype).double()
+    model, exact = build(name, dtype), build(name, torch.float64)
     batch = 3 if dtype == torch.float32 else 1
     ids = torch.randint(3, 150, (batch, LENGTH + STEPS), generator=torch.Generator().manual_seed(1))
     before = len(warpweave.reports())

@@ -23,7 +23,7 @@ def _fresh_dynamo():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("name", sorted(ZOO))
 def test_prefill(name: str, dtype: torch.dtype) -> None:
-    model, exact = build(name, dtype), build(name, dtype).double()
+    model, exact = build(name, dtype), build(name, torch.float64)
     compiled = torch.compile(model, backend="warpweave", dynamic=True)
     before = len(warpweave.reports())
     graphs: dict[bool, int] = {}
@@ -42,7 +42,7 @@ def test_prefill(name: str, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("name", ["llama", "qwen3", "gpt2", "bert"])
 def test_a_sequence_of_one(name: str) -> None:
-    model, exact = build(name), build(name).double()
+    model, exact = build(name), build(name, torch.float64)
     compiled = torch.compile(model, backend="warpweave")
     with torch.no_grad():
         args = inputs(name, 1, 1, torch.float32)

@@ -48,6 +48,14 @@ def test_batched_products(transposed, m, k, n):
     check(f, kernel(f, fused.MatmulKernelOp(a, b, T(["B", 3, "M", "N"], "f32"))), atol=1e-5)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_product_without_batch(transposed):
+    f = Function("main")
+    a, b = f.arg("a", [1, 70]), f.arg("b", [9, 70] if transposed else [70, 9])
+    b = f.transpose(b, 1, 0) if transposed else b
+    check(f, kernel(f, fused.MatmulKernelOp(a, b, T([1, 9], "f32"))), atol=1e-5)
+
+
 def test_a_static_product_of_broadcast_batches():
     f = Function("main", "f64")
     a, b = f.arg("a", [4, 1, 6, 10]), f.arg("b", [1, 3, 10, 8])

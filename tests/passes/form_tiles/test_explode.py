@@ -4,6 +4,7 @@ import pytest
 import torch
 from warpweave.ir import flow, fused
 from warpweave.ir.ledger import Ledger
+from warpweave.ir.locations import location
 from warpweave.ir.types import TensorType, tensor_type
 from warpweave.passes import form_tiles
 from warpweave.passes.form_tiles.axes import UnsupportedRegionError
@@ -74,9 +75,10 @@ def test_the_ledger_says_why():
 
 
 def test_symbolic_head_dims_have_no_tile_form():
-    f = Function("main").at("model.layers.0.attn")
+    f = Function("main")
     q, k = (f.arg(n, ["B", "S", 2, "D"], sizes={"B": 1, "S": 2, "D": 8}) for n in "qk")
     op = fused.AttentionKernelOp.of(flow.AttentionOp(q, k, k, 0.25))
+    op.location = location("model.layers.0.attn")
     f.block.add_op(op)
     with pytest.raises(UnsupportedRegionError, match=r"layers\.0\.attn: fused\.attention: .*no constants"):
         form(ModuleOp([f.finish(op.result)]))

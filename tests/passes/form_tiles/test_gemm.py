@@ -105,6 +105,13 @@ def test_appends_write_the_argument():
     assert got.data_ptr() == args[1].data_ptr()
 
 
+def test_a_single_vector():
+    f = Function("main")
+    a, bias = f.arg("a", [70]), f.arg("bias", [40])
+    (out,) = gemm(f, a, [f.weight("w", 40, 70)], [bias], [T([40], "f32")], lambda add, x, b: [pw(add, "add", x, b)])
+    check(f, out)
+
+
 def test_rows_that_are_a_transposed_view():
     f = Function("main")
     a = f.transpose(f.arg("a", [3, 4, 5, 16]), 0, 2, 1, 3)
