@@ -4,7 +4,6 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
 TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
-CPU_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench clean
@@ -31,7 +30,7 @@ clean: ## remove the virtual environment and everything that was built
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (first run only) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install "$(TORCH)+cpu" 2>/dev/null || $(PIP) install --index-url $(CPU_INDEX) "$(TORCH)" || $(PIP) install "$(TORCH)"
+	@$(PIP) install "$(TORCH)"
 	@$(PIP) install --constraint constraints.txt --editable ".[test,demo]"
 	@touch $@
 

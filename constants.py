@@ -1,7 +1,8 @@
 """Constants of a program: folded and packed weights, computed with the reference semantics of the ops that define them.
 
 Two programs that need the same constant of the same weight (prefill and decode) share one array: constants are
-remembered, weakly, by what computes them and by the address and version of the weights they come from.
+remembered, weakly, by what computes them and by the storage and version of the weights they come from. A remembered
+constant holds weak references to those storages, so that no later storage can be taken for one of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
@@ -19,7 +21,7 @@ from .planner import ConstantRecipe
 
 Pack = Callable[[torch.Tensor, str], torch.Tensor]
 
-_shared: weakref.WeakValueDictionary[tuple[Any, ...], torch.Tensor] = weakref.WeakValueDictionary()
+_shared: dict[tuple[Any, ...], tuple[weakref.ref[torch.Tensor], list[StorageWeakRef]]] = {}
 
 
 class ConstantComputer:
@@ -39,12 +41,14 @@ class ConstantComputer:
         self, recipe: ConstantRecipe, args: Sequence[Any], values: dict[SSAValue, torch.Tensor]
     ) -> torch.Tensor:
         key = (recipe.layout, _key(recipe.value, args))
-        known = _shared.get(key)
+        known = _shared[key][0]() if key in _shared else None
         if known is not None:
             return known
         value = self._value(recipe.value, args, values)
         made = self._pack(value, recipe.layout) if recipe.layout else value.contiguous().clone()
-        _shared[key] = made
+        for dead in [k for k, (array, _) in _shared.items() if array() is None]:
+            del _shared[dead]
+        _shared[key] = (weakref.ref(made), [StorageWeakRef(w.untyped_storage()) for w in _weights(recipe.value, args)])
         return made
 
     def _value(self, value: SSAValue, args: Sequence[Any], values: dict[SSAValue, torch.Tensor]) -> torch.Tensor:
@@ -63,8 +67,18 @@ def _key(value: SSAValue, args: Sequence[Any]) -> tuple[Any, ...]:
     if isinstance(value, BlockArgument):
         tensor = args[value.index]
         version = 0 if tensor.is_inference() else tensor._version
-        return (tensor.data_ptr(), version, tensor.dtype, tuple(tensor.shape), tensor.stride())
+        storage = tensor.untyped_storage()._cdata
+        return (storage, tensor.storage_offset(), version, tensor.dtype, tuple(tensor.shape), tensor.stride())
     op = value.owner
     assert isinstance(op, Operation)
     result = list(op.results).index(value)  # pyright: ignore[reportArgumentType]
     return (op.name, tuple(op.properties.items()), result, value.type, *(_key(v, args) for v in op.operands))
+
+
+def _weights(value: SSAValue, args: Sequence[Any]) -> list[torch.Tensor]:
+    """The weights that a constant comes from."""
+    if isinstance(value, BlockArgument):
+        return [args[value.index]]
+    op = value.owner
+    assert isinstance(op, Operation)
+    return [weight for operand in op.operands for weight in _weights(operand, args)]
