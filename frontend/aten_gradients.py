@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..ir.dims import Dim
 from ..ir.types import dtype_of, shape_of
-from .aten_views import begin
+from .aten_views import begin, surrounded
 from .build import Builder, Rule, Value, axis_of, compute_dtype, registrar
 from .errors import Unsupported
 
@@ -131,18 +131,6 @@ def rms_norm_backward(
     return [dx, b.cast(b.reshape(total, shape_of(x)[-1:]), dtype_of(weight))]
 
 
-def padded(b: Builder, grad: Value, sizes: Sequence[int | Dim], axis: int, start: Dim) -> Value:
-    """`grad` inside zeros of another size along `axis`."""
-    size, length = Dim.of(sizes[axis]), shape_of(grad)[axis]
-    shape = [Dim.of(s) for s in sizes]
-    parts = [grad]
-    for zeros, at in ((start, 0), (size - start - length, 1)):
-        if zeros != Dim():
-            shape[axis] = zeros
-            parts.insert(at * len(parts), b.constant(0, dtype_of(grad), shape))
-    return b.concat(parts, axis)
-
-
 @rule("aten.slice_backward.default")
 def slice_backward(
     b: Builder, grad: Value, sizes: Sequence[int | Dim], axis: int, start: int | Dim, end: int | Dim, step: int
@@ -150,7 +138,8 @@ def slice_backward(
     axis = axis_of(axis, len(sizes))
     if step != 1:
         raise Unsupported("the gradient of a slice with a step")
-    return padded(b, grad, sizes, axis, begin(start, Dim.of(sizes[axis])))
+    first = begin(start, Dim.of(sizes[axis]))
+    return surrounded(b, grad, axis, first, sizes[axis] - first - shape_of(grad)[axis])
 
 
 @rule("aten.select_backward.default")
@@ -158,4 +147,5 @@ def select_backward(b: Builder, grad: Value, sizes: Sequence[int | Dim], axis: i
     axis = axis_of(axis, len(sizes))
     shape = [Dim.of(s) for s in sizes]
     shape[axis] = Dim.of(1)
-    return padded(b, b.reshape(grad, shape), sizes, axis, begin(index, Dim.of(sizes[axis])))
+    first = begin(index, Dim.of(sizes[axis]))
+    return surrounded(b, b.reshape(grad, shape), axis, first, sizes[axis] - first - 1)

@@ -25,7 +25,7 @@ def reshape(b: Builder, x: Value, *_: Any) -> Value:
 
 @rule(
     "aten.clone.default", "aten.contiguous.default", "aten.alias.default", "aten.detach.default",
-    "aten.lift_fresh.default", "aten.lift_fresh_copy.default", "aten.lift.default", "aten._conj.default", "aten.resolve_conj.default",
+    "aten.lift_fresh.default", "aten.lift_fresh_copy.default", "aten.lift.default", "aten.resolve_conj.default",
     "aten.resolve_neg.default", "aten.alias_copy.default", "aten.detach_copy.default", "prims.device_put.default",
 )  # fmt: skip
 def identity(b: Builder, x: Value, *_: Any) -> Value:
@@ -200,23 +200,27 @@ def roll(b: Builder, x: Value, shifts: Sequence[int], axes: Sequence[int]) -> Va
     return b.concat([b.slice(x, axis, cut, size - cut), b.slice(x, axis, 0, cut)], axis) if cut != Dim() else x
 
 
+def surrounded(b: Builder, x: Value, axis: int, before: Dim, after: Dim, value: int | float = 0) -> Value:
+    """`x` with `before` and `after` elements of `value` around it along `axis`."""
+    parts = [x]
+    for size, place in ((before, 0), (after, 2)):
+        if size != Dim():
+            shape = list(shape_of(x))
+            shape[axis] = size
+            parts.insert(place, b.constant(value, dtype_of(x), shape))
+    return b.concat(parts, axis)
+
+
 @rule("aten.constant_pad_nd.default")
 def constant_pad(b: Builder, x: Value, pads: Sequence[int | Dim], value: float) -> Value:
     """Zeros (or `value`) before and after the last dims; negative pads cut."""
+    if not all(Dim.of(pad).is_const for pad in pads):
+        raise Unsupported("a pad of symbolic size")
     for i in range(len(pads) // 2):
         axis = len(shape_of(x)) - 1 - i
-        parts = [x]
-        for pad, at_end in ((Dim.of(pads[2 * i]), False), (Dim.of(pads[2 * i + 1]), True)):
-            if not pad.is_const:
-                raise Unsupported("a pad of symbolic size")
-            if pad.value < 0:
-                size = shape_of(parts[0])[axis] + pad
-                parts[0] = b.slice(parts[0], axis, 0 if at_end else -pad, size)
-            elif pad.value:
-                shape = list(shape_of(x))
-                shape[axis] = pad
-                parts.insert(len(parts) if at_end else 0, b.constant(value, dtype_of(x), shape))
-        x = b.concat(parts, axis)
+        before, after = (Dim.of(pad).value for pad in pads[2 * i : 2 * i + 2])
+        x = b.slice(x, axis, max(-before, 0), shape_of(x)[axis] + min(before, 0) + min(after, 0))
+        x = surrounded(b, x, axis, Dim.of(max(before, 0)), Dim.of(max(after, 0)), value)
     return x
 
 

@@ -24,11 +24,14 @@ from ..ir import flow
 from ..ir.dims import Dim
 from ..ir.signature import Kind, Role, argument_attributes
 from ..ir.types import TensorType, dims_attr
+from . import complex_pairs
 from .aten_table import TABLE
 from .build import DTYPES, Builder, Value, tensor
 from .errors import GraphUnsupportedError, Unsupported
 from .origins import node_location
 from .symbols import Symbols, expression
+
+PARTS = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 
 
 def import_graph(gm: GraphModule, names: Sequence[str] | None = None, roles: Sequence[Role] | None = None) -> ModuleOp:
@@ -41,7 +44,7 @@ class _Importer:
         self.gm = gm
         self.placeholders = [n for n in gm.graph.nodes if n.op == "placeholder"]
         self.names = list(names or [n.name for n in self.placeholders])
-        self.roles: Sequence[Role] = roles or ["input"] * len(self.placeholders)
+        self.roles: Sequence[Role] = roles if roles is not None else ("input",) * len(self.placeholders)
         self.symbols = Symbols()
         self.builder = Builder()
         self.env: dict[Node, Any] = {}
@@ -88,12 +91,14 @@ class _Importer:
         attributes = argument_attributes(role, kind, dim, strides)
         self.arguments.append(DictionaryAttr({**attributes.data, "weave.name": StringAttr(ascii_text(name))}))
 
-    def type_of(self, value: torch.Tensor) -> TensorType:
-        if value.dtype not in DTYPES:
+    def type_of(self, value: torch.Tensor, part: bool = False) -> TensorType:
+        """The type of a tensor; of one part of a complex one."""
+        dtype = PARTS.get(value.dtype, value.dtype) if part else value.dtype
+        if dtype not in DTYPES:
             raise Unsupported(f"a tensor of {value.dtype}")
         if value.layout != torch.strided or value.is_quantized:
             raise Unsupported(f"a tensor of layout {value.layout}")
-        return tensor(self.symbols.dims(value.shape), DTYPES[value.dtype])
+        return tensor(self.symbols.dims(value.shape), DTYPES[dtype])
 
     def scalar(self, value: Any) -> Any:
         """A SymInt as a dim; a SymFloat or SymBool that is settled as a number; a number as itself."""
@@ -145,10 +150,14 @@ class _Importer:
         value = node.meta["val"]
         several = isinstance(value, tuple | list)
         metas = list(value) if several else [value]
-        outs = tuple(self.type_of(v) if isinstance(v, torch.Tensor) else None for v in metas)
+        is_complex = any(isinstance(v, torch.Tensor) and v.dtype in PARTS for v in metas)
+        outs = tuple(self.type_of(v, part=is_complex) if isinstance(v, torch.Tensor) else None for v in metas)
         self.builder.start(node_location(node.meta), outs, used_results(node, len(outs)))
         args, kwargs = self.mapped(node.args), self.mapped(node.kwargs)
-        results = self.imported(target, args, kwargs)
+        if is_complex or complex_pairs.contains(args):
+            results = [complex_pairs.apply(self.builder, str(target), bound(target, args, kwargs))]
+        else:
+            results = self.imported(target, args, kwargs)
         if isinstance(results, str):
             self.builder.abandon()
             results = self.left_to_pytorch(target, args, kwargs, results)

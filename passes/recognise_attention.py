@@ -42,7 +42,10 @@ HEADS_FIRST = (0, 2, 1, 3)
 
 @dataclass
 class Scores:
-    """What stands between the two products, collected from the softmax inwards."""
+    """What stands between the two products, collected from the softmax inwards.
+
+    `batch`: (B, H) where the products are on [B·H, S, d] and the softmax on [B, H, S, L].
+    """
 
     product: MatmulOp | None = None
     masks: list[SSAValue] = field(default_factory=list[SSAValue])
@@ -50,6 +53,7 @@ class Scores:
     softcap: float | None = None
     scale: float = 1.0
     sinks: SSAValue | None = None
+    batch: tuple[Dim, Dim] | None = None
     matched: list[Operation] = field(default_factory=list[Operation])
     reason: str = ""
 
@@ -81,7 +85,9 @@ def _recognise(root: MatmulOp, ledger: Ledger) -> None:
 
 def find(root: MatmulOp) -> Scores | None:
     """The scores whose softmax `root` multiplies by the values, or None where it multiplies something else."""
-    weights = _through_casts(root.lhs)
+    merged = producer(_through_casts(root.lhs), ReshapeOp)
+    split = merged is not None and _splits(root.lhs, merged.input)
+    weights = _through_casts(merged.input if merged is not None and split else root.lhs)
     cut = producer(weights, SliceOp)
     softmax = producer(_through_casts(cut.input) if cut is not None else weights, SoftmaxOp)
     if softmax is None or softmax.axis.data != softmax.type.rank - 1:
@@ -93,6 +99,12 @@ def find(root: MatmulOp) -> Scores | None:
     if value is not None:
         _walk(scores, value)
     return scores
+
+
+def _splits(rows: SSAValue, heads: SSAValue) -> bool:
+    """Whether two values are the same scores as [B·H, S, L] and as [B, H, S, L]."""
+    three, four = shape_of(rows), shape_of(heads)
+    return len(three) == 3 and len(four) == 4 and three == (four[0] * four[1], *four[2:])
 
 
 def _without_sinks(scores: Scores, value: SSAValue, cut: SliceOp) -> SSAValue | None:
@@ -136,6 +148,10 @@ def _walk(scores: Scores, value: SSAValue) -> None:
         if isinstance(owner, MatmulOp):
             scores.product = owner
             return
+        if isinstance(owner, ReshapeOp) and _splits(owner.input, value):
+            scores.batch = owner.shape[0], owner.shape[1]
+            value = owner.input
+            continue
         step = _STEPS.get(owner.kind.data) if isinstance(owner, PointwiseOp) else None
         inner = step(scores, owner) if step is not None and isinstance(owner, PointwiseOp) else None
         if inner is None:
@@ -206,7 +222,7 @@ def _leads_to_product(value: SSAValue) -> bool:
         owner = pending.pop().owner
         if isinstance(owner, MatmulOp):
             return True
-        if isinstance(owner, CastOp):
+        if isinstance(owner, CastOp | ReshapeOp):
             pending.append(owner.input)
         elif isinstance(owner, PointwiseOp) and owner.kind.data in ("add", "mul", "div", "tanh", "where"):
             pending.extend(owner.inputs)
@@ -227,17 +243,36 @@ def _through_casts(value: SSAValue) -> SSAValue:
 def why_not(root: MatmulOp, scores: Scores) -> Refusal | None:
     if scores.product is None:
         return Refusal(scores.reason)
-    queries, keys, values = shape_of(scores.product.lhs), shape_of(scores.product.rhs), shape_of(root.rhs)
-    if not len(queries) == len(keys) == len(values) == 4:
-        return Refusal("queries, keys and values are not all of rank 4", "[B, H, S, d]")
+    shapes = [_with_heads(shape_of(v), scores) for v in (scores.product.lhs, scores.product.rhs, root.rhs)]
+    masks = [*scores.masks, *(condition for condition, _, _ in scores.choices)]
+    mask_shapes = [_with_heads(shape_of(mask), scores) for mask in masks]
+    if any(shape is None for shape in (*shapes, *mask_shapes)):
+        return Refusal("queries, keys, values and masks are not all [B, H, ..] or [B*H, ..]", "[B, H, S, d]")
+    queries, keys, values = (shape for shape in shapes if shape is not None)
     if keys[1] != values[1] or keys[1] not in (queries[1], ONE):
         return Refusal("keys and values broadcast over heads in another way than one for all")
     if not queries[0] == keys[0] == values[0] or keys[3] != values[2]:
         return Refusal("queries, keys and values differ in batch or length")
-    masks = [*scores.masks, *(condition for condition, _, _ in scores.choices)]
-    if broadcast_shapes([scores.product.shape, *map(shape_of, masks)]) != scores.product.shape:
+    full = (*queries[:3], keys[3])
+    if broadcast_shapes([full, *(shape for shape in mask_shapes if shape is not None)]) != full:
         return Refusal("a mask is larger than the scores")
     return None
+
+
+def _with_heads(shape: tuple[Dim, ...], scores: Scores) -> tuple[Dim, ...] | None:
+    """A shape of rank 4: [N, ..] where the products have rank 3 is [B, H, ..], with one head where B is not known."""
+    assert scores.product is not None
+    rank = len(scores.product.shape)
+    if rank == 4:
+        return padded(shape, 4)
+    if rank != 3 or len(shape) == 4:
+        return shape if rank == 3 and scores.batch is not None else None
+    batch = scores.batch[0] if scores.batch is not None else scores.product.shape[0]
+    shape = padded(shape, 3)
+    if shape[0] == ONE != batch:
+        return (ONE, *shape)
+    heads = shape[0].exact_div(batch)
+    return None if heads is None else (batch, heads, *shape[1:])
 
 
 # ---- surgery ---------------------------------------------------------------------------------------------------
@@ -247,20 +282,30 @@ def _rewrite(root: MatmulOp, scores: Scores) -> None:
     product = scores.product
     assert product is not None
     emit = Before.replacing(root, [*scores.matched, product])
-    query, value = (emit(TransposeOp(v, HEADS_FIRST)) for v in (product.lhs, root.rhs))
-    key = emit(TransposeOp(product.rhs, (0, 3, 1, 2)))
+    query, key, value = (_of_rank_4(v, scores, emit) for v in (product.lhs, product.rhs, root.rhs))
+    query, value = (emit(TransposeOp(v, HEADS_FIRST)) for v in (query, value))
+    key = emit(TransposeOp(key, (0, 3, 1, 2)))
     attention = AttentionOp(query, key, value, scores.scale, _mask(scores, emit), scores.sinks, softcap=scores.softcap)
     result = emit(TransposeOp(emit(attention), HEADS_FIRST))
+    result = result if shape_of(result) == root.shape else emit(ReshapeOp(result, root.shape))
     replace(root, result if result.type == root.result.type else emit(CastOp(result, root.type.element)))
+
+
+def _of_rank_4(value: SSAValue, scores: Scores, emit: Before) -> SSAValue:
+    shape = _with_heads(shape_of(value), scores)
+    assert shape is not None
+    return value if shape == shape_of(value) else emit(ReshapeOp(value, shape))
 
 
 def _mask(scores: Scores, emit: Before) -> SSAValue | None:
     """One mask for all: the condition itself where there is only one and what it drops is -inf, else a sum."""
     if len(scores.choices) == 1 and not scores.masks and scores.choices[0][2] == -math.inf:
         condition, keep, _ = scores.choices[0]
+        condition = _of_rank_4(condition, scores, emit)
         return condition if keep else emit(PointwiseOp("not", [condition]))
-    masks = list(scores.masks)
+    masks = [_of_rank_4(mask, scores, emit) for mask in scores.masks]
     for condition, keep, fill in scores.choices:
+        condition = _of_rank_4(condition, scores, emit)
         zero, low = (emit(ConstantOp(n, TensorType.of([], "f32"))) for n in (0.0, fill))
         masks.append(emit(PointwiseOp("where", [condition, *((zero, low) if keep else (low, zero))])))
     if not masks:

@@ -531,7 +531,7 @@ def qkv(dtype: str) -> Sample:
         [S, nq],
         [groups, cache, d],
         [groups, cache, d],
-    ]  # noqa: E731
+    ]
     return Sample(made, [{"S": 1}, {"S": 19}, {"S": 40}], shapes, expected, {6: cache})
 
 

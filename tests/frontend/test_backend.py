@@ -95,7 +95,7 @@ def test_a_failure_in_training_keeps_the_gradients(monkeypatch):
 
 def test_a_complex_graph_runs_in_pytorch():
     def function(x):
-        return (torch.view_as_complex(x) * 2j).abs()
+        return torch.view_as_complex(x) * 2
 
     x = torch.randn(4, 2)
     with pytest.warns(RuntimeWarning, match="complex64"):

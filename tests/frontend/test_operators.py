@@ -83,7 +83,7 @@ VIEWS = {
     "repeat_new_dims": (lambda x: x[0].repeat(2, 1, 2) + 1, X),
     "repeat_interleave": (lambda x: x.repeat_interleave(3, 1) + 1, X),
     "roll": (lambda x: x.roll(-2, 1) + x.roll(1, 2), X),
-    "pad": (lambda x: F.pad(x, (1, 2, 0, 3), value=7.0) + F.pad(x, (3, 0, -1, 4)), X),
+    "pad": (lambda x: F.pad(x, (1, 2, 0, 3), value=7.0) + F.pad(x, (3, 0, -1, 4)) + F.pad(x, (1, 2, 4, -1)), X),
     "cast": (lambda x: x.to(torch.bfloat16).to(torch.float32).half().float(), X),
     "cast_int": (lambda x: (x * 5).to(torch.int64) + (x > 0).long(), X),
     "type_as": (lambda x, y: x.type_as(y) + 1, X, BF),
@@ -149,7 +149,16 @@ WRITES = {
     "setitem": (lambda x, y: _set(x.clone(), y), X, Y),
     "put_last": (lambda x, y: _put_last(x + 0, y), X, Y),
 }
-CASES = {**POINTWISE, **VIEWS, **CREATION, **REDUCTIONS, **CONTRACTIONS, **WRITES}
+COMPLEX = {
+    "rotary": (
+        lambda x, a: torch.view_as_real(_complex(x) * torch.polar(torch.ones_like(a), a)).flatten(-2),
+        X,
+        X[..., :4],
+    ),
+    "complex_views": (lambda x: torch.view_as_real(_complex(x).transpose(0, 1)[:, 1:, None].conj() * 2 + 0), X),
+    "complex_abs": (lambda x: torch.cat([_complex(x), _complex(x)], 1).abs() + _complex(x).real.mean(), X),
+}
+CASES = {**COMPLEX, **POINTWISE, **VIEWS, **CREATION, **REDUCTIONS, **CONTRACTIONS, **WRITES}
 
 LEFT_TO_PYTORCH = {
     "div_trunc": (lambda x: torch.div(x, 3, rounding_mode="trunc"), {"aten.div.Tensor_mode"}, INT),
@@ -164,6 +173,10 @@ LEFT_TO_PYTORCH = {
     "index_pairs": (lambda x, i: x[i, i], {"aten.index.Tensor"}, X, IDS % 3),
     "infinite_argument": (lambda x: torch.nan_to_num(x, posinf=float("inf")), {"aten.nan_to_num.default"}, X),
 }  # fmt: skip
+
+
+def _complex(x):
+    return torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
 
 
 def _set(x, y):

@@ -153,6 +153,32 @@ def test_refused(spelling):
     assert len(refusals(ledger, "recognise-attention")) == 1
 
 
+def merged(q, k, v):
+    """Bloom: products on [B*H, S, d], the softmax on [B, H, S, L]."""
+    q, k, v = (t.reshape(B * H, t.shape[2], t.shape[3]) for t in (q, k, v))
+    slopes = torch.arange(B * H, device=q.device)[:, None, None] * torch.arange(L, device=q.device) * 0.01
+    scores = torch.baddbmm(slopes.to(q.dtype), q, k.transpose(1, 2), alpha=0.25).view(B, H, S, L)
+    weights = torch.softmax(scores.masked_fill(~keep(q), LOWEST), -1, dtype=torch.float32).to(q.dtype)
+    return torch.bmm(weights.view(B * H, S, L), v).view(B, H, S, E)
+
+
+def merged_throughout(q, k, v):
+    """nn.MultiheadAttention: [B*H, S, d] and [B*H, S, L]."""
+    q, k, v = (t.reshape(B * H, t.shape[2], t.shape[3]) for t in (q, k, v))
+    scores = torch.where(keep(q), torch.bmm(q * 0.25, k.transpose(1, 2)), -math.inf)
+    return torch.bmm(torch.softmax(scores, -1), v)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("spelling", [merged, merged_throughout], ids=lambda f: f.__name__)
+def test_batch_and_heads_in_one_dim(spelling, dtype):
+    module, args = traced(spelling, *qkv(dtype))
+    assert_same(module, args, *PASSES)
+    assert not {"matmul", "softmax"} & ops_of(module).keys()
+    heads = H if spelling is merged else 1
+    assert [d.value for d in shape_of(only(module, flow.AttentionOp).query)] == [B * H // heads, S, heads, D]
+
+
 def test_not_taken_for_attention():
     def over_queries(q, k, v):
         return torch.softmax(q @ k.transpose(2, 3), -2) @ v
