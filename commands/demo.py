@@ -148,8 +148,8 @@ def measure(model: torch.nn.Module, function: Callable[..., Any]) -> Timing:
         models.rewind(cache, 0)
         return step(prompt)
 
-    _, first_prefill = _timed(prefill)
-    _, first_step = _timed(lambda: step(prompt[:, :1]))
+    token, first_prefill = _timed(prefill)
+    _, first_step = _timed(lambda: step(token))
     prefills = [_timed(prefill)[1] for _ in range(PREFILL_ROUNDS)]
     token = prefill()
     generated: list[int] = [int(token)]

@@ -1,6 +1,7 @@
 """ATen's functional writes (`index_copy`, `index_put`, `slice_scatter`) → `flow.kv_append` or slices joined again.
 
-A write along one axis into a tensor that the graph was given is a cache append. One at a fixed place is a `concat`.
+A write along one axis at computed positions is a `kv_append`. One at a fixed place is a `concat`, unless it goes into a
+tensor that the graph was given: then it is an append too, which can be done in place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ..ir import flow
 from ..ir.dims import Dim
 from ..ir.types import dtype_of, shape_of
 from .aten_views import begin
-from .build import Builder, Number, Rule, Value, axis_of, registrar
+from .build import Builder, Number, Rule, Value, axis_of, is_float, registrar
 from .errors import Unsupported
 
 RULES: dict[str, Rule] = {}
@@ -30,9 +31,9 @@ def is_cache(value: Value) -> bool:
 
 def append(b: Builder, cache: Value, new: Value, positions: Value, axis: int) -> Value:
     """`new`, broadcast to the cache's other dims, written at `positions` (non-negative, [n]) along `axis`."""
-    if not is_cache(cache):
-        raise Unsupported("a write at computed positions into a tensor that is no graph input")
     shape = list(shape_of(cache))
+    if not is_float(cache) or len(shape) < 2:
+        raise Unsupported("a write at computed positions into integers, or into a vector")
     shape[axis] = shape_of(positions)[0]
     new = b.broadcast(b.cast(new, dtype_of(cache)), shape)
     return b.emit(flow.KVAppendOp(cache, new, b.cast(positions, "i64"), axis))

@@ -110,6 +110,22 @@ def settle_floats(gm: GraphModule) -> None:
         raise TensorifyScalarRestartAnalysis
 
 
+def share_cache_lengths(gm: GraphModule) -> None:
+    """One symbol for the equal symbolic sizes of equal-shaped KV tensors, guarded: PyTorch's duck shaping, for caches.
+
+    Without it every key and every value of every layer has a length of its own.
+    """
+    seen: dict[tuple[Any, ...], torch.SymInt] = {}
+    for node in gm.graph.find_nodes(op="placeholder"):
+        value = node.meta.get("example_value")
+        if not isinstance(value, torch.Tensor) or value.dim() != 4 or not value.is_floating_point():
+            continue
+        hints = tuple(size.node.hint if isinstance(size, torch.SymInt) else size for size in value.shape)
+        for axis, size in enumerate(value.shape):
+            if isinstance(size, torch.SymInt) and None not in hints:
+                bool(seen.setdefault((axis, value.dtype, hints), size) == size)
+
+
 def held_by_module(source: str) -> bool:
     return bool(re.search(r"\._(buffers|parameters|modules)\[", source)) or "L['self']." in source
 
@@ -171,6 +187,7 @@ def capture(gm: GraphModule, inputs: Sequence[Any], compile_graph: Compile) -> C
     from torch._dynamo.backends.common import aot_autograd
 
     settle_floats(gm)
+    share_cache_lengths(gm)
     outer = sources(gm, inputs)
     forward_inputs: dict[str, Placeholder] = {}
     keep = contextlib.ExitStack()

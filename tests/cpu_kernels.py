@@ -11,6 +11,7 @@ from warpweave.backends.cpu.backend import CpuTarget, emit, headers
 from warpweave.backends.cpu.pack import pack
 from warpweave.ir import tile
 from warpweave.ir.dims import product
+from warpweave.runtime.cpu import supports
 from warpweave.runtime.toolchain import Source, build
 from xdsl.ir import SSAValue
 
@@ -20,12 +21,19 @@ _POINTERS, _SIZES = ctypes.c_void_p * 64, ctypes.c_int64 * 64
 
 
 class CompiledKernel:
-    """A tile kernel as machine code for `isa`. Calls take contiguous tensors; packed weights as plain [N, K]."""
+    """A tile kernel as machine code for `isa`. Calls take contiguous tensors; packed weights as plain [N, K].
+
+    Where the CPU has no AMX, code for it runs on emulated tiles.
+    """
 
     def __init__(self, kernel: tile.KernelOp, isa: str) -> None:
         self.kernel = kernel
         self.emitted = emit(kernel, CpuTarget.of(isa))
-        path = build([Source(self.emitted.name, self.emitted.source, isa, headers())])[0].path
+        text = self.emitted.source
+        if not supports(isa):
+            assert isa == "amx", isa
+            isa, text = "portable", f"#define WW_EMULATE_AMX\n{text}"
+        path = build([Source(self.emitted.name, text, isa, headers())])[0].path
         library = ctypes.CDLL(str(path))
         self.function = getattr(library, self.emitted.entry)
         self.function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]

@@ -8,7 +8,7 @@ from warpweave.frontend.capture import capture
 from warpweave.frontend.importer import import_graph
 from warpweave.ir import flow, reference
 from warpweave.ir.dims import Dim
-from warpweave.ir.signature import dim_of, kind_of, mutations_of, outputs_of, role_of
+from warpweave.ir.signature import dim_of, kind_of, mutations_of, output_strides_of, outputs_of, role_of
 from warpweave.ir.verify import verify_level
 
 
@@ -61,6 +61,7 @@ def interpreter(module, float64=False):
     """A boxed callable with the calling convention of the module's @main."""
     main = next(iter(module.ops))
     block, outputs, mutations = main.body.block, outputs_of(main), mutations_of(main)
+    strides = output_strides_of(main)
 
     def call(args):
         args = list(args)
@@ -80,7 +81,7 @@ def interpreter(module, float64=False):
         values = [v.to(d) for v, d in zip(values, dtypes, strict=True)]
         for value, argument in mutations:
             args[argument].copy_(values[value])
-        rest = iter(values)
+        rest = iter(zip(values, strides, strict=False))
         return [result(text, rest, args, symbols) for text in outputs]
 
     call._boxed_call = True
@@ -90,7 +91,9 @@ def interpreter(module, float64=False):
 def result(text, values, args, symbols):
     kind, _, detail = text.partition(":")
     if kind == "tensor":
-        return next(values).clone()
+        value, strides = next(values)
+        sizes = [d.evaluate(symbols) for d in strides]
+        return torch.empty_strided(value.shape, sizes, dtype=value.dtype).copy_(value)
     if kind == "arg":
         return args[int(detail)]
     return Dim.of(detail).evaluate(symbols) if kind == "int" else None

@@ -29,7 +29,9 @@ class CpuTarget:
     def of(isa: str) -> CpuTarget:
         """This machine, with code for `isa` (amx, avx512, avx2 or portable). Raises KeyError for another one."""
         caches = _caches()
-        return CpuTarget(isa, VECTOR_BYTES[isa], caches.get(1, 0), caches.get(2, 0), caches.get(3, 0), os.cpu_count() or 1)
+        return CpuTarget(
+            isa, VECTOR_BYTES[isa], caches.get(1, 0), caches.get(2, 0), caches.get(3, 0), os.cpu_count() or 1
+        )
 
 
 @dataclass(frozen=True)

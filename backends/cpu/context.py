@@ -11,11 +11,10 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from ...ir import locations, tile
+from ...ir import tile
 from ...ir.dims import Dim, product
 from .expressions import ITEM_BYTES, Names, Symbols, Writer, arithmetic, constant_index, dtype_of, memory_type
 
-STACK_BYTES = 16384
 LINE = 64
 
 MemoryOp = tile.LoadOp | tile.StoreOp
@@ -34,11 +33,10 @@ class Context:
     rows: str = ""  # its variable of the rows of a tile that lie inside the domain
     scratch_terms: list[str] = field(default_factory=list[str])  # bytes that each loop needs
     scratch_bytes: int = 0  # arrays of the loop being printed
-    dot_depth: int = 0  # the largest k of its products, whose own scratch comes first
+    scratch_base: str = ""  # what comes before the arrays: the scratch of products
     limited: bool = True  # rows beyond the domain's are not computed
     whole_rows: set[SSAValue] = field(default_factory=set[SSAValue])  # tiles all rows of which are computed
-    limits: dict[Operation, str] = field(default_factory=dict[Operation, str])
-    flags: dict[Block, str] = field(default_factory=dict[Block, str])
+    limits: dict[Operation, tuple[str, str]] = field(default_factory=dict[Operation, tuple[str, str]])  # see `ragged`
 
     # ---- the kernel's head -------------------------------------------------------------------------------------
 
@@ -54,7 +52,8 @@ class Context:
             if self.is_packed(arg) and self.packed == "vnni":
                 ctype = "ww::vnni"
             qualifier = "" if arg.index in outputs else "const "
-            name = self.names.of(arg, f"b{arg.index}")
+            role = "w" if self.is_packed(arg) else "out" if arg.index in outputs else "in"
+            name = self.names.of(arg, f"{role}{arg.index}")
             self.symbols.names[arg] = name
             self.out(f"{qualifier}auto* {name} = static_cast<{qualifier}{ctype}*>(bufs[{arg.index}]);")
         for i, symbol in enumerate(self.kernel.symbols):
@@ -77,28 +76,34 @@ class Context:
         """Turns to a parallel loop."""
         self.loop, self.scratch_bytes = loop, 0
         dots = [op for op in loop.walk() if isinstance(op, tile.DotOp)]
-        self.dot_depth = max((n for op in dots for n in (*tile.tile_shape(op.a), *tile.tile_shape(op.b))), default=0)
+        depth = max((n for op in dots for n in (*tile.tile_shape(op.a), *tile.tile_shape(op.b))), default=0)
+        self.scratch_base = f"ww::dot_scratch_bytes({depth})" if depth else ""
         tall = loop.tile_shape[0]
         stores = [op for op in loop.walk() if isinstance(op, tile.StoreOp) and tile.tile_shape(op.value)[0] == tall > 1]
         self.limited = all(op.row is loop.body.args[1] for op in stores)
 
     def end(self) -> None:
         """Notes the scratch that the loop needs."""
-        self.scratch_terms.append(self._after_dots(self.scratch_bytes))
+        self.scratch_terms.append(
+            " + ".join(t for t in (self.scratch_base, str(self.scratch_bytes)) if t not in ("", "0")) or "0"
+        )
 
-    def _after_dots(self, offset: int) -> str:
-        return f"ww::dot_scratch_bytes({self.dot_depth}) + {offset}" if self.dot_depth else str(offset)
+    def declare_arrays(self) -> None:
+        """The memory of arrays, behind the scratch of products."""
+        if self.scratch_base:
+            self.out(f"[[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, {self.scratch_base});")
 
     # ---- memory of tiles ---------------------------------------------------------------------------------------
 
     def array(self, name: str, ctype: str, count: int) -> None:
-        """Declares an aligned array: on the stack where small, else in the thread's scratch."""
-        size = count * ITEM_BYTES[ctype]
-        if size <= STACK_BYTES:
-            self.out(f"alignas({LINE}) {ctype} {name}[{count}];")
-            return
-        self.out(f"{ctype}* const {name} = ww::scratch_at<{ctype}>(scratch, {self._after_dots(self.scratch_bytes)});")
-        self.scratch_bytes += (size + LINE - 1) // LINE * LINE + LINE  # neighbours start in different cache sets
+        """Declares an aligned array in the thread's scratch.
+
+        Never on the stack: GCC 12 takes addresses in loops as differences to other pointers, and then moves reads of
+        the stack across writes through them (its bug 49330).
+        """
+        memory = "arrays" if self.scratch_base else "scratch"
+        self.out(f"{ctype}* const {name} = ww::scratch_at<{ctype}>({memory}, {self.scratch_bytes});")
+        self.scratch_bytes += (count * ITEM_BYTES[ctype] + LINE - 1) // LINE * LINE
 
     # ---- indices -----------------------------------------------------------------------------------------------
 
@@ -176,46 +181,43 @@ class Context:
         return last + width <= size.value
 
     @contextmanager
-    def ragged(self, block: Block) -> Iterator[None]:
-        """Prints the text of a block; where tiles of its accesses may stick out, once for whole tiles and once for ragged ones."""
-        limits: dict[str, tuple[str, int]] = {}
-        for op in block.ops:
-            if isinstance(op, tile.LoadOp | tile.StoreOp) and not self.columns_inside(op):
-                size = self.symbols.dim(product([a.size for a in op.access.data.columns]))
-                text = f"{size} - {self.symbols.index(op.column)}"
-                name, width = limits.get(text) or (self.names.fresh("columns"), 0)
-                limits[text] = (name, max(width, tile.tile_shape(tile_of(op))[1]))
-                self.limits[op] = name
-        if not limits:
+    def ragged(self, ops: Iterable[Operation]) -> Iterator[None]:
+        """Around the text of ops: where tiles of their accesses may stick out, it is compiled for whole and for ragged tiles.
+
+        `limits` then has, for each such access, the flag that says that tiles are whole, and the number of columns inside.
+        """
+        counts: dict[str, tuple[str, int]] = {}
+        outside = [op for op in ops if isinstance(op, tile.LoadOp | tile.StoreOp) and not self.columns_inside(op)]
+        if not outside:
             yield
             return
-        for text, (name, _) in limits.items():
-            self.out(f"const int64_t {name} = {text};")
         whole, flag = self.names.fresh("whole"), self.names.fresh("kWhole")
-        condition = " && ".join(f"{name} >= {width}" for name, width in limits.values())
+        for op in outside:
+            text = f"{self.symbols.dim(product([a.size for a in op.access.data.columns]))} - {self.symbols.index(op.column)}"
+            name, width = counts.get(text) or (self.names.fresh("columns"), 0)
+            counts[text] = (name, max(width, tile.tile_shape(tile_of(op))[1]))
+            self.limits[op] = (flag, name)
+        for text, (name, _) in counts.items():
+            self.out(f"const int64_t {name} = {text};")
+        condition = " && ".join(f"{name} >= {width}" for name, width in counts.values())
         head = f"ww::whole_or_ragged({condition}, [&](auto {whole}) __attribute__((always_inline))"
         with self.out.block(head, "});"):
             self.out(f"constexpr bool {flag} = decltype({whole})::value;")
-            self.flags[block] = flag
             yield
 
     def column_guard(self, op: MemoryOp, column: str) -> str:
         """The condition under which a column of the tile lies inside; empty where it always does."""
         if op not in self.limits:
             return ""
-        block = op.parent_block()
-        assert block is not None
-        return f"({self.flags[block]} || {column} < {self.limits[op]})"
-
-    def comment(self, op: Operation) -> str:
-        """Where an op comes from, for a comment line; may be empty."""
-        return ", ".join(locations.modules(op))
+        flag, count = self.limits[op]
+        return f"({flag} || {column} < {count})"
 
 
 def tile_of(op: MemoryOp) -> SSAValue:
+    """The tile that is read or written."""
     return op.value if isinstance(op, tile.StoreOp) else op.result
 
 
 def is_index(op: Operation) -> bool:
+    """Ops that compute indices, not tiles."""
     return op.name.startswith("arith.") or isinstance(op, tile.SizeOp | tile.LoadIndexOp)
-

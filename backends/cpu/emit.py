@@ -18,14 +18,20 @@ def kernel_source(kernel: tile.KernelOp, isa: str) -> tuple[str, PackedLayout]:
     gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
     layout = _layout(kernel, loops, gemms, isa)
     ctx = Context(kernel, layout)
-    with ctx.out.block(f"void {ctx.entry}(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt)"):
+    with ctx.out.block(
+        f"void {ctx.entry}(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt)"
+    ):
         ctx.declare_arguments()
         _loops(ctx, loops, gemms if layout in ("panel", "vnni") else [None] * len(loops))
     return _file(ctx), layout
 
 
-def _layout(kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None], isa: str) -> PackedLayout:
-    packed = [arg for arg in kernel.body.args if isinstance(arg.type, tile.BufferType) and arg.type.layout.data == "packed"]
+def _layout(
+    kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None], isa: str
+) -> PackedLayout:
+    packed = [
+        arg for arg in kernel.body.args if isinstance(arg.type, tile.BufferType) and arg.type.layout.data == "packed"
+    ]
     users = [loop for loop in loops if any(v in packed for op in loop.walk() for v in op.operands)]
     on_driver = [gemm for gemm in gemms if gemm is not None and gemm.loop in users]
     if not packed or len(on_driver) < len(users):

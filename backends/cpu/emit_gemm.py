@@ -50,7 +50,9 @@ class Gemm:
 
 def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
     """The GEMM that a parallel loop is, if it is one that the driver takes."""
-    loops = [op for op in loop.body.ops if isinstance(op, scf.ForOp) and any(isinstance(i, tile.DotOp) for i in op.walk())]
+    loops = [
+        op for op in loop.body.ops if isinstance(op, scf.ForOp) and any(isinstance(i, tile.DotOp) for i in op.walk())
+    ]
     if len(loops) != 1 or loop.batch.data != Dim.of(1):
         return None
     mainloop = loops[0]
@@ -65,7 +67,11 @@ def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
         return None
     a = dots[0].a.owner
     weights = tuple(d.b.owner for d in dots if isinstance(d.b.owner, tile.LoadOp))
-    if not isinstance(a, tile.LoadOp) or any(d.a is not a.result or d.transposed is None for d in dots) or len(weights) != len(dots):
+    if (
+        not isinstance(a, tile.LoadOp)
+        or any(d.a is not a.result or d.transposed is None for d in dots)
+        or len(weights) != len(dots)
+    ):
         return None
     gemm = Gemm(loop, mainloop, a, weights)
     return gemm if _fits(ctx, gemm) else None
@@ -106,8 +112,11 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     first = gemms[0]
     out, dim = ctx.out, ctx.symbols.dim
     ctx.begin(first.loop)
+    widest = max(g.columns * len(g.weights) for g in gemms)
+    ctx.scratch_base = f"ww::gemm_scratch_bytes({first.depth}, {widest})"
     rows = dim(first.loop.rows.data)
     out(f"// a [{rows}, {first.depth}] . w [{', '.join(str(g.loop.columns.data) for g in gemms)}; {first.depth}]^T")
+    ctx.declare_arrays()
     ctx.rows = ctx.names.fresh("rows")
     segments: list[str] = []
     for gemm in gemms:
@@ -122,15 +131,14 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     out(f"ww::gemm<{first.depth}>({rows}, a_row, scratch, tid, nt,")
     for i, segment in enumerate(segments):
         out(f"    {segment}{',' if i + 1 < len(segments) else ');'}")
-    widest = max(g.columns * len(g.weights) for g in gemms)
-    ctx.scratch_terms.append(f"ww::gemm_scratch_bytes({first.depth}, {widest})")
+    ctx.end()
 
 
 def _epilogue(ctx: Context, gemm: Gemm, name: str) -> None:
     loop = gemm.loop
     _, row, column = loop.body.args
     ctx.loop = loop
-    accumulators = [ctx.names.of(v, "acc") for v in gemm.mainloop.results]
+    accumulators = [ctx.names.of(v, "sum") for v in gemm.mainloop.results]
     row_name, column_name = ctx.names.of(row, "row"), ctx.names.of(column, "column")
     ctx.symbols.names[row], ctx.symbols.names[column] = row_name, column_name
     parameters = f"int64_t {row_name}, int64_t {ctx.rows}, int64_t {column_name}, int64_t"
@@ -138,7 +146,7 @@ def _epilogue(ctx: Context, gemm: Gemm, name: str) -> None:
     ops = [op for op in loop.body.ops if op is not gemm.mainloop and not is_index(op) and not isinstance(op, VIRTUAL)]
     with ctx.out.block(f"const auto {name} = [&]({parameters}, {accs})", "};"):
         ctx.define_indices(loop.body.ops)
-        with ctx.ragged(loop.body):
+        with ctx.ragged(loop.body.ops):
             printer = RowPrinter(ctx, ops)
             with ctx.out.block(f"for (int64_t r = 0; r < {ctx.rows}; ++r)"):
                 for value, acc in zip(gemm.mainloop.results, accumulators, strict=True):

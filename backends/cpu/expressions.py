@@ -76,7 +76,14 @@ def cast(text: str, source: str, target: str) -> str:
     return f"({text} != 0)" if target == "bool" else f"{target}({text})"
 
 
-_ROUNDED: dict[str, str] = {"bf16": "ww::bf16", "f16": "ww::f16", "i32": "int32_t", "i16": "int16_t", "i8": "int8_t", "u8": "uint8_t"}
+_ROUNDED: dict[str, str] = {
+    "bf16": "ww::bf16",
+    "f16": "ww::f16",
+    "i32": "int32_t",
+    "i16": "int16_t",
+    "i8": "int8_t",
+    "u8": "uint8_t",
+}
 
 
 def converted(text: str, source: str, dtype: str) -> str:
@@ -194,9 +201,14 @@ def arithmetic(op: Operation, symbols: Symbols) -> str:
     return _ARITHMETIC[type(op)].format(*operands)
 
 
-_KEYWORDS = frozenset(
-    ["alignas", "and", "asm", "auto", "bool", "break", "case", "char", "class", "const", "default", "delete", "do", "double", "else", "enum", "extern", "float", "for", "if", "inline", "int", "long", "namespace", "new", "not", "operator", "or", "register", "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "try", "typedef", "union", "unsigned", "using", "void", "volatile", "while", "ww", "bufs", "dims", "scratch", "tid", "nt"]
-)
+_KEYWORDS = frozenset({
+    "alignas", "and", "asm", "auto", "bool", "break", "case", "char", "class", "const", "continue", "default", "delete",
+    "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "namespace", "new",
+    "not", "operator", "or", "private", "public", "register", "return", "short", "signed", "sizeof", "static", "struct",
+    "switch", "template", "this", "throw", "try", "typedef", "union", "unsigned", "using", "void", "volatile", "while",
+    "xor",
+    "arrays", "begin", "bufs", "dims", "end", "nt", "scratch", "tid", "ww",
+})  # fmt: skip
 
 
 class Names:
@@ -240,4 +252,3 @@ class Writer:
     @property
     def text(self) -> str:
         return "\n".join(self.lines) + "\n"
-

@@ -4,63 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
-from ...ir.pointwise import POINTWISE
 from . import access
 from .context import Context
-from .expressions import converted, dtype_of, held, literal, pointwise, sum_of
+from .expressions import MEMORY_TYPES, dtype_of, held, literal
 from .stages import Schedule, Stage, is_wide, reads_by_array, schedule, shape
+from .values import Place, Run, Values, wish
 
 MemoryOp = access.MemoryOp
 _IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf}
-_FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 _REDUCERS = {"sum": "sum", "mean": "sum", "max": "max", "min": "min"}
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a value is: a variable, or an array indexed by column."""
+class RowPrinter(Values):
+    """Prints one row program: `places` has the values from outside, `sinks` says where those needed outside are written to."""
 
-    name: str
-    is_array: bool
-
-    def at(self, column: str) -> str:
-        return f"{self.name}[{column}]" if self.is_array else self.name
-
-
-@dataclass(frozen=True)
-class Run:
-    """The column loop being printed: variable `c` from 0, at `base` in the tile. `pointers`: each access has one stride."""
-
-    base: str
-    length: int
-    pointers: bool
-
-    @property
-    def column(self) -> str:
-        return sum_of([self.base or "0", "c"])
-
-
-class RowPrinter:
-    """Prints one row program.
-
-    `row` is the C++ variable of the row in the tile. `places`: where values from outside are. `sinks`: where values that are
-    needed outside are written to.
-    """
-
-    def __init__(self, ctx: Context, ops: Sequence[Operation], row: str = "r") -> None:
-        self.ctx, self.row = ctx, row
-        self.top = set(ops)
+    def __init__(self, ctx: Context, ops: Sequence[Operation]) -> None:
+        super().__init__(ctx)
+        self.top = dict.fromkeys(ops)
         self.plan = schedule(ctx, ops, self.inside)
-        self.places: dict[SSAValue, Place] = {}
         self.sinks: dict[SSAValue, Place] = {}
         self.reduced: dict[tile.ReduceOp, str] = {}  # the array that a reduction reads
-        self.column: dict[SSAValue, str] = {}  # variables of the column loop being printed
 
     def inside(self, op: Operation) -> bool:
         """Whether an op is part of this row program, at any depth."""
@@ -68,6 +36,15 @@ class RowPrinter:
         while current is not None and current not in self.top:
             current = current.parent_op()
         return current is not None
+
+    def outside_values(self) -> list[SSAValue]:
+        """Values that the program uses and does not make."""
+        found: dict[SSAValue, None] = {}
+        for value in (v for op in self.top for inner in op.walk() for v in inner.operands):
+            maker = value.owner.parent_op() if isinstance(value.owner, Block) else value.owner
+            if maker is not None and not self.inside(maker):
+                found[value] = None
+        return list(found)
 
     def print(self, plan: Schedule | None = None) -> None:
         """The stages in order."""
@@ -93,12 +70,12 @@ class RowPrinter:
             if isinstance(op, tile.StoreOp):
                 self._store(op, address, "0", guard)
             else:
-                self._number(op.result, "", self._loaded(op, address, guard))
+                self._number(op.result, self._loaded(op, address, guard))
         else:
-            self._number(op.results[0], _wish(op), self._expression(op, Run("", 1, True)))
+            self._number(op.results[0], self.expression(op, Run("", 1, True)))
 
-    def _number(self, value: SSAValue, wish: str, text: str, const: str = "const ") -> None:
-        name = self.ctx.names.of(value, wish or "number")
+    def _number(self, value: SSAValue, text: str, const: str = "const ") -> None:
+        name = self.ctx.names.of(value, wish(value))
         self.ctx.out(f"{const}{held(dtype_of(value))} {name} = {text};")
         self.places[value] = Place(name, False)
         if const:
@@ -120,19 +97,31 @@ class RowPrinter:
     # ---- loops over columns ------------------------------------------------------------------------------------
 
     def _columns(self, stage: Stage) -> None:
-        out = self.ctx.out
+        views = [op for op in stage.ops if isinstance(op, tile.LoadOp) and self._is_view(op)]
+        for op in views:
+            name = self.ctx.names.fresh(f"{self.ctx.buffer(op.buffer)}_at")
+            self.ctx.out(f"auto* {name} = {access.pointer(self.ctx, op, self.row, '0')};")
+            self.places[op.result] = Place(name, True)
         for value in (v for op in stage.ops for v in op.results):
-            if is_wide(value) and self._is_kept(value, stage):
+            if is_wide(value) and value not in self.places and self._is_kept(value, stage):
                 self._keep(value)
         reductions = [op for op in stage.ops if isinstance(op, tile.ReduceOp)]
         for op in reductions:
             self._reduced_array(op)
-        ops = [op for op in stage.ops if not (isinstance(op, tile.ReduceOp) and self.reduced[op] == self._array_of(op.input))]
+        done = [*views, *(op for op in reductions if self.reduced[op] == self._array_of(op.input))]
+        ops = [op for op in stage.ops if op not in done]
         if ops:
             self._loops(ops, stage.width)
         for op in reductions:
             text = f"ww::row_{_REDUCERS[op.kind.data]}<{stage.width}>({self.reduced[op]})"
-            self._number(op.result, op.kind.data, text + (f" / {stage.width}" if op.kind.data == "mean" else ""))
+            self._number(op.result, text + (f" / {stage.width}" if op.kind.data == "mean" else ""))
+
+    def _is_view(self, op: tile.LoadOp) -> bool:
+        """Whether the loaded row is an array in the buffer itself: whole, dense, of the type that tiles are held in."""
+        same = MEMORY_TYPES.get(dtype_of(op.buffer)) == held(dtype_of(op.result))
+        dense = access.run_length(self.ctx, op) == shape(op.result)[1] and access.column_stride(self.ctx, op) == "1"
+        whole = op not in self.ctx.limits and not access.row_guard(self.ctx, op, self.row)
+        return same and dense and whole and op.result not in self.sinks and not self.ctx.is_written(op.buffer)
 
     def _reduced_array(self, op: tile.ReduceOp) -> None:
         """Chooses the array that a reduction reads: its operand's own, or one for the numbers that take part."""
@@ -202,8 +191,8 @@ class RowPrinter:
                 self.ctx.out(f"{self.reduced[op]}[{run.column}] = {value};")
             case _:
                 result = op.results[0]
-                text = self._loaded(op, *walks[op]) if isinstance(op, tile.LoadOp) else self._expression(op, run)
-                name = self.ctx.names.of(result, _wish(op))
+                text = self._loaded(op, *walks[op]) if isinstance(op, tile.LoadOp) else self.expression(op, run)
+                name = self.ctx.names.of(result, wish(result))
                 self.ctx.out(f"const {held(dtype_of(result))} {name} = {text};")
                 self.column[result] = name
                 if result in self.places:
@@ -215,7 +204,12 @@ class RowPrinter:
         for op in ops:
             for operand in op.operands:
                 maker = operand.owner
-                if isinstance(maker, tile.LoadOp) and is_wide(operand) and operand not in self.places and not self._is_placed(maker):
+                if (
+                    isinstance(maker, tile.LoadOp)
+                    and is_wide(operand)
+                    and operand not in self.places
+                    and not self._is_placed(maker)
+                ):
                     found[maker] = None
         return list(found)
 
@@ -235,7 +229,7 @@ class RowPrinter:
         if value in self.sinks:
             self.places[value] = self.sinks[value]
             return
-        name = self.ctx.names.of(value, "row")
+        name = self.ctx.names.of(value, wish(value))
         self.ctx.array(name, held(dtype_of(value)), shape(value)[1])
         self.places[value] = Place(name, True)
 
@@ -249,73 +243,6 @@ class RowPrinter:
                 return shape(op.input)[1]
             case _:
                 return 0
-
-    # ---- expressions -------------------------------------------------------------------------------------------
-
-    def at(self, value: SSAValue, column: str) -> str:
-        """A value's number in the current row at a column."""
-        if value in self.column:
-            return self.column[value]
-        if value in self.places:
-            return self.places[value].at(column if is_wide(value) else "0")
-        op = value.owner
-        assert not isinstance(op, Block), f"no place for {value}"
-        match op:
-            case tile.FillOp():
-                return literal(op.value.value.data, held(dtype_of(value)))
-            case tile.SplatOp():
-                return f"int64_t({self.ctx.symbols.index(op.input)})"
-            case tile.IotaOp():
-                along = column if is_wide(value) else self.row if shape(value)[0] > 1 else "0"
-                return f"int64_t({sum_of([self.ctx.symbols.index(op.start), along])})"
-            case _:
-                raise AssertionError(f"{op.name} has no place yet")
-
-    def _expression(self, op: Operation, run: Run) -> str:
-        value = op.results[0]
-        match op:
-            case tile.PointwiseOp():
-                if position := self._column_comparison(op, run):
-                    return position
-                operands = [(self.at(v, run.column), held(dtype_of(v))) for v in op.inputs]
-                return pointwise(op.kind.data, operands, dtype_of(value))
-            case tile.ConvertOp():
-                return converted(self.at(op.input, run.column), held(dtype_of(op.input)), dtype_of(value))
-            case tile.ExpandColumnsOp():
-                start = run.base if run.base and op.group.data % run.length == 0 else f"({run.column})"
-                return self.at(op.input, f"{start} / {op.group.data}")
-            case tile.RepeatColumnsOp():
-                width = shape(op.input)[1]
-                inside = run.base and width % run.length == 0
-                return self.at(op.input, f"{run.base} % {width} + c" if inside else f"({run.column}) % {width}")
-            case tile.ReduceOp():  # of one column
-                return self.at(op.input, "0")
-            case _:
-                raise AssertionError(op.name)
-
-    def _column_comparison(self, op: tile.PointwiseOp, run: Run) -> str:
-        """A comparison of the column's number with a number of the row, in narrow integers; empty for other ops."""
-        if op.kind.data not in _FLIPPED:
-            return ""
-        left, right = op.inputs
-        for column, bound, kind in ((left, right, op.kind.data), (right, left, _FLIPPED[op.kind.data])):
-            start = self._column_start(column)
-            if start and not is_wide(bound) and dtype_of(bound) == "i64":
-                limit = f"ww::near({self.at(bound, '0')} - ({start}))"
-                return POINTWISE[kind].cpp.format(f"{'(' * bool(run.base)}{run.column}{')' * bool(run.base)}", limit)
-        return ""
-
-    def _column_start(self, value: SSAValue) -> str:
-        """s where the value at column c is s + c; empty for other values."""
-        op = value.owner
-        if isinstance(op, tile.IotaOp) and is_wide(value):
-            return self.ctx.symbols.index(op.start)
-        if isinstance(op, tile.PointwiseOp) and op.kind.data == "add" and dtype_of(value) == "i64":
-            for column, number in (op.inputs, op.inputs[::-1]):
-                start = self._column_start(column)
-                if start and not is_wide(number) and dtype_of(number) == "i64":
-                    return f"{start} + {self.at(number, '0')}"
-        return ""
 
     # ---- ops that walk rows in their own way -------------------------------------------------------------------
 
@@ -350,13 +277,16 @@ class RowPrinter:
         out, ctype = self.ctx.out, held(dtype_of(op.result))
         head, turned = op.head.data, shape(op.cos)[1]
         half = turned // 2
-        step, apart, pair = (1, half, "i") if op.kind.data == "half" else (2, 1, "2 * i")
+        apart, pair = (half, "i") if op.kind.data == "half" else (1, "2 * i")
         with out.block(f"for (int h = 0; h < {shape(op.result)[1]}; h += {head})"):
             out("#pragma omp simd")
             with out.block(f"for (int i = 0; i < {half}; ++i)"):
                 first, second = f"h + {pair}", f"h + {pair} + {apart}"
                 out(f"const {ctype} a = {self.at(op.input, first)}, b = {self.at(op.input, second)};")
-                for target, own, other, sign, angle in ((first, "a", "b", "-", pair), (second, "b", "a", "+", f"{pair} + {apart}")):
+                for target, own, other, sign, angle in (
+                    (first, "a", "b", "-", pair),
+                    (second, "b", "a", "+", f"{pair} + {apart}"),
+                ):
                     product = f"{own} * {self.at(op.cos, angle)} {sign} {other} * {self.at(op.sin, angle)}"
                     out(f"{self.places[op.result].at(target)} = {product};")
             if turned < head:
@@ -368,7 +298,8 @@ class RowPrinter:
 
     def _loop(self, stage: Stage) -> None:
         op, body, out = stage.ops[0], stage.body, self.ctx.out
-        assert isinstance(op, scf.ForOp) and body is not None
+        assert isinstance(op, scf.ForOp)
+        assert body is not None
         block = op.body.block
         counter, *carried = block.args
         for arg, start, result in zip(carried, op.iter_args, op.results, strict=True):
@@ -379,7 +310,7 @@ class RowPrinter:
         low, high, step = (self.ctx.symbols.index(v) for v in (op.lb, op.ub, op.step))
         with out.block(f"for (int64_t {name} = {low}; {name} < {high}; {name} += {step})"):
             self.ctx.define_indices(block.ops)
-            with self.ctx.ragged(block):
+            with self.ctx.ragged(block.ops):
                 self.print(body)
                 last = block.last_op
                 assert last is not None
@@ -390,7 +321,7 @@ class RowPrinter:
 
     def _carry(self, arg: SSAValue, start: SSAValue) -> None:
         if not is_wide(arg):
-            self._number(arg, "carried", self.at(start, "0"), const="")
+            self._number(arg, self.at(start, "0"), const="")
             return
         self._keep(arg)
         self._assign(self.places[arg], start)
@@ -426,14 +357,3 @@ def _identity(op: tile.ReduceOp) -> str:
     if ctype == "int64_t" and op.kind.data in ("max", "min"):
         return "INT64_MIN" if op.kind.data == "max" else "INT64_MAX"
     return literal(_IDENTITIES[op.kind.data], ctype)
-
-
-def _wish(op: Operation) -> str:
-    """A variable's name after what it holds."""
-    match op:
-        case tile.PointwiseOp():
-            return f"{op.kind.data}_"
-        case tile.LoadOp():
-            return "x"
-        case _:
-            return op.name.removeprefix("tile.").split("_")[0]

@@ -31,7 +31,7 @@ def is_wide(value: SSAValue) -> bool:
 
 @dataclass
 class Stage:
-    """`row`: statements on numbers of a row. `columns`: one loop over `width` columns. `whole`: an op that walks rows in its own way.
+    """`row`: statements on numbers of a row. `columns`: one loop over `width` columns. `whole`: an op with loops of its own.
 
     `loop`: an scf.for with `body` stages.
     """
@@ -127,7 +127,12 @@ class _Scheduler:
             return 0
         stage = self.of[maker]
         position = self.stages.index(stage)
-        same_loop = stage.kind == "columns" and is_wide(operand) and stage.width == width_of(op) and not reads_by_array(op, operand)
+        same_loop = (
+            stage.kind == "columns"
+            and is_wide(operand)
+            and stage.width == width_of(op)
+            and not reads_by_array(op, operand)
+        )
         same_row = stage.kind == "row" and width_of(op) == 1
         return position if same_loop or same_row else position + 1
 

@@ -6,6 +6,8 @@ import torch
 from imported_backend import compiled
 from model_zoo import ZOO, build, first_output, inputs
 
+from warpweave.ir.signature import dim_of, kind_of
+
 # Packed-sequence detection, settled later by the passes
 PACKING = {"aten.cumsum.default", "aten.index.Tensor"}
 ROUTING = {"aten.topk.default", "aten.sort.default", "aten.histc.default", "aten.index_put.default"}
@@ -61,3 +63,24 @@ def test_decode_appends_to_the_cache():
     assert len(backend.modules) == 1
     assert backend.ops()["flow.kv_append"] == 2 * len(caches[0].layers)
     assert backend.fallbacks() == {}
+
+
+def test_decode_with_a_growing_cache():
+    """One graph for all lengths, one symbol for the lengths of all keys and values."""
+    from transformers import DynamicCache
+
+    model = build("llama")
+    run, backend = compiled(model)
+    ids = torch.randint(3, 100, (2, 9))
+    outputs = []
+    with torch.no_grad():
+        for function in (model, run):
+            cache = DynamicCache(config=model.config)
+            model(input_ids=ids, past_key_values=cache)
+            steps = [function(input_ids=ids[:, i : i + 1], past_key_values=cache).logits for i in range(5)]
+            outputs.append(torch.cat(steps, 1))
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-4, atol=1e-5)
+    assert len(backend.modules) == 2  # PyTorch takes the first length for a constant
+    arguments = backend.main(1).body.block.args
+    assert {str(dim_of(a)) for a in arguments if kind_of(a) == "int"} == {"L"}
+    assert backend.fallbacks(1) == {}

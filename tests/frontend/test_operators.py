@@ -144,6 +144,8 @@ CONTRACTIONS = {
     "patches_1d": (lambda x, w: F.conv1d(x.flatten(2), w, stride=4), IMAGE, torch.randn(6, 3, 4)),
 }
 WRITES = {
+    "index_copy": (lambda x, y: (x * 2).index_copy(1, torch.arange(2) + 1, y[:, :2]), X, Y),
+    "index_put": (lambda x, y: _put(x + 0, y), X, Y),
     "splice": (lambda x, y: x.slice_scatter(y[:, :2], 1, 1, 3), X, Y),
     "assign_select": (lambda x: (x.clone()[:, 2].fill_(5.0), x.clone())[1], X),
     "setitem": (lambda x, y: _set(x.clone(), y), X, Y),
@@ -181,6 +183,11 @@ def _complex(x):
 
 def _set(x, y):
     x[:, 1:3] = y[:, :2] * 2
+    return x
+
+
+def _put(x, y):
+    x[:, torch.tensor([4, -5])] = y[:, 1:3]
     return x
 
 

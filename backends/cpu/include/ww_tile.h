@@ -61,7 +61,7 @@ template <bool v> struct Flag { static constexpr bool value = v; };
 template <class F> WW_INLINE void whole_or_ragged(bool whole, F body) { whole ? body(Flag<true>{}) : body(Flag<false>{}); }
 
 // A position among a tile's columns, as a narrow integer: what lies far outside stays outside.
-WW_INLINE int32_t near(i64 column) { return int32_t(min(max(column, i64(-1) << 30), i64(1) << 30)); }
+WW_INLINE int32_t near(i64 column) { return int32_t(min(max(column, -(i64(1) << 30)), i64(1) << 30)); }
 
 template <class T> WW_INLINE T* scratch_at(void* scratch, i64 bytes) { return reinterpret_cast<T*>(static_cast<char*>(scratch) + bytes); }
 

@@ -8,10 +8,11 @@ from warpweave.runtime.cpu import ISAS, supports
 from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
 from tile_samples import SAMPLES
 
+CASES = [(name, dtype, isa) for name in SAMPLES for dtype in ("f32", "bf16", "f16") for isa in ISAS if supports(isa)]
+CASES += [(name, "bf16", "amx") for name in ("gemm_gelu", "gated_stats", "qkv") if not supports("amx")]
 
-@pytest.mark.parametrize("isa", [isa for isa in ISAS if supports(isa)])
-@pytest.mark.parametrize("dtype", ["f32", "bf16", "f16"])
-@pytest.mark.parametrize("name", SAMPLES)
+
+@pytest.mark.parametrize(("name", "dtype", "isa"), CASES)
 def test_compiled_samples(name, dtype, isa):
     sample = SAMPLES[name](dtype)
     compiled = CompiledKernel(sample.kernel, isa)
@@ -25,3 +26,14 @@ def test_compiled_samples(name, dtype, isa):
             for i, (left, right) in enumerate(zip(actual, expected, strict=True)):
                 assert_close(left, right, f"{name} {dims} {threads} threads, buffer {i}")
 
+
+def test_weights_are_packed_for_the_instruction_set():
+    layouts = {
+        (name, dtype, isa): CompiledKernel(SAMPLES[name](dtype).kernel, isa).emitted.packed_layout
+        for name, dtype, isa in [
+            ("gemm_gelu", "bf16", "amx"),
+            ("gemm_gelu", "f32", "portable"),
+            ("gemm_f64", "f64", "portable"),
+        ]
+    }
+    assert list(layouts.values()) == ["vnni", "panel", "rows"]
