@@ -260,9 +260,11 @@ def erase_unused(block: Block) -> None:
 
 
 def contiguous(value: torch.Tensor) -> bool:
-    """Whether the strides are the row-major ones, without a guard on sizes."""
+    """Whether the strides are the row-major ones, without a guard on sizes. The stride of a dim of 1 does not count."""
     expected: Any = 1
     for size, stride in zip(reversed(value.shape), reversed(value.stride()), strict=True):
+        if isinstance(size, int) and size == 1:
+            continue
         if expression(stride) != expression(expected) or (expression(stride) is None and stride != expected):
             return False
         expected = expected * size

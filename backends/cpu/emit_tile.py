@@ -138,14 +138,13 @@ class Tiles:
         assert not isinstance(maker, Block)
         if not is_wide(value) or printer.plan.of[maker].kind != "columns":
             return None
-        position = printer.plan.position(maker)
         taken = {names[v] for op in segment.ops for v in op.results if v in names}
         for operand in printer.outside_values():
             beside = isinstance(operand.owner, Operation) and operand.owner.parent_block() is maker.parent_block()
             if not beside or operand.type != value.type or operand not in names or names[operand] in taken:
                 continue
             readers = [u.operation for u in operand.uses if u.operation not in self.printed]
-            if all(r in printer.plan.of and printer.plan.position(r) <= position for r in readers):
+            if all(printer.plan.has_read(r, maker) for r in readers):
                 return operand
         return None
 
@@ -202,8 +201,7 @@ def _is_last_reader(value: SSAValue, arg: SSAValue, segments: Sequence[Segment],
         at = next((i for i, s in enumerate(segments) if reader in s.ops), None)
         if at is None or at > position:
             return False
-        plan = printer.plan
-        if at == position and is_wide(arg) and plan.position(reader) > plan.position(maker):
+        if at == position and is_wide(arg) and not printer.plan.has_read(reader, maker):
             return False
     return True
 

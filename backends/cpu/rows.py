@@ -9,15 +9,13 @@ from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
-from . import access
+from . import access, whole_rows
 from .context import Context
 from .expressions import MEMORY_TYPES, dtype_of, held, literal
 from .stages import Schedule, Stage, is_wide, reads_by_array, schedule, shape
 from .values import Place, Run, Values, wish
 
 MemoryOp = access.MemoryOp
-_IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf}
-_REDUCERS = {"sum": "sum", "mean": "sum", "max": "max", "min": "min"}
 
 
 class RowPrinter(Values):
@@ -56,7 +54,8 @@ class RowPrinter(Values):
                 case "columns":
                     self._columns(stage)
                 case "whole":
-                    self._whole(stage.ops[0])
+                    self._keep(stage.ops[0].results[0])
+                    whole_rows.print_op(self, stage.ops[0])
                 case "loop":
                     self._loop(stage)
 
@@ -108,13 +107,12 @@ class RowPrinter(Values):
         reductions = [op for op in stage.ops if isinstance(op, tile.ReduceOp)]
         for op in reductions:
             self._reduced_array(op)
-        done = [*views, *(op for op in reductions if self.reduced[op] == self._array_of(op.input))]
+        done = [*views, *(op for op in reductions if self.reduced[op] == self.array_of(op.input))]
         ops = [op for op in stage.ops if op not in done]
         if ops:
             self._loops(ops, stage.width)
         for op in reductions:
-            text = f"ww::row_{_REDUCERS[op.kind.data]}<{stage.width}>({self.reduced[op]})"
-            self._number(op.result, text + (f" / {stage.width}" if op.kind.data == "mean" else ""))
+            self._number(op.result, whole_rows.reduced(op, stage.width, self.reduced[op]))
 
     def _is_view(self, op: tile.LoadOp) -> bool:
         """Whether the loaded row is an array in the buffer itself: whole, dense, of the type that tiles are held in."""
@@ -125,30 +123,26 @@ class RowPrinter(Values):
 
     def _reduced_array(self, op: tile.ReduceOp) -> None:
         """Chooses the array that a reduction reads: its operand's own, or one for the numbers that take part."""
-        own = self._array_of(op.input)
+        own = self.array_of(op.input)
         if own and op.columns is None:
             self.reduced[op] = own
             return
         self.reduced[op] = self.ctx.names.fresh("parts")
         self.ctx.array(self.reduced[op], held(dtype_of(op.result)), shape(op.input)[1])
 
-    def _array_of(self, value: SSAValue) -> str:
-        place = self.places.get(value)
-        return place.name if place is not None and place.is_array else ""
-
     def _loops(self, ops: Sequence[Operation], width: int) -> None:
         """The loop over `width` columns, in runs within which each access has one stride."""
         out = self.ctx.out
-        loads = self._repeated_loads(ops)
-        run = math.gcd(width, *(self._run_length(op) for op in [*loads, *ops]))
+        again = self._repeated(ops)
+        run = math.gcd(width, *(self._run_length(op) for op in [*again, *ops]))
         if run == width:
             with out.block(""):
-                self._run([*loads, *ops], Run("", run, True))
+                self._run([*again, *ops], Run("", run, True))
         elif run < access.FAST_RUN:
-            self._run([*loads, *ops], Run("", width, False))
+            self._run([*again, *ops], Run("", width, False))
         else:
             with out.block(f"for (int j = 0; j < {width}; j += {run})"):
-                self._run([*loads, *ops], Run("j", run, True))
+                self._run([*again, *ops], Run("j", run, True))
 
     def _run(self, ops: Sequence[Operation], run: Run) -> None:
         out = self.ctx.out
@@ -187,7 +181,9 @@ class RowPrinter(Values):
             case tile.ReduceOp():
                 value = self.at(op.input, run.column)
                 if op.columns is not None:
-                    value = f"({run.column} < {self.ctx.symbols.index(op.columns)} ? {value} : {_identity(op)})"
+                    value = (
+                        f"({run.column} < {self.ctx.symbols.index(op.columns)} ? {value} : {whole_rows.identity(op)})"
+                    )
                 self.ctx.out(f"{self.reduced[op]}[{run.column}] = {value};")
             case _:
                 result = op.results[0]
@@ -198,19 +194,15 @@ class RowPrinter(Values):
                 if result in self.places:
                     self.ctx.out(f"{self.places[result].at(run.column)} = {name};")
 
-    def _repeated_loads(self, ops: Sequence[Operation]) -> list[tile.LoadOp]:
-        """Loads that are in no stage and used by these ops, in the order of their first use."""
-        found: dict[tile.LoadOp, None] = {}
-        for op in ops:
-            for operand in op.operands:
-                maker = operand.owner
-                if (
-                    isinstance(maker, tile.LoadOp)
-                    and is_wide(operand)
-                    and operand not in self.places
-                    and not self._is_placed(maker)
-                ):
-                    found[maker] = None
+    def _repeated(self, ops: Sequence[Operation]) -> list[Operation]:
+        """Ops that are in no stage and used by these, in the order of their first use."""
+        found: dict[Operation, None] = {}
+        for operand in (v for op in ops for v in op.operands):
+            maker = operand.owner
+            if not isinstance(maker, tile.LoadOp | tile.ExpandColumnsOp | tile.RepeatColumnsOp):
+                continue
+            if is_wide(operand) and operand not in self.places and not self._is_placed(maker):
+                found.update(dict.fromkeys([*self._repeated([maker]), maker]))
         return list(found)
 
     def _is_placed(self, op: Operation) -> bool:
@@ -243,56 +235,6 @@ class RowPrinter(Values):
                 return shape(op.input)[1]
             case _:
                 return 0
-
-    # ---- ops that walk rows in their own way -------------------------------------------------------------------
-
-    def _whole(self, op: Operation) -> None:
-        self._keep(op.results[0])
-        if isinstance(op, tile.RopeOp):
-            self._rope(op)
-        else:
-            assert isinstance(op, tile.ReduceOp)
-            self._grouped(op)
-
-    def _grouped(self, op: tile.ReduceOp) -> None:
-        """A reduction over each `group` columns."""
-        out, ctype = self.ctx.out, held(dtype_of(op.result))
-        assert op.group is not None
-        group, count = op.group.data, shape(op.result)[1]
-        source = self._array_of(op.input)
-        if op.columns is not None or not source:
-            source = self.ctx.names.fresh("parts")
-            self.ctx.array(source, ctype, group * count)
-            value = self.at(op.input, "c")
-            if op.columns is not None:
-                value = f"c < {self.ctx.symbols.index(op.columns)} ? {value} : {_identity(op)}"
-            out("#pragma omp simd")
-            out(f"for (int c = 0; c < {group * count}; ++c) {source}[c] = {value};")
-        mean = f" / {group}" if op.kind.data == "mean" else ""
-        part = f"ww::row_{_REDUCERS[op.kind.data]}<{group}>({source} + j * {group}){mean}"
-        out(f"for (int j = 0; j < {count}; ++j) {self.places[op.result].at('j')} = {part};")
-
-    def _rope(self, op: tile.RopeOp) -> None:
-        """Pairs of columns turned by the row's angles, head by head."""
-        out, ctype = self.ctx.out, held(dtype_of(op.result))
-        head, turned = op.head.data, shape(op.cos)[1]
-        half = turned // 2
-        apart, pair = (half, "i") if op.kind.data == "half" else (1, "2 * i")
-        with out.block(f"for (int h = 0; h < {shape(op.result)[1]}; h += {head})"):
-            out("#pragma omp simd")
-            with out.block(f"for (int i = 0; i < {half}; ++i)"):
-                first, second = f"h + {pair}", f"h + {pair} + {apart}"
-                out(f"const {ctype} a = {self.at(op.input, first)}, b = {self.at(op.input, second)};")
-                for target, own, other, sign, angle in (
-                    (first, "a", "b", "-", pair),
-                    (second, "b", "a", "+", f"{pair} + {apart}"),
-                ):
-                    product = f"{own} * {self.at(op.cos, angle)} {sign} {other} * {self.at(op.sin, angle)}"
-                    out(f"{self.places[op.result].at(target)} = {product};")
-            if turned < head:
-                out("#pragma omp simd")
-                with out.block(f"for (int i = {turned}; i < {head}; ++i)"):
-                    out(f"{self.places[op.result].at('h + i')} = {self.at(op.input, 'h + i')};")
 
     # ---- loops -------------------------------------------------------------------------------------------------
 
@@ -350,10 +292,3 @@ class RowPrinter(Values):
         for arg, value in moved:
             self._assign(self.places[arg], value)
         self.column.clear()
-
-
-def _identity(op: tile.ReduceOp) -> str:
-    ctype = held(dtype_of(op.result))
-    if ctype == "int64_t" and op.kind.data in ("max", "min"):
-        return "INT64_MIN" if op.kind.data == "max" else "INT64_MAX"
-    return literal(_IDENTITIES[op.kind.data], ctype)

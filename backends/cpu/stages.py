@@ -53,6 +53,16 @@ class Schedule:
     def position(self, op: Operation) -> int:
         return self.stages.index(self.of[op])
 
+    def has_read(self, reader: Operation, maker: Operation) -> bool:
+        """Whether `reader` has read a column of its operands by the time `maker` writes that column of its result.
+
+        In one loop over columns it has, but for a reduction, which reads whole rows after the loop.
+        """
+        if reader not in self.of:
+            return False
+        at, by = self.position(reader), self.position(maker)
+        return at < by or (at == by and not isinstance(reader, tile.ReduceOp))
+
 
 def is_whole(op: Operation) -> bool:
     """Ops that read columns other than the one that they write."""
@@ -67,11 +77,16 @@ def reads_by_array(op: Operation, operand: SSAValue) -> bool:
 
 
 def is_repeated(ctx: Context, op: Operation, inside: Callable[[Operation], bool]) -> bool:
-    """Whether a wide load is spelled out in every loop that uses it rather than kept."""
-    if not isinstance(op, tile.LoadOp) or not is_wide(op.result) or ctx.is_written(op.buffer):
-        return False
-    users = [use.operation for use in op.result.uses]
-    return is_fast(ctx, op) and all(inside(u) and not reads_by_array(u, op.result) for u in users)
+    """Whether a wide load, or a tile's columns repeated, is spelled out in every loop that uses it rather than kept."""
+    match op:
+        case tile.LoadOp():
+            cheap = is_wide(op.result) and not ctx.is_written(op.buffer) and is_fast(ctx, op)
+        case tile.ExpandColumnsOp() | tile.RepeatColumnsOp():
+            cheap = True
+        case _:
+            return False
+    users = [use.operation for use in op.results[0].uses]
+    return cheap and all(inside(u) and not reads_by_array(u, op.results[0]) for u in users)
 
 
 def schedule(ctx: Context, ops: Sequence[Operation], inside: Callable[[Operation], bool]) -> Schedule:
@@ -123,8 +138,11 @@ class _Scheduler:
     def _after(self, op: Operation, operand: SSAValue) -> int:
         """The first stage in which `op` may stand for the sake of one operand."""
         maker = operand.owner
-        if isinstance(maker, Block) or maker not in self.of:
+        if isinstance(maker, Block):
             return 0
+        if maker not in self.of:
+            repeats = isinstance(maker, tile.ExpandColumnsOp | tile.RepeatColumnsOp)
+            return self._after(maker, maker.input) if repeats else 0
         stage = self.of[maker]
         position = self.stages.index(stage)
         same_loop = (
@@ -149,7 +167,9 @@ class _Scheduler:
                 stage.ops.append(op)
                 self.of[op] = stage
                 return
-        self._append(Stage("columns", [op], width, fast))
+        early = first if isinstance(op, tile.LoadOp) else len(self.stages)
+        self.of[op] = Stage("columns", [op], width, fast)
+        self.stages.insert(early, self.of[op])
 
 
 def width_of(op: Operation) -> int:

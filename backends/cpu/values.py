@@ -51,6 +51,11 @@ class Values:
         default_factory=dict[SSAValue, str]
     )  # variables of the column loop being printed
 
+    def array_of(self, value: SSAValue) -> str:
+        """The array of a row of the value; empty if it has none."""
+        place = self.places.get(value)
+        return place.name if place is not None and place.is_array else ""
+
     def at(self, value: SSAValue, column: str) -> str:
         """A value's number in the current row at a column."""
         if value in self.column:
