@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "compile", "load", "reports"]
 
-_HOME = {"compile": ("compiler", "compile"), "reports": ("report", "reports"), "load": ("runtime.bundle", "load_bundle")}
+_HOME = {
+    "compile": ("compiler", "compile"),
+    "reports": ("report", "reports"),
+    "load": ("runtime.bundle", "load_bundle"),
+}
 
 
 def __getattr__(name: str) -> object:

@@ -19,7 +19,7 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 from .ir.reference import Evaluator
 from .planner import ConstantRecipe
 
-Pack = Callable[[torch.Tensor, str], torch.Tensor]
+Pack = Callable[[torch.Tensor, Any], torch.Tensor]
 
 _shared: dict[tuple[Any, ...], tuple[weakref.ref[torch.Tensor], list[StorageWeakRef]]] = {}
 

@@ -100,7 +100,7 @@ class Planner:
         module: ModuleOp,
         kernels: dict[str, Kernel],
         layouts: Mapping[str, str],
-        packed_shape: Callable[[int, int, str], tuple[int, ...]],
+        packed_shape: Callable[[int, int, Any], tuple[int, ...]],
     ):
         self.functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
         self.kernel_ops = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
@@ -224,7 +224,8 @@ class Planner:
         reads: list[Ref] = []
         for value, arg in zip(op.inputs, kernel.body.args, strict=False):
             ref = self._ref(value, refs)
-            assert ref is not None and isinstance(arg.type, tile.BufferType)
+            assert ref is not None
+            assert isinstance(arg.type, tile.BufferType)
             if arg.type.layout.data == "packed":
                 ref = self._packed(ref, value, self.layouts[kernel.sym_name.data])
             reads.append(ref)

@@ -21,11 +21,15 @@ def command(context: click.Context, json_: bool) -> None:
     home = Cache()
     entries = home.entries()
     if json_:
-        as_json({
-            "path": str(home.root),
-            "bytes": home.size(),
-            "entries": [{"name": e.name, "key": e.key, "bytes": e.bytes, "components": e.components} for e in entries],
-        })
+        as_json(
+            {
+                "path": str(home.root),
+                "bytes": home.size(),
+                "entries": [
+                    {"name": e.name, "key": e.key, "bytes": e.bytes, "components": e.components} for e in entries
+                ],
+            }
+        )
         return
     sizes: defaultdict[str, list[int]] = defaultdict(list)
     for entry in entries:

@@ -17,9 +17,7 @@ from .reports import coverage, kernel_count, show_fallbacks
 @model_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The bundle to write.")
 @click.option("--json", "json_", is_flag=True, help="Print the compilation report as JSON.")
-def command(
-    model: str, trust_input: bool, strict: bool, pairs: tuple[str, ...], output: Path, json_: bool
-) -> None:
+def command(model: str, trust_input: bool, strict: bool, pairs: tuple[str, ...], output: Path, json_: bool) -> None:
     """Compile MODEL and write a bundle.
 
     MODEL is module.py:factory, where factory() returns (model, example_inputs) or (model, args, kwargs),

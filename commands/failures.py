@@ -16,6 +16,7 @@ from ..runtime import errors
 
 OK, COMPILE_ERROR, USAGE, UNSUPPORTED, MISMATCH, INCOMPATIBLE, BUG = 0, 1, 2, 3, 4, 5, 70
 
+
 class Failure(click.ClickException):
     """A command's own failure, said in words, with one of the exit codes above."""
 

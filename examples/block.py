@@ -1,7 +1,7 @@
 """A pre-norm Transformer written by hand in plain PyTorch, for the command line:
 
-    warpweave explain examples/block.py:decoder
-    warpweave run examples/block.py:decoder --verify
+warpweave explain examples/block.py:decoder
+warpweave run examples/block.py:decoder --verify
 """
 
 from __future__ import annotations

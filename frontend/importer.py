@@ -231,6 +231,8 @@ class _Importer:
             return "tensor"
         if value is None:
             return "none"
+        if isinstance(value, complex_pairs.Pair):
+            raise Unsupported("a complex result")
         if isinstance(value, Dim | int) and not isinstance(value, bool):
             return f"int:{value}"
         raise Unsupported(f"a result of type {type(value).__name__}")
@@ -263,7 +265,7 @@ def contiguous(value: torch.Tensor) -> bool:
     """Whether the strides are the row-major ones, without a guard on sizes. The stride of a dim of 1 does not count."""
     expected: Any = 1
     for size, stride in zip(reversed(value.shape), reversed(value.stride()), strict=True):
-        if isinstance(size, int) and size == 1:
+        if expression(size) is None and size == 1:
             continue
         if expression(stride) != expression(expected) or (expression(stride) is None and stride != expected):
             return False

@@ -322,7 +322,7 @@ def _gemm(e: Evaluator, op: fused.GemmOp, a: torch.Tensor, *rest: torch.Tensor) 
 
 
 def _concat(e: Evaluator, op: flow.ConcatOp | fused.CopyOp, *xs: torch.Tensor) -> torch.Tensor:
-    return torch.cat(xs, op.axis.data) if len(xs) > 1 else xs[0].clone()
+    return torch.cat(list(xs), op.axis.data)
 
 
 _RULES: dict[type[Operation], Callable[..., Any]] = {

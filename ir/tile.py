@@ -52,6 +52,8 @@ from .flow import REDUCTIONS, Float, optional_format, real
 from .pointwise import POINTWISE
 from .types import DTYPE_NAMES, DimAttr, TensorType, dims_attr, parse_dim, print_dim
 
+_ZERO = Dim()
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -72,7 +74,7 @@ class Access:
 
     rows: tuple[Axis, ...]
     columns: tuple[Axis, ...]
-    offset: Dim = Dim()
+    offset: Dim = _ZERO
     batch: tuple[Axis, ...] = ()
     gather: int | None = None
 
@@ -176,7 +178,10 @@ def tile_shape(value: SSAValue) -> tuple[int, int]:
 
 @irdl_op_definition
 class KernelOp(IRDLOperation):
-    """A kernel. Block arguments are its buffers (`outputs` marks, by index, the ones it writes). `symbols`: the sizes it is given at launch."""
+    """A kernel. Block arguments are its buffers; `outputs` marks, by index, the ones it writes.
+
+    `symbols`: the sizes it is given at launch.
+    """
 
     name = "tile.kernel"
     irdl_options = (ParsePropInAttrDict(),)
@@ -210,7 +215,7 @@ class KernelOp(IRDLOperation):
 
 @irdl_op_definition
 class ParallelOp(IRDLOperation):
-    """For each tile of the domain `rows` × `columns` (× `batch` …) in steps of `tile`: the body, with the tile's first row and column.
+    """For each tile of the domain `batch` × `rows` × `columns` in steps of `tile`: the body.
 
     The domain has three axes: batch (step 1), rows, columns; the block has one index argument each.
     """
@@ -313,7 +318,10 @@ class LoadOp(TileOp):
 
 @irdl_op_definition
 class StoreOp(IRDLOperation):
-    """The tile written to `buffer` at (row, column), rounded to its element type; rows and columns beyond the sizes are not written."""
+    """The tile written to `buffer` at (row, column), rounded to its element type.
+
+    Rows and columns beyond the sizes are not written.
+    """
 
     name = "tile.store"
     assembly_format: ClassVar[str | None] = optional_format(
@@ -463,7 +471,7 @@ class IotaOp(TileOp):
 
 @irdl_op_definition
 class ReduceOp(TileOp):
-    """`kind` over the columns: [TM, TN] → [TM, 1]; with `group` g, over each g columns: → [TM, TN / g]. `mean` divides by the group.
+    """`kind` over the columns: [TM, TN] → [TM, 1]; with `group` g, over each g columns: → [TM, TN / g].
 
     `columns`: where given, an index operand; columns at or beyond it take no part.
     """
@@ -554,7 +562,8 @@ class RopeOp(TileOp):
 class LaunchOp(IRDLOperation):
     """One run of a kernel from a function: `operands` are base tensors (never views), results whole contiguous tensors.
 
-    The kernel's buffers are the operands in order, then the results that are not `in_place`. `in_place`: pairs (result, operand): that
+    The kernel's buffers are the operands in order, then the results that are not `in_place`.
+    `in_place`: pairs (result, operand): that
     result is the operand's own memory (and layout). `dims`: the value of each of the kernel's symbols, in the function's symbols.
     """
 
@@ -591,7 +600,8 @@ class LaunchOp(IRDLOperation):
 Tile = Dialect(
     "tile",
     [
-        LaunchOp, KernelOp, ParallelOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, DotOp, PointwiseOp, ConvertOp, FillOp, SplatOp, IotaOp, ReduceOp,
+        LaunchOp, KernelOp, ParallelOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, DotOp, PointwiseOp, ConvertOp, FillOp, SplatOp,
+        IotaOp, ReduceOp,
         ExpandColumnsOp, RepeatColumnsOp, RopeOp,
     ],
     [AccessAttr, BufferType],

@@ -25,7 +25,12 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
                 ledger.refuse(RULE, where(op), refusal)
                 continue
             op.in_place = UnitAttr()
-            ledger.take(RULE, where(op), "the cache is an argument that the model updates", bytes_saved=size_in_bytes(op.type) * 2)
+            ledger.take(
+                RULE,
+                where(op),
+                "the cache is an argument that the model updates",
+                bytes_saved=size_in_bytes(op.type) * 2,
+            )
 
 
 def why_not(op: flow.KVAppendOp, function: func.FuncOp, module: ModuleOp) -> Refusal | None:
@@ -33,7 +38,10 @@ def why_not(op: flow.KVAppendOp, function: func.FuncOp, module: ModuleOp) -> Ref
     if not op.cache.has_one_use():
         return Refusal("the cache is read elsewhere too", "appending before every other read")
     if not _is_stored_back(op.cache, op.result, function, module):
-        return Refusal("the cache is no argument that the model updates", "a cache that the caller passes and expects to be updated")
+        return Refusal(
+            "the cache is no argument that the model updates",
+            "a cache that the caller passes and expects to be updated",
+        )
     return None
 
 
@@ -51,7 +59,8 @@ def _is_stored_back(cache: SSAValue, result: SSAValue, function: func.FuncOp, mo
     calls = calls_of(module, function)
     callers = [call.parent_op() for call in calls]
     return bool(calls) and all(
-        isinstance(caller, func.FuncOp) and any(_is_stored_back(call.arguments[cache.index], call.results[place], caller, module) for place in places)
+        isinstance(caller, func.FuncOp)
+        and any(_is_stored_back(call.arguments[cache.index], call.results[place], caller, module) for place in places)
         for call, caller in zip(calls, callers, strict=True)
     )
 

@@ -30,7 +30,9 @@ class Graph:
         self.position = {op: i for i, op in enumerate(self.ops)}
         self.nodes: list[Node] = []
         for i, op in enumerate(self.ops):
-            predecessors = {self.position[v.op] for v in op.operands if isinstance(v, OpResult) and v.op in self.position}
+            predecessors = {
+                self.position[v.op] for v in op.operands if isinstance(v, OpResult) and v.op in self.position
+            }
             above = 0
             for p in predecessors:
                 above |= self.nodes[p].above | self.nodes[p].members
@@ -121,11 +123,20 @@ class Body:
     def add(self, op: Operation) -> None:
         """The op over inner values; a conversion between floats of one inner type is no op at all."""
         (result,) = op.results
-        if isinstance(op, flow.CastOp) and is_float(tensor_type(op.input).element) and region_type(tensor_type(op.input)) == region_type(op.type):
+        if (
+            isinstance(op, flow.CastOp)
+            and is_float(tensor_type(op.input).element)
+            and region_type(tensor_type(op.input)) == region_type(op.type)
+        ):
             self.values[result] = self.values[op.input]
             return
         type_ = op.results[0].type if isinstance(op, flow.KVAppendOp) else region_type(tensor_type(result))
-        inner = type(op).create(operands=[self.values[v] for v in op.operands], result_types=[type_], properties=op.properties, location=op.location)
+        inner = type(op).create(
+            operands=[self.values[v] for v in op.operands],
+            result_types=[type_],
+            properties=op.properties,
+            location=op.location,
+        )
         self.block.add_op(inner)
         self.values[result] = inner.results[0]
 

@@ -29,9 +29,17 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             if isinstance(op, flow.SoftmaxOp):
                 result = _softmax(op, inserter(op))
             elif isinstance(op, Norm):
-                by_statistics = op.type.dtype != "f64" and op.shape[-1].is_const and _is_produced_by_linear(op.input, is_main(function))
+                by_statistics = (
+                    op.type.dtype != "f64"
+                    and op.shape[-1].is_const
+                    and _is_produced_by_linear(op.input, is_main(function))
+                )
                 result = _norm(op, inserter(op), by_statistics)
-                ledger.take(RULE, where(op), "row statistics come from the producing GEMM" if by_statistics else "reduction over the last dim")
+                ledger.take(
+                    RULE,
+                    where(op),
+                    "row statistics come from the producing GEMM" if by_statistics else "reduction over the last dim",
+                )
             else:
                 continue
             op.result.replace_all_uses_with(result)
@@ -67,10 +75,18 @@ def _norm(op: Norm, insert: Insert, by_statistics: bool) -> SSAValue:
         scale = insert(flow.RowScaleOp(stats, "moments" if moments else "sumsq", columns, STATS_TILE, eps))
     else:
         last = op.type.rank - 1
-        value = insert(flow.PointwiseOp("sub", [x, insert(flow.ReduceOp("mean", x, [last], wide.element))], wide)) if moments else x
+        value = (
+            insert(flow.PointwiseOp("sub", [x, insert(flow.ReduceOp("mean", x, [last], wide.element))], wide))
+            if moments
+            else x
+        )
         square = insert(flow.PointwiseOp("square", [value], wide))
         variance = insert(flow.ReduceOp("mean", square, [last]))
-        shifted = insert(flow.PointwiseOp("add", [variance, insert(flow.ConstantOp(eps, TensorType.of([], wide.element)))], tensor_type(variance)))
+        shifted = insert(
+            flow.PointwiseOp(
+                "add", [variance, insert(flow.ConstantOp(eps, TensorType.of([], wide.element)))], tensor_type(variance)
+            )
+        )
         scale = insert(flow.PointwiseOp("rsqrt", [shifted]))
     value = insert(flow.PointwiseOp("mul", [value, scale], wide))
     weight = op.weight

@@ -70,7 +70,10 @@ def why_not(norm: Norm, constants: set[SSAValue]) -> Refusal | None:
     if norm.type.dtype not in FOLDABLE:
         return Refusal(f"W·g may leave the range or the precision of {norm.type.dtype}", "f32 or bf16 weights")
     if dtype_of(norm.input) != norm.type.dtype:
-        return Refusal(f"the GEMM would read {dtype_of(norm.input)} rows in place of {norm.type.dtype} ones", "an input of the norm's result type")
+        return Refusal(
+            f"the GEMM would read {dtype_of(norm.input)} rows in place of {norm.type.dtype} ones",
+            "an input of the norm's result type",
+        )
     if not norm.shape[-1].is_const:
         return Refusal("the number of columns is not static")
     for vector in (norm.weight, getattr(norm, "bias", None), *(w for r in linears for w in (r.weight, r.bias))):
@@ -78,7 +81,10 @@ def why_not(norm: Norm, constants: set[SSAValue]) -> Refusal | None:
             return Refusal("a weight is not constant", "inference with weights as constants")
     rest = [r for r in readers if r not in linears]
     if other := next((r for r in rest if not _joins_a_linear(r, norm.result)), None):
-        return Refusal(f"`{other.name}` reads the normalised value too, so it is stored anyway", "readers that are linears or residual adds to a linear's result")
+        return Refusal(
+            f"`{other.name}` reads the normalised value too, so it is stored anyway",
+            "readers that are linears or residual adds to a linear's result",
+        )
     return None
 
 
@@ -109,7 +115,13 @@ def _sink_below_row_views(function: func.FuncOp) -> None:
             insert = inserter(view, op.location)
             x = insert(same_row_view(view, op.input))
             operands = [x, *op.operands[1:]]
-            view.result.replace_all_uses_with(insert(type(op).create(operands=operands, result_types=[op.type.with_shape(view.shape)], properties=op.properties)))
+            view.result.replace_all_uses_with(
+                insert(
+                    type(op).create(
+                        operands=operands, result_types=[op.type.with_shape(view.shape)], properties=op.properties
+                    )
+                )
+            )
             view.detach()
             view.erase()
         op.detach()
@@ -130,7 +142,9 @@ def _defer(norm: Norm) -> None:
         return
     value = x
     if kind == "moments":
-        value = insert(flow.PointwiseOp("sub", [x, insert(flow.RowMeanOp(stats, columns))], tensor_type(x).with_element("f32")))
+        value = insert(
+            flow.PointwiseOp("sub", [x, insert(flow.RowMeanOp(stats, columns))], tensor_type(x).with_element("f32"))
+        )
     value = insert(flow.PointwiseOp("mul", [value, scale], tensor_type(x).with_element("f32")))
     steps = [("mul", gain), ("add", getattr(norm, "bias", None))]
     for kind_, vector in steps:
@@ -164,7 +178,9 @@ def _rewrite_linear(linear: flow.LinearOp, x: SSAValue, scale: SSAValue, gain: S
         weight = insert(flow.PointwiseOp("mul", [weight, gain], weight_type))
     weight.name_hint = linear.weight.name_hint
     product = insert(flow.LinearOp(x, weight, None, element))
-    scaled = insert(flow.PointwiseOp("mul", [product, scale], linear.type if bias is None else linear.type.with_element(element)))
+    scaled = insert(
+        flow.PointwiseOp("mul", [product, scale], linear.type if bias is None else linear.type.with_element(element))
+    )
     if bias is not None:
         scaled = insert(flow.PointwiseOp("add", [scaled, bias], linear.type))
     linear.result.replace_all_uses_with(scaled)

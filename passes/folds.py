@@ -266,7 +266,11 @@ ALONE: dict[type[Operation], tuple[Rule, ...]] = {
 }
 PAIRS: dict[tuple[type[Operation], type[Operation]], tuple[Rule, ...]] = {
     (PointwiseOp, ConstantOp): (
-        constant_arithmetic, identity_arithmetic, absorbing_logic, named_power, constant_choice,
+        constant_arithmetic,
+        identity_arithmetic,
+        absorbing_logic,
+        named_power,
+        constant_choice,
     ),
     (CastOp, ConstantOp): (constant_cast,),
     (CastOp, CastOp): (cast_of_lossless_cast,),

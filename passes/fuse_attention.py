@@ -22,7 +22,9 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             if isinstance(op, flow.AttentionOp):
                 q, k = shape_of(op.query), shape_of(op.key)
                 scores = product([q[0], q[2], q[1], k[1]]) * op.type.bits // 8
-                ledger.take(RULE, where(op), "scores stay on chip", bytes_saved=scores * 2, bound="online softmax in f32")
+                ledger.take(
+                    RULE, where(op), "scores stay on chip", bytes_saved=scores * 2, bound="online softmax in f32"
+                )
                 _replace(op, fused.AttentionKernelOp.of(op))
             elif isinstance(op, flow.MatmulOp) and op.result not in constants:
                 _replace(op, fused.MatmulKernelOp(op.lhs, op.rhs, op.type))

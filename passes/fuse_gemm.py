@@ -7,7 +7,7 @@ casts, a norm applied again) are computed there too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.dialects import func
@@ -51,7 +51,14 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
     for function in functions(module):
         for op in list(function.body.block.ops):
             if isinstance(op, flow.LinearOp) and op.result not in constants and op.weight not in constants:
-                ledger.refuse(RULE, where(op), Refusal("the weight is not constant: a matrix product of two activations", "a weight that is a parameter"))
+                ledger.refuse(
+                    RULE,
+                    where(op),
+                    Refusal(
+                        "the weight is not constant: a matrix product of two activations",
+                        "a weight that is a parameter",
+                    ),
+                )
                 _as_matmul(op)
         _fuse_function(function, constants, ledger)
 
@@ -108,7 +115,11 @@ def _join(op: Operation, graph: Graph, gemms: Sequence[Gemm], ledger: Ledger) ->
             gemm.segments.update((r, segments) for r in op.results)
             return
         refusals.append(refusal)
-    if refusals and isinstance(op, fused.EPILOGUE_OPS) and not isinstance(op, (*flow.VIEWS, flow.RowScaleOp, flow.RowMeanOp)):
+    if (
+        refusals
+        and isinstance(op, fused.EPILOGUE_OPS)
+        and not isinstance(op, (*flow.VIEWS, flow.RowScaleOp, flow.RowMeanOp))
+    ):
         ledger.refuse(RULE, where(op), refusals[0])
 
 
@@ -122,7 +133,8 @@ def why_not(op: Operation, gemm: Gemm, graph: Graph) -> Refusal | None:
     everything = frozenset[int]().union(*segments)
     if len({gemm.linears[i].shape[-1] for i in everything}) > 1:
         return Refusal("it combines column segments of different widths")
-    return _RULES[type(op)](op, gemm, everything) if type(op) in _RULES else None
+    rule: Callable[..., Refusal | None] | None = _RULES.get(type(op))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return rule(op, gemm, everything) if rule is not None else None
 
 
 def _pointwise_why_not(op: flow.PointwiseOp | flow.CastOp, gemm: Gemm, segments: Segments) -> Refusal | None:
@@ -175,7 +187,9 @@ def _rope_why_not(op: flow.RopeOp, gemm: Gemm, segments: Segments) -> Refusal | 
 
 def _transpose_why_not(op: flow.TransposeOp, gemm: Gemm, segments: Segments) -> Refusal | None:
     readers = users(op.result)
-    if readers and all(isinstance(r, flow.KVAppendOp) and r.in_place is not None and r.new is op.result for r in readers):
+    if readers and all(
+        isinstance(r, flow.KVAppendOp) and r.in_place is not None and r.new is op.result for r in readers
+    ):
         return None
     return Refusal("a view of an output costs nothing outside the kernel")
 
@@ -213,7 +227,9 @@ def _trim(graph: Graph, gemms: Sequence[Gemm]) -> None:
             outside = [u for r in op.results for u in users(r) if u not in inside]
             if any(u in inside for r in op.results for u in users(r)):
                 continue
-            if isinstance(op, flow.VIEWS) or (isinstance(op, flow.CastOp) and _is_stored(op.input, inside) and _kernels_read(outside)):
+            if isinstance(op, flow.VIEWS) or (
+                isinstance(op, flow.CastOp) and _is_stored(op.input, inside) and _kernels_read(outside)
+            ):
                 graph.split(gemm.node, op)
                 inside.discard(op)
                 for r in op.results:
@@ -234,7 +250,13 @@ def _pull_sides(gemm: Gemm, graph: Graph, owner: dict[Operation, Gemm], constant
 
     def visit(value: SSAValue) -> None:
         op = value.owner
-        if value in constants or not isinstance(op, Operation) or op in owner or op in done or not _is_cheap(op, gemm, owner):
+        if (
+            value in constants
+            or not isinstance(op, Operation)
+            or op in owner
+            or op in done
+            or not _is_cheap(op, gemm, owner)
+        ):
             return
         done.add(op)
         for operand in op.operands:
@@ -253,12 +275,23 @@ def _is_cheap(op: Operation, gemm: Gemm, owner: dict[Operation, Gemm]) -> bool:
         return op.shape[:-1] == gemm.rows
     if isinstance(op, flow.ConstantOp):
         return True
-    return _is_step(op) and _in_epilogues(op, owner) and (isinstance(op, flow.CastOp) or any(_is_tile_shape(op.shape, gemm, s) for s in gemm.segments.values()))
+    return (
+        _is_step(op)
+        and _in_epilogues(op, owner)
+        and (
+            isinstance(op, flow.CastOp)
+            or any(_is_tile_shape(shape_of(op.results[0]), gemm, s) for s in gemm.segments.values())
+        )
+    )
 
 
 def _is_step(op: Operation) -> bool:
     """A float pointwise op that reads no more whole tensors than it gives."""
-    return isinstance(op, flow.PointwiseOp | flow.CastOp) and is_float(op.type.element) and sum(shape_of(v) == op.shape for v in op.operands) <= 1
+    return (
+        isinstance(op, flow.PointwiseOp | flow.CastOp)
+        and is_float(op.type.element)
+        and sum(shape_of(v) == op.shape for v in op.operands) <= 1
+    )
 
 
 def _in_epilogues(op: Operation, owner: dict[Operation, Gemm], depth: int = 0) -> bool:
@@ -298,7 +331,13 @@ def _emit(gemm: Gemm, graph: Graph, ledger: Ledger) -> None:
         body.add(op)
     outputs = [r for op in members for r in op.results if any(u not in inside for u in users(r))]
     body.end(outputs)
-    kernel = fused.GemmOp(linears[0].input, [linear.weight for linear in linears], sides, Region(body.block), [tensor_type(v) for v in outputs])
+    kernel = fused.GemmOp(
+        linears[0].input,
+        [linear.weight for linear in linears],
+        sides,
+        Region(body.block),
+        [tensor_type(v) for v in outputs],
+    )
     kernel.location = fuse_ops(members)
     graph.block.insert_op_after(kernel, last)
     for old, new in zip(outputs, kernel.outputs, strict=True):
@@ -313,9 +352,15 @@ def _emit(gemm: Gemm, graph: Graph, ledger: Ledger) -> None:
 def _record(gemm: Gemm, members: Sequence[Operation], outputs: Sequence[SSAValue], place: str, ledger: Ledger) -> None:
     inner = [r for op in members if not isinstance(op, flow.VIEWS) for r in op.results if r not in outputs]
     saved = sum((size_in_bytes(tensor_type(v)) * 2 for v in inner), Dim())
-    names = [op.kind.data if isinstance(op, flow.PointwiseOp) else op.name.removeprefix("flow.") for op in members if op not in gemm.linears and not isinstance(op, flow.VIEWS)]
+    names = [
+        op.kind.data if isinstance(op, flow.PointwiseOp) else op.name.removeprefix("flow.")
+        for op in members
+        if op not in gemm.linears and not isinstance(op, flow.VIEWS)
+    ]
     epilogue = ", ".join(dict.fromkeys(names)) or "none"
-    ledger.take(RULE, place, f"{len(gemm.linears)} linears in one kernel; epilogue: {epilogue}", bytes_saved=saved, bound=BOUND)
+    ledger.take(
+        RULE, place, f"{len(gemm.linears)} linears in one kernel; epilogue: {epilogue}", bytes_saved=saved, bound=BOUND
+    )
 
 
 def _as_matmul(op: flow.LinearOp) -> None:
@@ -326,7 +371,9 @@ def _as_matmul(op: flow.LinearOp) -> None:
     if op.bias is None:
         result = insert(flow.MatmulOp(op.input, transposed, op.type.element))
     else:
-        result = insert(flow.PointwiseOp("add", [insert(flow.MatmulOp(op.input, transposed, element)), op.bias], op.type))
+        result = insert(
+            flow.PointwiseOp("add", [insert(flow.MatmulOp(op.input, transposed, element)), op.bias], op.type)
+        )
     op.result.replace_all_uses_with(result)
     op.detach()
     op.erase()

@@ -105,9 +105,17 @@ def _space(op: Operation) -> Shape:
 
 def _fuse_function(function: func.FuncOp, constants: set[SSAValue], ledger: Ledger) -> None:
     graph = Graph(function.body.block)
-    work = [op for op in graph.ops if isinstance(op, _WORK) and op.result not in constants and not _feeds_constants(op, constants)]
+    work = [
+        op
+        for op in graph.ops
+        if isinstance(op, _WORK) and op.result not in constants and not _feeds_constants(op, constants)
+    ]
     inlined = _inlined(graph.ops, set(work), constants)
-    maps = {op: Map(graph.node(op), _space(op)) for op in work if op not in inlined or not _only_kernels_read(op, set(work), inlined)}
+    maps: dict[Operation, Map] = {
+        op: Map(graph.node(op), _space(op))
+        for op in work
+        if op not in inlined or not _only_kernels_read(op, set(work), inlined)
+    }
     for op in list(maps):
         for value in op.operands:
             if isinstance(value, OpResult) and value.op in maps:
@@ -121,7 +129,9 @@ def _fuse_function(function: func.FuncOp, constants: set[SSAValue], ledger: Ledg
 
 def _feeds_constants(op: Operation, constants: set[SSAValue]) -> bool:
     """A filled tensor that only ops on constants read."""
-    return isinstance(op, flow.ConstantOp) and all(u.results and all(r in constants for r in u.results) for u in users(op.result))
+    return isinstance(op, flow.ConstantOp) and all(
+        u.results and all(r in constants for r in u.results) for u in users(op.result)
+    )
 
 
 def _inlined(ops: Sequence[Operation], work: set[Operation], constants: set[SSAValue]) -> set[Operation]:
@@ -133,9 +143,10 @@ def _inlined(ops: Sequence[Operation], work: set[Operation], constants: set[SSAV
     for op in reversed(ops):
         if isinstance(op, _INDEX_SOURCES) and op in work:
             found.add(op)
-        elif isinstance(op, _ROW_FACTORS) or (_is_light(op) and op.results[0] not in constants):
-            if _only_kernels_read(op, work, found):
-                found.add(op)
+            continue
+        cheap = isinstance(op, _ROW_FACTORS) or (_is_light(op) and op.results[0] not in constants)
+        if cheap and _only_kernels_read(op, work, found):
+            found.add(op)
     for op in ops:  # a reshape of what is stored stays a view
         if op in found and isinstance(op, flow.ReshapeOp) and op.input.owner not in found:
             found.discard(op)
@@ -155,7 +166,12 @@ def _only_kernels_read(op: Operation, work: set[Operation], inlined: set[Operati
     shape = shape_of(op.results[0])
     readers = [(use.operation, use.operation.operands[use.index]) for use in op.results[0].uses]
     return bool(readers) and all(
-        u in inlined or (u in work and value in _aligned(u) and (isinstance(op, (*_INDEX_SOURCES, *_ROW_FACTORS)) or not _same_walk(shape, _space(u))))
+        u in inlined
+        or (
+            u in work
+            and value in _aligned(u)
+            and (isinstance(op, (*_INDEX_SOURCES, *_ROW_FACTORS)) or not _same_walk(shape, _space(u)))
+        )
         for u, value in readers
     )
 
@@ -251,7 +267,13 @@ def _emit(kernel: Map, graph: Graph, inlined: set[Operation], ledger: Ledger) ->
         new.name_hint = old.name_hint
         old.replace_all_uses_with(new)
     inner = sum((size_in_bytes(tensor_type(r)) * 2 for op in members for r in op.results if r not in outputs), Dim())
-    ledger.take(RULE, where(fused_op), f"{len(members)} ops in one kernel", bytes_saved=inner, bound="rounds once, at each output")
+    ledger.take(
+        RULE,
+        where(fused_op),
+        f"{len(members)} ops in one kernel",
+        bytes_saved=inner,
+        bound="rounds once, at each output",
+    )
     for op in reversed(members):
         op.detach()
         op.erase()

@@ -26,7 +26,13 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             readers = [use for use in value.uses if use.operation not in ops]
             if not readers:
                 continue
-            arg = add_argument(module, function, value.type, lambda call, v=value: _clone(v, function, call, constants), value.name_hint)
+            arg = add_argument(
+                module,
+                function,
+                value.type,
+                lambda call, v=value, f=function: _clone(v, f, call, constants),
+                value.name_hint,
+            )
             constants.add(arg)
             for use in readers:
                 use.operation.operands[use.index] = arg
@@ -61,7 +67,12 @@ def _equal_op(op: Operation, operands: Sequence[SSAValue], before: Operation) ->
     for use in operands[0].uses:
         other = use.operation
         same = type(other) is type(op) and list(other.operands) == operands and other.properties == op.properties
-        if same and other.results[0].type == op.results[0].type and other.parent is before.parent and other.is_before_in_block(before):
+        if (
+            same
+            and other.results[0].type == op.results[0].type
+            and other.parent is before.parent
+            and other.is_before_in_block(before)
+        ):
             return other
     return None
 

@@ -31,7 +31,9 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
         kind, tile = stats.kind.data, stats.tile.data
         made: list[flow.RowStatsOp] = []
 
-        def stats_of(value: SSAValue, before: Operation, of: flow.RowStatsOp = stats, made: list[flow.RowStatsOp] = made) -> SSAValue:
+        def stats_of(
+            value: SSAValue, before: Operation, of: flow.RowStatsOp = stats, made: list[flow.RowStatsOp] = made
+        ) -> SSAValue:
             new = flow.RowStatsOp(value, of.kind.data, of.tile.data)  # pyright: ignore[reportArgumentType]
             made.append(new)
             return inserter(before, of.location)(new)
@@ -40,8 +42,12 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             key = (function.sym_name.data, "argument", source.index, kind, tile)
             if key not in moved:
                 index = source.index
-                moved[key] = add_argument(module, function, stats.type, lambda call, i=index: stats_of(call.arguments[i], call), "stats").index
-                ledger.take(RULE, where(stats), f"statistics of @{function.sym_name.data}'s argument move to its callers")
+                moved[key] = add_argument(
+                    module, function, stats.type, lambda call, i=index: stats_of(call.arguments[i], call), "stats"
+                ).index
+                ledger.take(
+                    RULE, where(stats), f"statistics of @{function.sym_name.data}'s argument move to its callers"
+                )
             replacement: SSAValue = function.body.block.args[moved[key]]
         elif isinstance(source, OpResult) and isinstance(source.op, func.CallOp):
             callee, index = by_name[callee_of(source.op)], source.index
@@ -51,7 +57,11 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
                 returned = callee.body.block.last_op
                 assert returned is not None
                 moved[key] = add_result(module, callee, stats_of(returned.operands[index], returned))
-                ledger.take(RULE, where(stats), f"statistics of @{callee.sym_name.data}'s result are computed where it is produced")
+                ledger.take(
+                    RULE,
+                    where(stats),
+                    f"statistics of @{callee.sym_name.data}'s result are computed where it is produced",
+                )
                 source = stats.input
                 assert isinstance(source, OpResult)
                 call_position = source.op

@@ -29,7 +29,9 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
                 _set_type(function)
                 for call in calls_of(module, function):
                     _apply_after(call, index, view, returned.operands[index])
-                ledger.take(RULE, where(view), f"a view of @{function.sym_name.data}'s result is applied by its callers")
+                ledger.take(
+                    RULE, where(view), f"a view of @{function.sym_name.data}'s result is applied by its callers"
+                )
                 if view.results[0].first_use is None:
                     view.detach()
                     view.erase()
@@ -70,7 +72,9 @@ def _common_view(calls: list[func.CallOp], index: int) -> Operation | None:
 
 
 def _clone(view: Operation, value: SSAValue) -> Operation:
-    return type(view).create(operands=[value], result_types=[view.results[0].type], properties=view.properties, location=view.location)
+    return type(view).create(
+        operands=[value], result_types=[view.results[0].type], properties=view.properties, location=view.location
+    )
 
 
 def _apply_after(call: func.CallOp, index: int, view: Operation, value: SSAValue) -> None:
@@ -94,4 +98,6 @@ def _apply_after(call: func.CallOp, index: int, view: Operation, value: SSAValue
 def _set_type(function: func.FuncOp) -> None:
     returned = function.body.block.last_op
     assert returned is not None
-    function.function_type = FunctionType.from_lists([a.type for a in function.body.block.args], [v.type for v in returned.operands])
+    function.function_type = FunctionType.from_lists(
+        [a.type for a in function.body.block.args], [v.type for v in returned.operands]
+    )

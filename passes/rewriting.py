@@ -114,7 +114,12 @@ def constant_values(module: ModuleOp) -> set[SSAValue]:
 
 def _is_constant_op(op: flow.FlowOp, constants: set[SSAValue]) -> bool:
     operands = [v for v in op.operands if not isinstance(v.owner, flow.ConstantOp)]
-    return bool(operands) and all(v in constants for v in operands) and all(d.is_const for d in op.shape) and not isinstance(op, flow.KVAppendOp)
+    return (
+        bool(operands)
+        and all(v in constants for v in operands)
+        and all(d.is_const for d in op.shape)
+        and not isinstance(op, flow.KVAppendOp)
+    )
 
 
 # ---- signatures ------------------------------------------------------------------------------------------------
@@ -123,11 +128,19 @@ def _is_constant_op(op: flow.FlowOp, constants: set[SSAValue]) -> bool:
 def _set_type(function: func.FuncOp, attrs: Sequence[DictionaryAttr] | None) -> None:
     returned = function.body.block.last_op
     assert returned is not None
-    function.function_type = FunctionType.from_lists([a.type for a in function.body.block.args], [v.type for v in returned.operands])
+    function.function_type = FunctionType.from_lists(
+        [a.type for a in function.body.block.args], [v.type for v in returned.operands]
+    )
     function.arg_attrs = ArrayAttr(attrs) if attrs is not None else None
 
 
-def add_argument(module: ModuleOp, function: func.FuncOp, type_: Attribute, passed: Callable[[func.CallOp], SSAValue], hint: str | None = None) -> BlockArgument:
+def add_argument(
+    module: ModuleOp,
+    function: func.FuncOp,
+    type_: Attribute,
+    passed: Callable[[func.CallOp], SSAValue],
+    hint: str | None = None,
+) -> BlockArgument:
     """A new last argument of a function other than @main; `passed` gives each call's value for it."""
     block = function.body.block
     arg = block.insert_arg(type_, len(block.args))

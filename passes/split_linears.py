@@ -120,7 +120,9 @@ def _split(op: flow.LinearOp, pieces: Sequence[Piece]) -> None:
         assert columns is not None
         insert = inserter(op)
         if columns not in made:
-            weight, bias = (_cut(vector, columns, op) if vector is not None else None for vector in (op.weight, op.bias))
+            weight, bias = (
+                _cut(vector, columns, op) if vector is not None else None for vector in (op.weight, op.bias)
+            )
             assert weight is not None
             made[columns] = insert(flow.LinearOp(op.input, weight, bias, op.type.element))
         value = made[columns]
@@ -141,7 +143,11 @@ def _cut(vector: SSAValue, columns: _Columns, op: flow.LinearOp) -> SSAValue:
     hint = vector.name_hint
     if len(columns.factors) > 1:
         vector = insert(flow.ReshapeOp(vector, [*columns.factors, *rest]))
-    vector = insert(flow.SliceOp(vector, [*columns.starts, *(0 for _ in rest)], [*columns.sizes, *rest], [*columns.steps, *(1 for _ in rest)]))
+    vector = insert(
+        flow.SliceOp(
+            vector, [*columns.starts, *(0 for _ in rest)], [*columns.sizes, *rest], [*columns.steps, *(1 for _ in rest)]
+        )
+    )
     if len(columns.factors) > 1:
         vector = insert(flow.ReshapeOp(vector, [product([Dim.of(s) for s in columns.sizes]), *rest]))
     vector.name_hint = hint

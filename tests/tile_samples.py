@@ -459,7 +459,10 @@ def gated_stats(dtype: str) -> Sample:
         return {4: value, 5: padded.square().sum(-1)}
 
     made = kernel("gated_stats", "gemm", "M", [dtype, packed(dtype), packed(dtype), "f32", dtype, "f32"], [4, 5], body)
-    shapes = lambda M: [[M, k], [n, k], [n, k], [M, 2], [M, n], [M, tiles]]  # noqa: E731
+
+    def shapes(M: int) -> Sequence[Sequence[int]]:
+        return [[M, k], [n, k], [n, k], [M, 2], [M, n], [M, tiles]]
+
     return Sample(
         made,
         [{"M": 1}, {"M": 37}, {"M": 4}],
@@ -520,18 +523,21 @@ def qkv(dtype: str) -> Sample:
 
     types = [dtype, *[packed(dtype)] * 3, "f32", "f32", "i64", dtype, dtype, dtype]
     made = kernel("qkv", "gemm", "S", types, [7, 8, 9], body)
-    shapes = lambda S: [
-        [S, k],
-        [nq, k],
-        [nk, k],
-        [nk, k],
-        [S, d],
-        [S, d],
-        [S],
-        [S, nq],
-        [groups, cache, d],
-        [groups, cache, d],
-    ]
+
+    def shapes(S: int) -> Sequence[Sequence[int]]:
+        return [
+            [S, k],
+            [nq, k],
+            [nk, k],
+            [nk, k],
+            [S, d],
+            [S, d],
+            [S],
+            [S, nq],
+            [groups, cache, d],
+            [groups, cache, d],
+        ]
+
     return Sample(made, [{"S": 1}, {"S": 19}, {"S": 40}], shapes, expected, {6: cache})
 
 

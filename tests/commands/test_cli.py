@@ -9,7 +9,7 @@ import pytest
 from warpweave.cli import main
 from warpweave.ir.text import parse
 
-FACTORIES = '''
+FACTORIES = """
 import torch
 
 def linear():
@@ -24,7 +24,7 @@ def broken():
 
 def nonsense():
     return 3
-'''
+"""
 
 
 class Done(NamedTuple):

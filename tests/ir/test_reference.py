@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from warpweave.ir.reference import UnboundSymbolError, run
 
-from flow_samples import sample
+from flow_samples import T, flow, module_of, sample
 
 B, S, L = 2, 7, 9
 
@@ -107,7 +107,6 @@ def test_errors_say_what_does_not_fit() -> None:
         run(sample("map"), [_x(2, 64)])
     with pytest.raises(ValueError, match="a dim of 63"):
         run(sample("map"), [_x(2, 3, 63)])
+    unbound = module_of([], lambda v: flow.ConstantOp(1.0, T(["Q"], "f32")))
     with pytest.raises(UnboundSymbolError, match="bound by no argument"):
-        from flow_samples import T, flow, module_of
-
-        run(module_of([], lambda v: flow.ConstantOp(1.0, T(["Q"], "f32"))), [])
+        run(unbound, [])

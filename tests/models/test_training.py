@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+import warpweave
+
 from model_zoo import VOCAB, build
 from numerics import assert_close_to_float64
-
-import warpweave
 
 STEPS = 3
 

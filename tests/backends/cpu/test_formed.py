@@ -15,6 +15,7 @@ from warpweave.runtime.cpu import best_isa
 import tile_programs
 from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
 
+pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[2] / "passes" / "form_tiles"
 
 
