@@ -43,8 +43,16 @@ def _logits(call: Any, model: Any, ids: torch.Tensor) -> tuple[list[torch.Tensor
     return found, cache
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
-@pytest.mark.parametrize("name", DECODERS)
+# Routing is not continuous: in bf16 a rounding sends a token to another expert, in eager as in ours.
+CASES = [
+    pytest.param(name, dtype, id=f"{name}-{'fp32' if dtype == torch.float32 else 'bf16'}")
+    for name in DECODERS
+    for dtype in (torch.float32, torch.bfloat16)
+    if dtype == torch.float32 or name not in ("mixtral", "qwen3_moe")
+]
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
 def test_decode(name: str, dtype: torch.dtype) -> None:
     model, exact = build(name, dtype), build(name, torch.float64)
     batch = 3 if dtype == torch.float32 else 1
