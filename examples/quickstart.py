@@ -1,8 +1,8 @@
 """`torch.compile` with warpweave, and what became of the model."""
 
 import torch
-import warpweave
 
+import warpweave
 from block import decoder
 
 model, inputs = decoder()

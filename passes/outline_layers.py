@@ -333,7 +333,9 @@ def _common_attributes(values: Sequence[SSAValue]) -> DictionaryAttr:
     """What all callers agree on; not strides, since a call passes whole contiguous tensors."""
     dictionaries = [attributes_of(v) for v in values]
     common: dict[str, Attribute] = {
-        name: value for name, value in dictionaries[0].items() if name != "weave.strides" and all(d.get(name) == value for d in dictionaries)
+        name: value
+        for name, value in dictionaries[0].items()
+        if name != "weave.strides" and all(d.get(name) == value for d in dictionaries)
     }
     return DictionaryAttr(common)
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from xdsl.ir import SSAValue
+
 from warpweave.backends.cpu.backend import CpuTarget, emit, headers
 from warpweave.backends.cpu.pack import pack
 from warpweave.ir import tile
 from warpweave.ir.dims import product
 from warpweave.runtime.cpu import supports
 from warpweave.runtime.toolchain import Source, build
-from xdsl.ir import SSAValue
 
 # in units of the largest expected number: f32 arithmetic, then one rounding to the element type
 BOUNDS = {torch.float32: 4e-6, torch.bfloat16: 2**-8, torch.float16: 2**-11, torch.float64: 1e-13}

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 
 import torch
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp
+from xdsl.ir import Block, Region, SSAValue
+
 from warpweave.ir import flow
 from warpweave.ir.locations import location
 from warpweave.ir.signature import argument_attributes
 from warpweave.ir.types import TensorType, shape_of
-from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp
-from xdsl.ir import Block, Region, SSAValue
 
 TORCH = {"f64": torch.float64, "f32": torch.float32, "bf16": torch.bfloat16, "i64": torch.int64, "i1": torch.bool}
 

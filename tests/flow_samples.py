@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from warpweave.ir import flow, fused
-from warpweave.ir.types import TensorType
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
+
+from warpweave.ir import flow, fused
+from warpweave.ir.types import TensorType
 
 T = TensorType.of
 Build = Callable[[Sequence[SSAValue]], Operation]

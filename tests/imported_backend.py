@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import torch
+
 from warpweave.frontend.capture import capture
 from warpweave.frontend.importer import import_graph
 from warpweave.ir import flow, reference

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+from flow_models import Function
 from warpweave.ir import flow, fused, tile
 from warpweave.ir.layout import resolve
 from warpweave.ir.ledger import Ledger
@@ -14,11 +19,6 @@ from warpweave.ir.text import parse, to_text
 from warpweave.ir.types import TensorType, tensor_type
 from warpweave.ir.verify import constant_ops, verify_level
 from warpweave.passes import form_tiles, materialise
-from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, Region, SSAValue
-
-from flow_models import Function
 
 
 class Runner:

@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from xdsl.builder import ImplicitBuilder
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import IndexType, f32, f64, i1, i64
+from xdsl.ir import Attribute, Block, SSAValue
+
 from warpweave.ir import tile
 from warpweave.ir.dims import Dim, DimLike
 from warpweave.ir.reference import TORCH_DTYPES
 from warpweave.ir.tile import Access, BufferType, axes, tile_type
 from warpweave.ir.types import DTYPES
-from xdsl.builder import ImplicitBuilder
-from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IndexType, f32, f64, i1, i64
-from xdsl.ir import Attribute, Block, SSAValue
 
 Expected = dict[int, torch.Tensor]
 

@@ -7,13 +7,14 @@ from collections import Counter
 import torch
 from torch._functorch.aot_autograd import make_boxed_func
 from torch.fx.experimental.proxy_tensor import make_fx
+from xdsl.dialects import func
+
 from warpweave.frontend.capture import capture
 from warpweave.frontend.importer import import_graph
 from warpweave.ir import flow, reference
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.types import tensor_type
 from warpweave.ir.verify import verify_level
-from xdsl.dialects import func
 
 
 def traced(function, *args, weights=()):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from warpweave.bench import models
 from warpweave.bench.measure import Spec, measure
 from warpweave.commands import demo

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from warpweave.bench.measure import summary
 from warpweave.bench.report import geomean, markdown, replace_marked, rows
 

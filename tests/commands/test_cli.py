@@ -6,6 +6,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
+
 from warpweave.cli import main
 from warpweave.ir.text import parse
 

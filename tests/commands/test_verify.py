@@ -1,6 +1,7 @@
 """The numerics rule itself, and the reproducer that an internal error leaves."""
 
 import torch
+
 from warpweave.commands.failures import BUG, report
 from warpweave.commands.models import Model
 from warpweave.commands.verify import compare, distance

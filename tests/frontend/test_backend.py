@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 import torch
+
 import warpweave
 from warpweave import backend, compiler
 from warpweave.options import OptionError

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+
+from imported_backend import compiled
 from warpweave.frontend.origins import readable
 from warpweave.ir import flow
 from warpweave.ir.locations import modules, source_line
 from warpweave.ir.signature import dim_of, kind_of, mutations_of, outputs_of, strides_of
-
-from imported_backend import compiled
 
 
 class Block(torch.nn.Module):

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from warpweave.frontend.export import export_graph
-from warpweave.ir import flow
 
 from imported_backend import interpreter
 from model_zoo import build, inputs
+from warpweave.frontend.export import export_graph
+from warpweave.ir import flow
 
 
 class Counter(torch.nn.Module):

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from warpweave.ir.signature import dim_of, kind_of
 
 from imported_backend import compiled
 from model_zoo import ZOO, build, first_output, inputs
+from warpweave.ir.signature import dim_of, kind_of
 
 # Packed-sequence detection, settled later by the passes
 PACKING = {"aten.cumsum.default", "aten.index.Tensor"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from warpweave.ir.dims import Dim
 
 SYMBOLS = {"B": 3, "S": 17, "L": 129}

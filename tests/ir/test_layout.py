@@ -4,15 +4,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ArrayAttr
+
+from flow_models import Function
 from warpweave.ir import flow
 from warpweave.ir.dims import Dim
 from warpweave.ir.layout import Layout, in_place_operand, is_constant, resolve
 from warpweave.ir.signature import argument_attributes
 from warpweave.ir.types import shape_of
-from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr
-
-from flow_models import Function
 
 
 def dims(*values):

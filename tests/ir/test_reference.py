@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from warpweave.ir.reference import UnboundSymbolError, run
 
 from flow_samples import T, flow, module_of, sample
+from warpweave.ir.reference import UnboundSymbolError, run
 
 B, S, L = 2, 7, 9
 

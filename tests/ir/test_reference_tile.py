@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from warpweave.ir.reference_tile import run_kernel
-from warpweave.ir.text import parse, to_text
 from xdsl.dialects.builtin import ModuleOp
 
 from tile_samples import SAMPLES, in_float64
+from warpweave.ir.reference_tile import run_kernel
+from warpweave.ir.text import parse, to_text
 
 ROUNDING = {torch.bfloat16: 2**-8, torch.float16: 2**-11, torch.float32: 2**-23, torch.float64: 2**-46}
 

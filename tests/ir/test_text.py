@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from warpweave.ir import flow, fused
-from warpweave.ir.locations import layer_of, location, modules, source_line
-from warpweave.ir.text import parse, structural_hash, to_text
 from xdsl.dialects.builtin import ModuleOp
 
 from flow_samples import SAMPLES, sample
+from warpweave.ir import flow, fused
+from warpweave.ir.locations import layer_of, location, modules, source_line
+from warpweave.ir.text import parse, structural_hash, to_text
 
 
 def _body_op(module: ModuleOp):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-import warpweave
 from transformers import StaticCache
 
+import warpweave
 from model_zoo import ZOO, build
 from numerics import assert_close_to_float64
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-import warpweave
-from warpweave.ir.locations import layer_of
 
+import warpweave
 from model_zoo import ZOO, build, first_output, inputs
 from numerics import assert_close_to_float64
+from warpweave.ir.locations import layer_of
 
 SIZES = [(3, 16), (2, 7), (3, 129), (1, 16), (1, 33)]  # PyTorch compiles a batch of 1 apart
 # The others are right as well, but Dynamo may guard on a size (Whisper's convolutions) or break the graph.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-import warpweave
 
+import warpweave
 from model_zoo import VOCAB, build
 from numerics import assert_close_to_float64
 

@@ -5,6 +5,11 @@ import torch
 from hypothesis import event, given
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Region
+
+from traced import assert_same, ops_of, randn, traced
 from warpweave.ir import flow, reference
 from warpweave.ir.dims import Dim
 from warpweave.ir.ledger import Ledger
@@ -13,11 +18,6 @@ from warpweave.ir.text import structural_hash
 from warpweave.ir.types import TensorType, shape_of
 from warpweave.ir.verify import verify_level
 from warpweave.passes import canonicalise
-from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Region
-
-from traced import assert_same, ops_of, randn, traced
 
 B, S, H, D = 2, 5, 3, 4
 

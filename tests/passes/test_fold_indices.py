@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from warpweave.passes import canonicalise, fold_indices
 
 from traced import assert_same, ops_of, randn, traced
+from warpweave.passes import canonicalise, fold_indices
 
 PASSES = (canonicalise.run, fold_indices.run, canonicalise.run)
 B, S = 2, 6

@@ -1,16 +1,16 @@
 """Copies where strides will not do, and only there."""
 
 import torch
+from xdsl.dialects.builtin import ModuleOp
+
+from flow_models import Function
+from tile_programs import gemm, map_
 from warpweave.ir import flow, fused
 from warpweave.ir.layout import resolve
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.reference import run
 from warpweave.ir.types import TensorType, tensor_type
 from warpweave.passes import materialise
-from xdsl.dialects.builtin import ModuleOp
-
-from flow_models import Function
-from tile_programs import gemm, map_
 
 T = TensorType.of
 

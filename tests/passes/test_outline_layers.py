@@ -4,17 +4,17 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Region
+
+from traced import arguments_of, assert_same, captured, function_of, ops_of, randn, refusals
 from warpweave.ir import flow
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.locations import location, modules
 from warpweave.ir.signature import role_of
 from warpweave.ir.types import TensorType
 from warpweave.passes import canonicalise, outline_layers
-from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Region
-
-from traced import arguments_of, assert_same, captured, function_of, ops_of, randn, refusals
 
 PASSES = (canonicalise.run, outline_layers.run)
 WIDTH = 8

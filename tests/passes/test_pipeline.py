@@ -4,13 +4,13 @@ import time
 
 import pytest
 import torch
+
+from flow_models import MODELS, assert_same_numbers, kernels
+from numerics import assert_close_to_float64
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.reference import run
 from warpweave.ir.verify import verify_level
 from warpweave.passes.pipeline import FUSE
-
-from flow_models import MODELS, assert_same_numbers, kernels
-from numerics import assert_close_to_float64
 
 GEMM, ATTENTION, MAP = "fused.gemm", "fused.attention", "fused.map"
 LAYER = [GEMM, ATTENTION, GEMM, GEMM, GEMM]

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from warpweave.passes import canonicalise, recognise_activations
 
 from traced import assert_same, ops_of, randn, traced
+from warpweave.passes import canonicalise, recognise_activations
 
 PASSES = (canonicalise.run, recognise_activations.run, canonicalise.run)
 C = math.sqrt(2 / math.pi)

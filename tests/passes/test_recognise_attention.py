@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
+
+from traced import assert_same, only, ops_of, randn, refusals, traced
 from warpweave.ir import flow
 from warpweave.ir.types import shape_of
 from warpweave.passes import canonicalise, recognise_attention
-
-from traced import assert_same, only, ops_of, randn, refusals, traced
 
 PASSES = (canonicalise.run, recognise_attention.run, canonicalise.run)
 B, S, L, H, KV, D, E = 2, 5, 7, 4, 2, 8, 6

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
+
+from traced import assert_same, only, ops_of, randn, traced
 from warpweave.ir import flow
 from warpweave.ir.types import shape_of
 from warpweave.passes import canonicalise, fold_indices, recognise_attention, recognise_masks
-
-from traced import assert_same, only, ops_of, randn, traced
 
 PASSES = (
     canonicalise.run,

@@ -5,10 +5,10 @@ import time
 import pytest
 import torch
 import transformers
-from warpweave.ir.ledger import Ledger
-from warpweave.passes.pipeline import RECOGNISE
 
 from traced import arguments_of, assert_same, captured, function_of, ops_of
+from warpweave.ir.ledger import Ledger
+from warpweave.passes.pipeline import RECOGNISE
 
 SIZES = {
     "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2,

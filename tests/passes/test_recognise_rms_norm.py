@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from warpweave.ir import flow
-from warpweave.passes import canonicalise, recognise_rms_norm
 
 from traced import assert_same, only, ops_of, randn, refusals, traced
+from warpweave.ir import flow
+from warpweave.passes import canonicalise, recognise_rms_norm
 
 PASSES = (canonicalise.run, recognise_rms_norm.run, canonicalise.run)
 EPS = 1e-6

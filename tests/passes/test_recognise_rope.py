@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+
+from traced import assert_same, only, ops_of, randn, traced
 from warpweave.ir import flow
 from warpweave.ir.types import shape_of
 from warpweave.passes import canonicalise, recognise_rope
-
-from traced import assert_same, only, ops_of, randn, traced
 
 PASSES = (canonicalise.run, recognise_rope.run, canonicalise.run)
 B, S, H, D, R = 2, 5, 3, 8, 4

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from numerics import assert_close_to_float64
 
 import warpweave
+from numerics import assert_close_to_float64
 
 
 class Layer(torch.nn.Module):

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+
+from runtime_samples import TURN, flat, kernel
 from warpweave.runtime.artifact import (
     ArgRef,
     ArgSpec,
@@ -26,8 +28,6 @@ from warpweave.runtime.artifact import (
 from warpweave.runtime.aten import encode_value
 from warpweave.runtime.errors import DescriptionError
 from warpweave.runtime.program import build_program
-
-from runtime_samples import TURN, flat, kernel
 
 X = ArgSpec("x", "tensor", "float32", ("S", "4"), ("4", "1"))
 S = Symbol("S", 0, 0)

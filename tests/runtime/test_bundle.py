@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+
+from runtime_samples import SCALE, doubled, flat, kernel, scaled_by_packed
 from warpweave.runtime import bundle as bundle_module
 from warpweave.runtime.artifact import ArgSpec, Constant, Launch, NativeStep, Output, ProgramDescription, Symbol
 from warpweave.runtime.bundle import (
@@ -24,8 +26,6 @@ from warpweave.runtime.bundle import (
 from warpweave.runtime.errors import BundleError, BundleIncompatibleError
 from warpweave.runtime.program import build_program
 from warpweave.runtime.safetensors import dump, load
-
-from runtime_samples import SCALE, doubled, flat, kernel, scaled_by_packed
 
 W = torch.tensor([1.0, 2.0, 3.0, 4.0])
 

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from warpweave.runtime import cache as cache_module
 from warpweave.runtime.cache import VARIABLE, Cache, checked, default_root, key_of
 from warpweave.runtime.errors import CacheRefusedError

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from warpweave.runtime.errors import DescriptionError
 from warpweave.runtime.expressions import Expressions
 

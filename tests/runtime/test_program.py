@@ -7,6 +7,8 @@ import threading
 import numpy as np
 import pytest
 import torch
+
+from runtime_samples import APPEND, NEGATE16, SCALE, TURN, doubled, flat, kernel, scaled_by_packed
 from warpweave.runtime import constants as constants_module
 from warpweave.runtime import team
 from warpweave.runtime.artifact import (
@@ -23,8 +25,6 @@ from warpweave.runtime.artifact import (
 )
 from warpweave.runtime.errors import ArgumentError, DescriptionError
 from warpweave.runtime.program import build_program
-
-from runtime_samples import APPEND, NEGATE16, SCALE, TURN, doubled, flat, kernel, scaled_by_packed
 
 
 @pytest.fixture(scope="module")

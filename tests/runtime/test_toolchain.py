@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from warpweave.runtime import cpu
 from warpweave.runtime.cache import Cache
 from warpweave.runtime.errors import CompileError, MissingCompilerError

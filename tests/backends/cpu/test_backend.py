@@ -3,14 +3,14 @@
 import subprocess
 
 import pytest
+
+from tile_samples import SAMPLES, index, kernel, load, loop, matrix, parallel, store
 from warpweave.backends.cpu.backend import CpuTarget, emit, headers
 from warpweave.backends.cpu.expressions import Names, UnsupportedKernelError, literal, pointwise
 from warpweave.ir import tile
 from warpweave.ir.dims import Dim
 from warpweave.runtime.cpu import ISA_FLAGS
 from warpweave.runtime.toolchain import Source, build, find_compiler
-
-from tile_samples import SAMPLES, index, kernel, load, loop, matrix, parallel, store
 
 
 def test_facts_of_this_machine():

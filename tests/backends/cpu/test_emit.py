@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from warpweave.ir.reference_tile import run_kernel
-from warpweave.runtime.cpu import ISAS, best_isa, supports
 
 from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
 from tile_samples import SAMPLES
+from warpweave.ir.reference_tile import run_kernel
+from warpweave.runtime.cpu import ISAS, best_isa, supports
 
 CASES = [(name, dtype, isa) for name in SAMPLES for dtype in ("f32", "bf16") for isa in ISAS if supports(isa)]
 CASES += [(name, "f16", best_isa()) for name in SAMPLES]

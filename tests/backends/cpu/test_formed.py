@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from warpweave.ir.reference_tile import run_kernel
-from warpweave.ir.text import structural_hash
-from warpweave.runtime.cpu import best_isa
 
 import tile_programs
 from cpu_kernels import CompiledKernel, assert_close, guarded, is_intact
+from warpweave.ir.reference_tile import run_kernel
+from warpweave.ir.text import structural_hash
+from warpweave.runtime.cpu import best_isa
 
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[2] / "passes" / "form_tiles"

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from warpweave.backends.cpu.pack import pack, packed_shape
 
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from warpweave.ir import flow, fused
 
 from flow_models import Function
 from tile_programs import check, kernel
+from warpweave.ir import flow, fused
 
 
 def attention(f, q, k, v, **options):

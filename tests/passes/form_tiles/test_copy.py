@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from warpweave.ir import fused
-from warpweave.ir.types import TensorType, shape_of, tensor_type
 
 from flow_models import Function
 from tile_programs import check, kernel
+from warpweave.ir import fused
+from warpweave.ir.types import TensorType, shape_of, tensor_type
 
 T = TensorType.of
 

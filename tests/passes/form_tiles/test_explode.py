@@ -2,16 +2,16 @@
 
 import pytest
 import torch
+from xdsl.dialects.builtin import ModuleOp
+
+from flow_models import Function
+from tile_programs import check, form, gemm, map_
 from warpweave.ir import flow, fused
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.locations import location
 from warpweave.ir.types import TensorType, tensor_type
 from warpweave.passes import form_tiles
 from warpweave.passes.form_tiles.axes import UnsupportedRegionError
-from xdsl.dialects.builtin import ModuleOp
-
-from flow_models import Function
-from tile_programs import check, form, gemm, map_
 
 T = TensorType.of
 

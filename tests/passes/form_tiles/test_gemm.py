@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from warpweave.ir import flow
-from warpweave.ir.reference import run
-from warpweave.ir.types import TensorType, tensor_type
 from xdsl.dialects.builtin import ModuleOp
 
 from flow_models import Function
 from tile_programs import Runner, check, form, gemm
+from warpweave.ir import flow
+from warpweave.ir.reference import run
+from warpweave.ir.types import TensorType, tensor_type
 
 T = TensorType.of
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from warpweave.ir import flow
-from warpweave.ir.types import TensorType, tensor_type
 
 from flow_models import Function
 from tile_programs import check, map_
+from warpweave.ir import flow
+from warpweave.ir.types import TensorType, tensor_type
 
 T = TensorType.of
 

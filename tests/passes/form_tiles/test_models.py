@@ -4,15 +4,15 @@ import time
 
 import pytest
 import torch
+
+from flow_models import MODELS
+from numerics import assert_close_to_float64
+from tile_programs import form, run_tiles
 from warpweave.ir import tile
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.reference import run
 from warpweave.passes import form_tiles
 from warpweave.passes.pipeline import to_fused
-
-from flow_models import MODELS
-from numerics import assert_close_to_float64
-from tile_programs import form, run_tiles
 
 
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
