@@ -15,7 +15,7 @@ demo: $(VENV)/.installed ## compile two real models, compare them with eager and
 	@$(BIN)/warpweave demo
 
 test: $(VENV)/.installed ## the whole test suite
-	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.lint ## ruff and pyright
 	@$(BIN)/ruff check . && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python

@@ -25,7 +25,7 @@ from .ir.verify import verify_level
 from .options import Options
 from .passes import pipeline
 from .planner import Planner
-from .report import Phases, UnsupportedError, coverage, describe, kernel_rows, publish
+from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_rows, publish
 from .runtime.artifact import Kernel
 from .runtime.cpu import best_isa
 from .runtime.program import Program, build_program
@@ -51,14 +51,14 @@ def compile_module(module: ModuleOp, options: Options, name: str, phases: Phases
     ledger = Ledger()
     target = cpu.CpuTarget.of(options.isa or best_isa())
     before = coverage(module)
-    if options.strict and before.fallbacks:
-        raise UnsupportedError(before.fallbacks)
     texts = {"flow": to_text(module)}
     with phases("passes"):
         pipeline.to_fused(module, ledger, verify_each=options.verify_each)
         verify_level(module, "fused")
     texts["fused"] = to_text(module)
-    rows = kernel_rows(module)
+    rows, fallbacks = kernel_rows(module), fallback_rows(module)
+    if options.strict and fallbacks:
+        raise UnsupportedError(fallbacks)
     with phases("tiles"):
         pipeline.to_tiles(module, ledger, verify_each=options.verify_each)
         verify_level(module, "tile")
@@ -73,7 +73,7 @@ def compile_module(module: ModuleOp, options: Options, name: str, phases: Phases
     with phases("kernels"):
         constants = ConstantComputer(module, recipes, pack)
         program = build_program(description, constants)
-    report = describe(name, before, rows, description, program, ledger, phases)
+    report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
     return Compiled(program, report, texts)
 
 

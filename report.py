@@ -18,7 +18,7 @@ from .ir import flow, fused, locations, verify
 from .ir.dims import Dim, product
 from .ir.ledger import Ledger
 from .ir.text import to_text
-from .ir.types import BITS, TensorType
+from .ir.types import BITS, TensorType, is_float, tensor_type
 from .runtime.artifact import ProgramDescription, aten_calls, launches
 from .runtime.program import Program
 
@@ -84,59 +84,68 @@ class Phases:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What the imported graph holds: ops, those left to PyTorch, and the bytes that op-by-op execution moves."""
+    """What the imported graph holds: ops (constants are none), and the bytes that op-by-op execution moves."""
 
     ops: int
-    fallbacks: list[dict[str, Any]]
     bytes: Dim
 
 
 def coverage(module: ModuleOp) -> Coverage:
-    """Counts of a flow module as imported; constants are no ops."""
+    """Counts of a flow module as imported."""
     ops = [op for op in _body(module) if not isinstance(op, flow.ConstantOp | func.ReturnOp)]
-    fallbacks = [
+    return Coverage(len(ops), sum((_bytes(op) for op in ops if not isinstance(op, flow.VIEWS)), Dim()))
+
+
+def fallback_rows(module: ModuleOp) -> list[dict[str, Any]]:
+    """One row for each operator of a fused module that is left to PyTorch, calls of layer functions inlined."""
+    return [
         {
             "op": op.target.data,
             "module": ", ".join(locations.modules(op)),
             "reason": op.reason.data,
             "cost": str(_bytes(op)),
         }
-        for op in ops
+        for op, _ in _executed(module)
         if isinstance(op, flow.AtenOp)
     ]
-    moved = sum((_bytes(op) for op in ops if not isinstance(op, flow.VIEWS)), Dim())
-    return Coverage(len(ops), fallbacks, moved)
 
 
 def kernel_rows(module: ModuleOp) -> list[dict[str, Any]]:
     """One row a kernel launch of a fused module, in program order, calls of layer functions inlined."""
-    functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
     texts: dict[Operation, str] = {}
+    return [
+        {
+            "kind": op.name.removeprefix("fused."),
+            "text": texts.get(op) or texts.setdefault(op, to_text(op)),
+            "modules": locations.modules(op),
+            "layer": layer or _layer(op),
+            "bytes": _bytes(op),
+        }
+        for op, layer in _executed(module)
+        if isinstance(op, KERNELS)
+    ]
 
-    def walk(function: func.FuncOp, layer: str) -> Iterator[dict[str, Any]]:
+
+def _executed(module: ModuleOp) -> Iterator[tuple[Operation, str]]:
+    """Every op that is not constant, with the layer that the call it runs in stands for."""
+    functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
+
+    def walk(function: func.FuncOp, layer: str) -> Iterator[tuple[Operation, str]]:
         constants = verify.constant_ops(function)
         for op in function.body.block.ops:
             if isinstance(op, func.CallOp):
-                where = _layer(op)
-                yield from walk(functions[op.callee.root_reference.data], where or layer)
-            elif isinstance(op, KERNELS) and op not in constants:
-                if op not in texts:
-                    texts[op] = to_text(op)
-                yield {
-                    "kind": op.name.removeprefix("fused."),
-                    "text": texts[op],
-                    "modules": locations.modules(op),
-                    "layer": layer or _layer(op),
-                    "bytes": _bytes(op),
-                }
+                yield from walk(functions[op.callee.root_reference.data], _layer(op) or layer)
+            elif op not in constants:
+                yield op, layer
 
-    return list(walk(functions["main"], ""))
+    return walk(functions["main"], "")
 
 
 def describe(
     name: str,
     before: Coverage,
     rows: Sequence[dict[str, Any]],
+    fallbacks: Sequence[dict[str, Any]],
     description: ProgramDescription,
     program: Program,
     ledger: Ledger,
@@ -156,8 +165,8 @@ def describe(
         "kernels": kernels,
         "kernels_per_layer": max(layers.values(), default=0),
         "ops": before.ops,
-        "supported": before.ops - len(before.fallbacks),
-        "fallbacks": before.fallbacks,
+        "supported": before.ops - len(fallbacks),
+        "fallbacks": list(fallbacks),
         "aten_calls": len(aten_calls(description)),
         "ledger": ledger.as_dicts(),
         "compile_s": {phase: round(seconds, 4) for phase, seconds in phases.seconds.items()},
@@ -183,7 +192,9 @@ def _body(module: ModuleOp) -> list[Operation]:
 
 
 def _layer(op: Operation) -> str:
-    """`model.layers.3`, where the op's first module path lies in that layer."""
+    """`model.layers.3`, where the op's first module path lies in that layer; the positions of all layers lie in none."""
+    if op.results and not any(is_float(tensor_type(r).element) for r in op.results):
+        return ""
     found = next((locations.layer_of(path) for path in locations.modules(op)), None)
     return f"{found[0]}.{found[1]}" if found is not None else ""
 

@@ -67,6 +67,7 @@ class Graph:
         """Take an op that only reads the node, and that the node does not read, out of it again."""
         i = self.position[op]
         node.members &= ~(1 << i)
+        node.predecessors.discard(i)
         self.nodes[i] = Node(1 << i, node.above | node.members, set(_bits(node.members)))
 
     def order(self) -> list[Node]:

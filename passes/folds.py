@@ -18,6 +18,7 @@ from ..ir.flow import (
     ConcatOp,
     ConstantOp,
     FlowOp,
+    IotaOp,
     PointwiseOp,
     ReshapeOp,
     SliceOp,
@@ -25,7 +26,7 @@ from ..ir.flow import (
 )
 from ..ir.pointwise import torch_reference
 from ..ir.types import DTYPE_NAMES, is_float, shape_of, tensor_type
-from .matching import drop_units, is_lossless, number, producer
+from .matching import ONE, drop_units, is_lossless, number, producer
 
 Emit = Callable[[FlowOp], SSAValue]
 Rule = Callable[..., SSAValue | None]
@@ -164,6 +165,17 @@ def reshape_of_reshape(op: ReshapeOp, emit: Emit) -> SSAValue | None:
     return emit(ReshapeOp(inner.input, op.shape)) if inner is not None else None
 
 
+def reshape_of_iota(op: ReshapeOp, emit: Emit) -> SSAValue | None:
+    """Indices along the only axis are indices along that axis among dims of one."""
+    inner = producer(op.input, IotaOp)
+    if inner is None or drop_units(inner.shape) != drop_units(op.shape) or len(drop_units(op.shape)) > 1:
+        return None
+    size = inner.shape[inner.axis.data]
+    if size == ONE:
+        return None
+    return emit(IotaOp(op.type, op.shape.index(size), inner.start.data, inner.step.data))
+
+
 def reshape_of_unit_transpose(op: ReshapeOp, emit: Emit) -> SSAValue | None:
     """A transpose that moves only dims of one keeps the order of the elements."""
     inner = producer(op.input, TransposeOp)
@@ -276,6 +288,7 @@ PAIRS: dict[tuple[type[Operation], type[Operation]], tuple[Rule, ...]] = {
     (CastOp, CastOp): (cast_of_lossless_cast,),
     **{(view, ConstantOp): (constant_view,) for view in VIEWS},
     (ReshapeOp, ReshapeOp): (reshape_of_reshape,),
+    (ReshapeOp, IotaOp): (reshape_of_iota,),
     (ReshapeOp, TransposeOp): (reshape_of_unit_transpose,),
     (TransposeOp, TransposeOp): (transpose_of_transpose,),
     (TransposeOp, ReshapeOp): (unit_transpose_of_unit_reshape,),

@@ -17,7 +17,7 @@ from ..ir import flow, fused
 from ..ir.dims import Dim, product
 from ..ir.ledger import Ledger
 from ..ir.locations import fuse_ops
-from ..ir.types import broadcast_shapes, shape_of, tensor_type
+from ..ir.types import broadcast_shapes, is_float, shape_of, tensor_type
 from .clusters import Body, Graph, Node
 from .rewriting import constant_values, erase_dead, functions, inserter, size_in_bytes, users, where
 
@@ -48,9 +48,22 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
     constants = constant_values(module)
     for function in functions(module):
         for op in list(function.body.block.ops):
-            if not any(r in constants for r in op.results):
+            if isinstance(op, flow.ConstantOp):
+                _part_readers(op, constants)
+            elif not any(r in constants for r in op.results):
                 _prepare(op)
         _fuse_function(function, constants, ledger)
+
+
+def _part_readers(op: flow.ConstantOp, constants: set[SSAValue]) -> None:
+    """Kernels and ops on weights read two copies of a filled tensor: that of the kernels is computed in them."""
+    uses = list(op.result.uses)
+    constant = [use for use in uses if any(r in constants for r in use.operation.results)]
+    if not constant or len(constant) == len(uses):
+        return
+    copy = inserter(op)(op.clone())
+    for use in constant:
+        use.operation.operands[use.index] = copy
 
 
 def _prepare(op: Operation) -> None:
@@ -223,13 +236,18 @@ def _has_inner_dependence(members: Sequence[Operation]) -> bool:
 
 
 def _unite_siblings(maps: dict[Operation, Map], graph: Graph) -> None:
-    """Kernels that walk the same elements and read one value of that shape (or append at one position) become one."""
-    readers: dict[SSAValue, Operation] = {}
+    """Kernels that walk the same elements and read one value of that shape (or append at one position) become one.
+
+    So do those of numbers and of vectors of integers (every layer's positions), which are too small to stand alone.
+    """
+    readers: dict[SSAValue | Shape, Operation] = {}
     for op in list(maps):
         for value in op.operands:
             shared = shape_of(value) == maps[op].space or (isinstance(op, flow.KVAppendOp) and value is op.positions)
             if shared and not (isinstance(value, OpResult) and maps.get(value.op) is maps[op]):
                 _unite(maps, readers.setdefault(value, op), op, graph)
+        if isinstance(op, flow.PointwiseOp) and len(op.shape) <= 1 and not is_float(op.type.element):
+            _unite(maps, readers.setdefault(op.shape, op), op, graph)
 
 
 # ---- emission --------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Identical layers become one function, called once a layer, so that a deep model compiles one layer.
 
-Ops are grouped by the layer that their module paths lie in. What all layers share (masks, cos and sin) stays outside;
-constants and views of shared values are copied into each layer, and so is what one layer computed before it was merged
+Ops are grouped by the layer that their module paths lie in. What all layers share (masks, cos and sin) stays outside,
+and so do positions and counters, which need no layer: one kernel computes those of all layers. Constants and views of shared values are copied into each layer, and so is what one layer computed before it was merged
 with an equal op outside. Ops without a layer that stand between ops of one
 layer join it. Two layers are the same where their ops, properties, types and wiring agree: what differs (weights,
 caches, the hidden state) is an argument, which keeps the attributes that all callers agree on; what any layer's values
@@ -20,17 +20,19 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue, Use
 
-from ..ir.flow import VIEWS, AtenOp, ConstantOp, DimValueOp, FlowOp, IotaOp, KVAppendOp
+from ..ir.flow import VIEWS, AtenOp, CastOp, ConstantOp, DimValueOp, FlowOp, IotaOp, KVAppendOp, PointwiseOp
 from ..ir.ledger import Ledger, Refusal
 from ..ir.locations import layer_of, location, modules
 from ..ir.signature import attributes_of
+from ..ir.types import is_float
 from .matching import functions
 
 RULE = "outline-layers"
 TANGLED = Refusal("a value leaves the layer and comes back into it", "a module around all of the layer")
 Key: TypeAlias = "tuple[str, int]"
 Wire: TypeAlias = "tuple[int, int] | None"
-CHEAP = (ConstantOp, DimValueOp, IotaOp, *VIEWS)
+SOURCES = (ConstantOp, DimValueOp, IotaOp)
+CHEAP = (*SOURCES, *VIEWS)
 
 
 @dataclass(eq=False)
@@ -126,11 +128,23 @@ def _own_layer(op: Operation) -> Key | None:
 def _groups(block: Block) -> dict[Operation, Key]:
     """The layer of each op that is in one."""
     ops = [op for op in block.ops if not isinstance(op, func.ReturnOp)]
-    groups = {op: key for op in ops if (key := _own_layer(op)) is not None}
-    dependent = _leave_shared_outside(ops, groups)
+    indices = _indices(ops)
+    groups = {op: key for op in ops if op not in indices and (key := _own_layer(op)) is not None}
+    dependent = _leave_shared_outside(ops, groups) | indices
     _copy_inside([op for op in ops if op not in dependent], groups)
-    _join_between([op for op in block.ops if not isinstance(op, func.ReturnOp)], groups)
+    _join_between([op for op in block.ops if not isinstance(op, func.ReturnOp) and op not in indices], groups)
     return groups
+
+
+def _indices(ops: Sequence[Operation]) -> set[Operation]:
+    """Arithmetic on vectors and numbers of integers that come from the model's arguments alone: positions, counters."""
+    found: set[Operation] = set()
+    for op in ops:
+        arithmetic = isinstance(op, PointwiseOp | CastOp) and len(op.shape) <= 1 and not is_float(op.type.element)
+        owners = [v.owner for v in op.operands if not isinstance(v.owner, SOURCES)]
+        if arithmetic and owners and all(isinstance(o, Block) or o in found for o in owners):
+            found.add(op)
+    return found
 
 
 def _leave_shared_outside(ops: Sequence[Operation], groups: dict[Operation, Key]) -> set[Operation]:

@@ -214,6 +214,9 @@ def _step(op: fused.GemmOp) -> int:
 
 def _features(op: fused.GemmOp, segments: Sequence[Segment]) -> list[str]:
     kinds = {type(inner) for inner in op.body.ops}
+    last = op.body.last_op
+    assert last is not None
+    written = {shape_of(v) for v in last.operands if not isinstance(v.owner, flow.KVAppendOp)}
     activations = {inner.kind.data for inner in op.body.ops if isinstance(inner, flow.PointwiseOp)}
     table = [
         ("norm", flow.RowScaleOp in kinds),
@@ -222,7 +225,7 @@ def _features(op: fused.GemmOp, segments: Sequence[Segment]) -> list[str]:
         ("headnorm", flow.ReduceOp in kinds),
         ("rope", flow.RopeOp in kinds),
         ("append", flow.KVAppendOp in kinds),
-        ("residual", any(len(shape_of(s)) > 1 and shape_of(s) == shape_of(o) for s in op.sides for o in op.outputs)),
+        ("residual", any(len(shape_of(s)) > 1 and shape_of(s) in written for s in op.sides)),
         ("stats", flow.RowStatsOp in kinds),
     ]
     return [name for name, present in table if present]

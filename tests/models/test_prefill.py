@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import warpweave
-from model_zoo import ZOO, build, first_output, inputs
+from model_zoo import MOST_KERNELS, ZOO, build, first_output, inputs
 from numerics import assert_close_to_float64
 from warpweave.ir.locations import layer_of
 
@@ -60,15 +60,12 @@ def test_a_sequence_of_one(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("name", "most"),
-    [("llama", 5), ("qwen2", 5), ("qwen3", 5), ("mistral", 5), ("gpt2", 5), ("bert", 6)],
-)
-def test_kernels_per_layer(name: str, most: int) -> None:
+@pytest.mark.parametrize("name", MOST_KERNELS)
+def test_kernels_per_layer(name: str) -> None:
     compiled = torch.compile(build(name), backend="warpweave", dynamic=True)
     before = len(warpweave.reports())
     with torch.no_grad():
         compiled(**inputs(name, 2, 16, torch.float32), use_cache=False)
     (report,) = warpweave.reports()[before:]
-    assert report["kernels_per_layer"] <= most
+    assert report["kernels_per_layer"] <= MOST_KERNELS[name]
     assert [f for f in report["fallbacks"] if layer_of(f["module"])] == []

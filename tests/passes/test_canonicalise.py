@@ -74,7 +74,12 @@ def small_first(x):
     return (x[:, :1].expand(B, S, 12).exp() * 2).transpose(1, 2)[..., :3]
 
 
+def counted(x):
+    return x + torch.arange(12)[None, None].float()
+
+
 CASES = [
+    (counted, {"iota": 1, "cast": 1, "pointwise<add>": 1}),
     (twice, {"pointwise<add>": 1}),
     (widened, {"cast": 1}),
     (repeated, {"pointwise<exp>": 1, "pointwise<mul>": 1, "pointwise<add>": 1, "reshape": 1}),

@@ -9,12 +9,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region
 
 from traced import arguments_of, assert_same, captured, function_of, ops_of, randn, refusals
-from warpweave.ir import flow
+from warpweave.ir import flow, fused
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.locations import location, modules
 from warpweave.ir.signature import role_of
-from warpweave.ir.types import TensorType
-from warpweave.passes import canonicalise, outline_layers
+from warpweave.ir.types import TensorType, is_float
+from warpweave.passes import canonicalise, fuse_map, outline_layers
 
 PASSES = (canonicalise.run, outline_layers.run)
 WIDTH = 8
@@ -49,6 +49,21 @@ class Model(nn.Module):
         return self.norm(x)
 
 
+class Counting(nn.Module):
+    """Counts its own tokens, as the layers of a StaticCache do."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, WIDTH)
+        self.register_buffer("cache", torch.zeros(2, 16, WIDTH))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x, scale, positions):
+        self.cache.index_copy_(1, positions + self.count, self.linear(x))
+        self.count.add_(positions.shape[0])
+        return x + self.cache.sum(1, keepdim=True)
+
+
 def imported(*layers):
     (module,) = captured(Model(*layers).eval(), x=randn(2, 3, WIDTH), positions=torch.arange(3))
     args = arguments_of(module)
@@ -60,6 +75,19 @@ def imported(*layers):
 
 def functions(module):
     return [op.sym_name.data for op in module.ops]
+
+
+def test_positions_and_counters_are_computed_outside():
+    module, args = imported(Counting(), Counting(), Counting())
+    assert_same(module, args, *PASSES)
+    assert functions(module) == ["main", "layer_0"]
+    integers = [arg.type for arg in function_of(module, "layer_0").body.block.args if not is_float(arg.type.element)]
+    assert integers == [TensorType.of([3], "i64")]
+    kinds = [op.kind.data for op in function_of(module, "layer_0").body.block.ops if isinstance(op, flow.PointwiseOp)]
+    assert kinds == ["add"]  # the residual
+    fuse_map.run(module, Ledger())
+    kernels = [len(op.outputs) for op in function_of(module).body.block.ops if isinstance(op, fused.MapOp)]
+    assert kernels == [3, 3]  # all positions, all counters
 
 
 @pytest.mark.parametrize("cached", [False, True])

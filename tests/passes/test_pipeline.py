@@ -1,7 +1,5 @@
 """From flow to fused as a whole: the numbers, the kernels, the float64 rule, the time."""
 
-import time
-
 import pytest
 import torch
 
@@ -74,11 +72,3 @@ def test_ledger_says_what_where_and_what_it_saves():
     assert row.bytes_saved == "512*B*S"  # 64 columns of 4 bytes, written and read
     assert "rounding" in row.bound
     assert any(rule == "fuse-gemm" and where == "layers.0.mlp" for rule, where in taken)
-
-
-def test_passes_are_fast():
-    module, _ = MODELS["llama_stack"](layers=32)
-    start = time.perf_counter()
-    for apply in FUSE.values():
-        apply(module, Ledger())
-    assert time.perf_counter() - start < 2.5  # 0.2 s on an idle core
