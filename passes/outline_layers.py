@@ -1,11 +1,12 @@
 """Identical layers become one function, called once a layer, so that a deep model compiles one layer.
 
 Ops are grouped by the layer that their module paths lie in. What all layers share (masks, cos and sin) stays outside,
-and so do positions and counters, which need no layer: one kernel computes those of all layers. Constants and views of shared values are copied into each layer, and so is what one layer computed before it was merged
-with an equal op outside. Ops without a layer that stand between ops of one
-layer join it. Two layers are the same where their ops, properties, types and wiring agree: what differs (weights,
-caches, the hidden state) is an argument, which keeps the attributes that all callers agree on; what any layer's values
-are used for outside is a result. A cache written in place is an argument and a result of the call.
+and so do positions and counters, which need no layer: one kernel computes those of all layers. Constants and views of
+shared values are copied into each layer, and so is what one layer computed before it was merged with an equal op
+outside. Ops without a layer that stand between ops of one layer join it. Two layers are the same where their ops,
+properties, types and wiring agree: what differs (weights, caches, the hidden state) is an argument, which keeps the
+attributes that all callers agree on; what any layer's values are used for outside is a result. A cache written in
+place is an argument and a result of the call.
 """
 
 from __future__ import annotations
