@@ -612,19 +612,20 @@ class AttentionOp(FlowOp):
     q [B, S, H, d], k [B, L, Hkv, d], v [B, L, Hkv, e] → [B, S, H, e]; H = groups · Hkv.
 
     In order: scale, softcap (c · tanh(x / c)), mask (bool: keep where true; float: added; broadcasts to [B, H, S, L]),
-    `causal` (query s sees keys ≤ s + `offset`; offset 0 is PyTorch's upper-left alignment), `window` (and those
-    > s + offset − window), sinks [H] (one more logit a row that takes part in the sum only). A row that sees nothing
-    gives 0.
+    `causal` (query s sees keys ≤ s + `offset` + `start`; without them, PyTorch's upper-left alignment), `window` (and
+    those > s + offset + start − window), sinks [H] (one more logit a row that takes part in the sum only). A row that sees nothing
+    gives 0. `start` (an i64 number): how many keys stand before the first query, read when the kernel runs.
     """
 
     name = "flow.attention"
-    assembly_format: ClassVar[str | None] = optional_format(["query", "key", "value"], ["mask", "sinks"])
+    assembly_format: ClassVar[str | None] = optional_format(["query", "key", "value"], ["mask", "sinks", "start"])
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     query = operand_def(TensorType)
     key = operand_def(TensorType)
     value = operand_def(TensorType)
     mask = opt_operand_def(TensorType)
     sinks = opt_operand_def(TensorType)
+    start = opt_operand_def(TensorType)
     scale = prop_def(Float)
     causal = opt_prop_def(UnitAttr)
     offset = opt_prop_def(DimAttr)
@@ -643,6 +644,7 @@ class AttentionOp(FlowOp):
         offset: DimLike = 0,
         window: int | None = None,
         softcap: float | None = None,
+        start: SSAValue | None = None,
     ):
         shape = [*shape_of(query)[:-1], shape_of(value)[-1]]
         properties: dict[str, Attribute | None] = {
@@ -653,7 +655,7 @@ class AttentionOp(FlowOp):
             "softcap": real(softcap) if softcap is not None else None,
         }
         super().__init__(
-            operands=[query, key, value, mask, sinks],
+            operands=[query, key, value, mask, sinks, start],
             result_types=[tensor_type(query).with_shape(shape)],
             properties=properties,
         )
@@ -666,6 +668,9 @@ class AttentionOp(FlowOp):
         )
         _require(q[2].exact_div(k[2]) is not None, f"flow.attention: {q[2]} heads are no multiple of {k[2]} KV heads")
         _require(self.shape == (*q[:3], v[3]), "flow.attention: the result is [B, S, H, e]")
+        if self.start is not None:
+            _require(self.offset is not None, "flow.attention: only a causal or windowed attention has a start")
+            _require(tensor_type(self.start) == TensorType.of([], "i64"), "flow.attention: the start is one i64 number")
         if self.mask is not None:
             full = (q[0], q[2], q[1], k[1])
             _require(

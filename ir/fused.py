@@ -205,6 +205,7 @@ class AttentionKernelOp(IRDLOperation):
     value = operand_def(TensorType)
     mask = opt_operand_def(TensorType)
     sinks = opt_operand_def(TensorType)
+    start = opt_operand_def(TensorType)
     scale = prop_def(Float)
     causal = opt_prop_def(UnitAttr)
     offset = opt_prop_def(DimAttr)
@@ -217,7 +218,7 @@ class AttentionKernelOp(IRDLOperation):
     def of(op: AttentionOp) -> AttentionKernelOp:
         """The kernel that computes `op`."""
         kernel = AttentionKernelOp(
-            operands=[op.query, op.key, op.value, op.mask, op.sinks],
+            operands=[op.query, op.key, op.value, op.mask, op.sinks, op.start],
             result_types=[op.type],
             properties={k: v for k, v in op.properties.items() if k != "operandSegmentSizes"},
         )

@@ -35,9 +35,10 @@ class Decision:
 
 @dataclass
 class Ledger:
-    """The decisions of one compilation, in order."""
+    """The decisions of one compilation, in order, each once."""
 
     rows: list[Decision] = field(default_factory=list[Decision])
+    _known: set[Decision] = field(default_factory=set[Decision])
 
     def take(self, rule: str, where: str, reason: str = "", *, bytes_saved: object = 0, bound: str = "bitwise") -> None:
         self._add(Decision("taken", rule, where, reason, bytes_saved=str(bytes_saved), bound=bound))
@@ -46,8 +47,9 @@ class Ledger:
         self._add(Decision("refused", rule, where, refusal.reason, refusal.would_change))
 
     def _add(self, row: Decision) -> None:
-        if row in self.rows:
+        if row in self._known:
             return
+        self._known.add(row)
         self.rows.append(row)
         log.info("%s %s at %s: %s", row.outcome, row.rule, row.where or "?", row.reason)
 

@@ -252,6 +252,7 @@ def _attention(e: Evaluator, op: flow.AttentionOp | fused.AttentionKernelOp, *xs
     rest = list(xs[3:])
     mask = rest.pop(0) if op.mask is not None else None
     sinks = rest.pop(0) if op.sinks is not None else None
+    start = int(rest.pop(0)) if op.start is not None else 0
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
     scores = (q @ k.transpose(-1, -2)) * op.scale.value.data
@@ -261,7 +262,7 @@ def _attention(e: Evaluator, op: flow.AttentionOp | fused.AttentionKernelOp, *xs
     if mask is not None:
         scores = torch.where(mask, scores, -math.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
     rows, columns = torch.arange(q.shape[2])[:, None], torch.arange(k.shape[2])[None]
-    last = rows + (e.size(op.offset.data) if op.offset is not None else 0)
+    last = rows + start + (e.size(op.offset.data) if op.offset is not None else 0)
     if op.causal is not None:
         scores = scores.masked_fill(columns > last, -math.inf)
     if op.window is not None:

@@ -7,7 +7,8 @@ mask is one. Axes count from the last (-1), as broadcasting aligns them. A dim o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from xdsl.ir import Operation, SSAValue
 
@@ -30,37 +31,59 @@ from .matching import ONE, drop_units
 
 @dataclass(frozen=True)
 class Affine:
-    """`const` + the sum of `steps[axis]` · (index along that axis); axes are negative, steps are not zero."""
+    """`const` + the sum of `steps[axis]` · (index along that axis) + the sum of `numbers[v]` · v.
+
+    Axes are negative; numbers are integer tensors of rank 0; no factor is zero.
+    """
 
     const: Dim
     steps: Mapping[int, int] = field(default_factory=dict[int, int])
+    numbers: Mapping[SSAValue, int] = field(default_factory=dict[SSAValue, int])
 
     def __add__(self, other: Affine) -> Affine:
-        axes = {**self.steps, **other.steps}
-        steps = {a: self.steps.get(a, 0) + other.steps.get(a, 0) for a in axes}
-        return Affine(self.const + other.const, {a: s for a, s in steps.items() if s})
+        return Affine(self.const + other.const, _sum(self.steps, other.steps), _sum(self.numbers, other.numbers))
 
     def __neg__(self) -> Affine:
-        return Affine(-self.const, {a: -s for a, s in self.steps.items()})
+        return self.times(-1)
 
     def __sub__(self, other: Affine) -> Affine:
         return self + -other
 
+    def times(self, factor: int) -> Affine:
+        if not factor:
+            return Affine(Dim())
+        steps = {a: s * factor for a, s in self.steps.items()}
+        return Affine(self.const * factor, steps, {v: n * factor for v, n in self.numbers.items()})
+
     def shifted(self, by: int) -> Affine:
-        return Affine(self.const + by, self.steps)
+        return replace(self, const=self.const + by)
 
     @property
     def constant(self) -> int | None:
         """The one value of all elements where it is known."""
-        return self.const.value if not self.steps and self.const.is_const else None
+        return self.const.value if not self.steps and not self.numbers and self.const.is_const else None
+
+
+Key = TypeVar("Key")
+
+
+def _sum(a: Mapping[Key, int], b: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: total for key in {**a, **b} if (total := a.get(key, 0) + b.get(key, 0))}
 
 
 def affine(value: SSAValue) -> Affine | None:
-    """The affine form of an integer tensor, None where there is none."""
-    if not _is_integer(value) or not isinstance(value.owner, Operation):
+    """The affine form of an integer tensor in its indices alone, None where there is none."""
+    form = _form(value)
+    return form if form is not None and not form.numbers else None
+
+
+def _form(value: SSAValue) -> Affine | None:
+    """The affine form of an integer tensor in its indices and in numbers."""
+    if not _is_integer(value):
         return None
-    rule = _RULES.get(type(value.owner))
-    return rule(value.owner) if rule is not None else None
+    rule = _RULES.get(type(value.owner)) if isinstance(value.owner, Operation) else None
+    form = rule(value.owner) if rule is not None else None
+    return Affine(Dim(), numbers={value: 1}) if form is None and not shape_of(value) else form
 
 
 def _is_integer(value: SSAValue) -> bool:
@@ -78,7 +101,7 @@ def _constant(op: ConstantOp) -> Affine:
 
 
 def _pointwise(op: PointwiseOp) -> Affine | None:
-    forms = [affine(v) for v in op.inputs]
+    forms = [_form(v) for v in op.inputs]
     if any(f is None for f in forms):
         return None
     match op.kind.data, forms:
@@ -89,23 +112,18 @@ def _pointwise(op: PointwiseOp) -> Affine | None:
         case "neg", [Affine() as a]:
             return -a
         case "mul", [Affine() as a, Affine() as b]:
-            return _times(a, b.constant) if b.constant is not None else _times(b, a.constant)
+            factor, form = (b.constant, a) if b.constant is not None else (a.constant, b)
+            return form.times(factor) if factor is not None else None
         case _:
             return None
 
 
-def _times(form: Affine, factor: int | None) -> Affine | None:
-    if factor is None:
-        return None
-    return Affine(form.const * factor, {a: s * factor for a, s in form.steps.items() if factor})
-
-
 def _reshape(op: ReshapeOp) -> Affine | None:
-    form = affine(op.input)
+    form = _form(op.input)
     axes = reshaped_axes(op)
     if form is None or axes is None:
         return None
-    return Affine(form.const, {axes[a]: s for a, s in form.steps.items()})
+    return replace(form, steps={axes[a]: s for a, s in form.steps.items()})
 
 
 def reshaped_axes(op: ReshapeOp) -> dict[int, int] | None:
@@ -118,14 +136,14 @@ def reshaped_axes(op: ReshapeOp) -> dict[int, int] | None:
 
 
 def _transpose(op: TransposeOp) -> Affine | None:
-    form, rank = affine(op.input), op.type.rank
+    form, rank = _form(op.input), op.type.rank
     if form is None:
         return None
-    return Affine(form.const, {op.order.index(a + rank) - rank: s for a, s in form.steps.items()})
+    return replace(form, steps={op.order.index(a + rank) - rank: s for a, s in form.steps.items()})
 
 
 def _slice(op: SliceOp) -> Affine | None:
-    form, rank = affine(op.input), op.type.rank
+    form, rank = _form(op.input), op.type.rank
     if form is None:
         return None
     const = form.const
@@ -134,16 +152,16 @@ def _slice(op: SliceOp) -> Affine | None:
         const = const + op.starts.data[axis + rank].data * step
         if op.shape[axis] != ONE:
             steps[axis] = step * op.steps.data[axis + rank].data
-    return Affine(const, steps)
+    return replace(form, const=const, steps=steps)
 
 
 def _concat(op: ConcatOp) -> Affine | None:
     """Pieces that continue each other."""
     axis = op.axis.data - op.type.rank
-    forms = [affine(v) for v in op.inputs]
+    forms = [_form(v) for v in op.inputs]
     sizes = [shape_of(v)[axis] for v in op.inputs]
     found = [f for f in forms if f is not None]
-    if len(found) != len(forms):
+    if len(found) != len(forms) or any(f.numbers for f in found):
         return None
     step = next((f.steps.get(axis, 0) for f, n in zip(found, sizes, strict=True) if n != ONE), None)
     if step is None:
@@ -168,8 +186,8 @@ _RULES: dict[type[Operation], Callable[..., Affine | None]] = {
     IotaOp: _iota,
     ConstantOp: _constant,
     DimValueOp: lambda op: Affine(op.dim.data),
-    CastOp: lambda op: affine(op.input),
-    BroadcastOp: lambda op: affine(op.input),
+    CastOp: lambda op: _form(op.input),
+    BroadcastOp: lambda op: _form(op.input),
     PointwiseOp: _pointwise,
     ReshapeOp: _reshape,
     TransposeOp: _transpose,
@@ -206,19 +224,20 @@ def _reshaped_conditions(op: ReshapeOp) -> list[SSAValue | Affine] | None:
         return None
     if op.shape[len(op.shape) - len(before) :] == before:
         return inner
-    forms = [Affine(f.const, {axes[a]: s for a, s in f.steps.items()}) for f in inner if isinstance(f, Affine)]
+    forms = [replace(f, steps={axes[a]: s for a, s in f.steps.items()}) for f in inner if isinstance(f, Affine)]
     return [*forms] if len(forms) == len(inner) else None
 
 
 def comparison(op: PointwiseOp) -> Affine | None:
-    """The form that is ≤ 0 where a comparison of affine integers holds."""
+    """The form that is ≤ 0 where a comparison of affine integers holds; beside indices, numbers may stand in it."""
     if op.kind.data not in ("le", "lt", "ge", "gt"):
         return None
-    a, b = (affine(v) for v in op.inputs)
+    a, b = (_form(v) for v in op.inputs)
     if a is None or b is None:
         return None
     table = {"le": a - b, "lt": (a - b).shifted(1), "ge": b - a, "gt": (b - a).shifted(1)}
-    return table[op.kind.data]
+    form = table[op.kind.data]
+    return form if form.steps or not form.numbers else None
 
 
 def always(op: PointwiseOp) -> bool | None:

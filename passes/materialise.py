@@ -42,6 +42,8 @@ def _needs(op: Operation) -> list[tuple[int, str]]:
         wrong = [(0, "the GEMM's rows are not contiguous")] if not _are_rows(op.a) else []
         weights = [(1 + i, "a weight that is a view") for i, w in enumerate(op.weights) if not _is_whole(w)]
         return wrong + weights + _gathered(op, 1)
+    if isinstance(op, fused.AttentionKernelOp) and op.start is not None and not _is_whole(op.start):
+        return [(len(op.operands) - 1, "a number that the kernel reads before its loops")]
     return _gathered(op, 0) if isinstance(op, fused.MapOp) else []
 
 

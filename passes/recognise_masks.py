@@ -1,8 +1,9 @@
 """Attention masks that say nothing but "not the future" become attributes; what is left is read unrepeated.
 
 A mask is taken apart into conditions on query and key positions: `key ≤ query + offset` is `causal`, `key > query +
-offset - window` is `window`. Other conditions (padding) stay as a mask, smaller where the causal part went. Float
-masks of 0 and a very low number count as boolean where each query is known to see a key.
+offset - window` is `window`. The offset may hold a number that is known when the model runs, how many tokens a
+StaticCache holds: it becomes the attention's `start`. Other conditions (padding) stay as a mask, smaller where the
+causal part went. Float masks of 0 and a very low number count as boolean where each query is known to see a key.
 """
 
 from __future__ import annotations
@@ -26,12 +27,20 @@ QUERY, KEY = -2, -1
 
 @dataclass
 class Mask:
-    """What a mask says: the causal offset, the window, and conditions that are neither."""
+    """What a mask says: the causal offset, the window, and conditions that are neither.
+
+    `starts`: the number that each bound adds to the query's index, None for none; an attention has one for all.
+    """
 
     causal: Dim | None = None
     window: Dim | None = None
+    starts: set[SSAValue | None] = field(default_factory=set[SSAValue | None])
     rest: list[SSAValue] = field(default_factory=list[SSAValue])
     unknown: bool = False
+
+    @property
+    def start(self) -> SSAValue | None:
+        return next(iter(self.starts), None)
 
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
@@ -79,7 +88,7 @@ def read(op: AttentionOp, condition: SSAValue) -> Mask:
 def _always(op: AttentionOp, form: Affine) -> bool:
     """Whether `form ≤ 0` for all queries and keys there are."""
     sizes = {QUERY: shape_of(op.query)[1], KEY: shape_of(op.key)[1]}
-    if not form.steps.keys() <= sizes.keys():
+    if form.numbers or not form.steps.keys() <= sizes.keys():
         return False
     largest = form.const
     for axis, step in form.steps.items():
@@ -97,13 +106,15 @@ def _enter(op: AttentionOp, mask: Mask, form: Affine) -> None:
     # a single query or key has no step; it may be read as having the one that fits
     key_step = key_step or (-query_step if keys == one else 0)
     query_step = query_step or (-key_step if queries == one else 0)
-    if not rest and (key_step, query_step) == (1, -1):
-        offset = -form.const
-        mask.causal = offset if mask.causal is None else mask.causal.min(offset)
-    elif not rest and (key_step, query_step) == (-1, 1):
-        mask.window = form.const if mask.window is None else mask.window.max(form.const)
-    else:
+    ahead = [value for value, factor in form.numbers.items() if factor == query_step]
+    if rest or {key_step, query_step} != {1, -1} or len(ahead) != len(form.numbers) or len(ahead) > 1:
         mask.unknown = True
+        return
+    mask.starts.add(ahead[0] if ahead else None)
+    if key_step == 1:
+        mask.causal = -form.const if mask.causal is None else mask.causal.min(-form.const)
+    else:
+        mask.window = form.const if mask.window is None else mask.window.max(form.const)
 
 
 def why_not(op: AttentionOp, mask: Mask) -> Refusal | None:
@@ -111,6 +122,8 @@ def why_not(op: AttentionOp, mask: Mask) -> Refusal | None:
         return Refusal("the mask is no known condition on positions", "is_causal, or positions from arange")
     if op.causal is not None or op.window is not None:
         return Refusal("the attention is causal already")
+    if len(mask.starts) > 1:
+        return Refusal("its bounds count from different positions", "one cache length for all bounds")
     if mask.window is not None:
         width = _width(mask)
         if width is None or width < 1:
@@ -118,6 +131,8 @@ def why_not(op: AttentionOp, mask: Mask) -> Refusal | None:
     assert op.mask is not None
     if dtype_of(op.mask) == "i1":
         return None
+    if mask.start is not None:
+        return Refusal("a float mask at positions that are not known: a query may see no key", "a boolean mask")
     if mask.rest:
         return Refusal("a float mask with padding: a query that sees nothing would differ", "a boolean mask")
     return None if _all_see(op, mask) else Refusal("a query may see no key", "a boolean mask")
@@ -151,6 +166,7 @@ def _rewrite(op: AttentionOp, mask: Mask) -> None:
         offset=mask.causal if mask.causal is not None else 0,
         window=_width(mask),
         softcap=op.softcap.value.data if op.softcap is not None else None,
+        start=mask.start,
     )  # fmt: skip
     replace(op, emit(new))
 
@@ -183,6 +199,7 @@ def _describe(mask: Mask) -> str:
     parts = [
         f"causal, offset {mask.causal}" if mask.causal is not None else "",
         f"window {_width(mask)}" if mask.window is not None else "",
+        "at a position known when it runs" if mask.start is not None else "",
         f"{len(mask.rest)} more" if mask.rest else "",
     ]
     return ", ".join(p for p in parts if p) or "all seen"

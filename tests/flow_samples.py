@@ -69,6 +69,10 @@ SAMPLES: dict[str, tuple[Sequence[TensorType], Build]] = {
         [_HEADS, _KV, _KV, T([1, 1, "S", "L"], "i1"), T([4], "f32")],
         lambda v: flow.AttentionOp(v[0], v[1], v[2], 0.25, mask=v[3], sinks=v[4]),
     ),
+    "attention_start": (
+        [_HEADS, _KV, _KV, T([], "i64")],
+        lambda v: flow.AttentionOp(v[0], v[1], v[2], 0.25, causal=True, offset="S", window=3, start=v[3]),
+    ),
     "embedding": ([_IDS, _W], lambda v: flow.EmbeddingOp(v[0], v[1])),
     "kv_append": (
         [_CACHE, T(["B", 2, "S", 16], "f32"), T(["S"], "i64")],

@@ -23,7 +23,7 @@ from .axes import Dims, IterAxis, Space, UnsupportedRegionError
 from .context import Context
 from .kernel import Draft, KernelBuilder
 
-TILE_ROWS, TILE_KEYS = 32, 64
+TILE_ROWS, TILE_KEYS = 64, 64
 LOG2E = log2(e)
 
 
@@ -212,8 +212,15 @@ def _last_key(a: Attention, ctx: Context) -> SSAValue:
 
 
 def _offset(a: Attention, ctx: Context) -> SSAValue:
-    dim = a.op.offset.data if a.op.offset is not None else Dim()
-    return a.kernel.constant(ctx, 0) if dim == Dim() else a.kernel.size(ctx, dim)
+    """How far ahead of a query's index the last key is that it sees when causal: the offset and the start."""
+    if "offset" not in ctx.memo:
+        dim = a.op.offset.data if a.op.offset is not None else Dim()
+        offset = a.kernel.constant(ctx, 0) if dim == Dim() else a.kernel.size(ctx, dim)
+        if a.op.start is not None:
+            first = tile.LoadIndexOp(a.kernel.buffer(resolve(a.op.start)[0]), a.kernel.constant(ctx, 0), 1)
+            offset = ctx.add(arith.AddiOp(offset, ctx.add(first)))
+        ctx.memo["offset"] = offset
+    return ctx.memo["offset"]
 
 
 def _bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) -> tuple[SSAValue, SSAValue]:
@@ -245,7 +252,8 @@ def _bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) -
 
 def _name(op: fused.AttentionKernelOp, groups: int) -> str:
     present = [
-        ("causal", op.causal is not None), ("window", op.window is not None), ("mask", op.mask is not None),
+        ("causal", op.causal is not None), ("start", op.start is not None), ("window", op.window is not None),
+        ("mask", op.mask is not None),
         ("softcap", op.softcap is not None), ("sinks", op.sinks is not None), (f"groups{groups}", groups > 1),
     ]  # fmt: skip
     return "_".join(["attention", *(name for name, given in present if given), str(shape_of(op.value)[-1])])

@@ -1,4 +1,4 @@
-"""Prefill and eight decode steps through a StaticCache, against float64 and eager, logits and cache."""
+"""Prefill and eight decode steps, against float64 and eager: logits and cache of a StaticCache, logits of growing caches."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import StaticCache
+from transformers import DynamicCache, EncoderDecoderCache, StaticCache
 
 import warpweave
-from model_zoo import MOST_KERNELS, ZOO, build
+from model_zoo import MOST_KERNELS, ZOO, build, first_output, inputs
 from numerics import assert_close_to_float64
 
 LENGTH, STEPS, ROOM = 13, 8, 40
@@ -71,3 +71,33 @@ def test_decode(name: str, dtype: torch.dtype) -> None:
     assert all(report["error"] is None for report in reports)
     if name in MOST_KERNELS:
         assert reports[-1]["kernels_per_layer"] <= MOST_KERNELS[name]
+        attentions = {kernel["name"] for kernel in reports[-1]["kernels"] if kernel["kind"] == "attention"}
+        assert all("causal_start" in kernel for kernel in attentions)  # no key beyond the cache's length is read
+
+
+def _growing(call: Any, model: Any, name: str) -> list[torch.Tensor]:
+    """First outputs of a prefill and of each step with caches that grow; an encoder runs once, in eager."""
+    kwargs = inputs(name, 2, 2 * LENGTH, model.dtype)
+    key = "decoder_input_ids" if "decoder_input_ids" in kwargs else "input_ids"
+    ids = torch.randint(3, 150, (2, LENGTH + STEPS), generator=torch.Generator().manual_seed(1))
+    del kwargs[key]
+    cache = DynamicCache(config=model.config)
+    with torch.no_grad():
+        if key == "decoder_input_ids":
+            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+            kwargs = {"encoder_outputs": model.get_encoder()(**kwargs)}
+        return [
+            first_output(call(**{key: ids[:, start:stop]}, **kwargs, past_key_values=cache, use_cache=True))
+            for start, stop in [(0, LENGTH), *((LENGTH + i, LENGTH + i + 1) for i in range(STEPS))]
+        ]
+
+
+@pytest.mark.parametrize("name", ["gemma2", "gpt2", "llama", "mistral_window", "t5", "whisper"])
+def test_decode_with_growing_caches(name: str) -> None:
+    model, exact = build(name), build(name, torch.float64)
+    before = len(warpweave.reports())
+    ours = _growing(torch.compile(model, backend="warpweave"), model, name)
+    eager, truth = _growing(model, model, name), _growing(exact, exact, name)
+    for step, (a, b, c) in enumerate(zip(ours, eager, truth, strict=True)):
+        assert_close_to_float64(a, b, c, what=f"{name} step {step}")
+    assert all(report["error"] is None for report in warpweave.reports()[before:])

@@ -49,15 +49,17 @@ def test_prefill(name: str, dtype: torch.dtype) -> None:
     assert all(report["error"] is None for report in warpweave.reports()[before:])
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen3", "gpt2", "bert"])
+@pytest.mark.parametrize("name", sorted(name for name, entry in ZOO.items() if entry.kind in ("causal", "encoder")))
 def test_a_sequence_of_one(name: str) -> None:
     model, exact = build(name), build(name, torch.float64)
     compiled = torch.compile(model, backend="warpweave")
+    before = len(warpweave.reports())
     with torch.no_grad():
-        args = inputs(name, 1, 1, torch.float32)
+        args = inputs(name, 3, 1, torch.float32)
         assert_close_to_float64(
             first_output(compiled(**args)), first_output(model(**args)), first_output(exact(**args))
         )
+    assert all(report["error"] is None for report in warpweave.reports()[before:])
 
 
 @pytest.mark.parametrize("name", MOST_KERNELS)

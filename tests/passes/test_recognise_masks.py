@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from traced import assert_same, only, ops_of, randn, traced
+from traced import assert_same, function_of, only, ops_of, randn, traced
 from warpweave.ir import flow
 from warpweave.ir.types import shape_of
 from warpweave.passes import canonicalise, fold_indices, recognise_attention, recognise_masks
@@ -109,10 +109,33 @@ def test_one_query_at_a_known_place():
     assert says(op) == (True, "4", None)
 
 
+@pytest.mark.parametrize("queries", [3, 1])
+@pytest.mark.parametrize(
+    ("mask", "wanted"),
+    [
+        (lambda q, k, held: k <= q + held, (True, "0", None)),
+        (lambda q, k, held: k < held + q, (True, "-1", None)),
+        (lambda q, k, held: both(k <= q + held, k > q + held - 4), (True, "0", 4)),
+        (lambda q, k, held: (k - held <= q)[None, None].expand(B, H, -1, -1), (True, "0", None)),
+    ],
+)
+def test_how_many_tokens_a_cache_holds_is_the_start(mask, wanted, queries):
+    module, op = attend(mask, 10, queries, (torch.tensor(5),))
+    assert says(op) == wanted
+    assert op.mask is None
+    assert op.start is function_of(module).body.block.args[3]
+
+
+def test_bounds_that_count_from_different_numbers_stay_a_mask():
+    _, op = attend(lambda q, k, a, b: both(k <= q + a, k > q + b), 10, 3, (torch.tensor(5), torch.tensor(2)))
+    assert says(op) == (False, None, None)
+    assert op.mask is not None
+
+
 @pytest.mark.parametrize(
     ("mask", "extra", "shape"),
     [
-        (lambda q, k, p: (k <= q + p)[None, None].expand(B, 1, S, S), torch.tensor(2), [1, 1, S, S]),
+        (lambda q, k, p: torch.where(k <= q + p, 0.0, LOWEST), torch.tensor(2), [1, 1, S, S]),
         (lambda q, k, p: torch.where(p[:, None, None], 0.0, LOWEST).expand(B, 1, S, S), randn(B, S) > -1, [B, 1, 1, S]),
         (lambda q, k, p: torch.where(k <= q - 1, 0.0, LOWEST) + p, torch.tensor(0.5), [1, 1, S, S]),
         (lambda q, k, p: torch.where(both(k <= q, p > 0), 0.0, LOWEST), torch.tensor(1.0), [1, 1, S, S]),

@@ -45,6 +45,16 @@ def test_modifiers(name, S, L, H, Hkv):
     check(f, attention(f, *heads(f, S=S, L=L, H=H, Hkv=Hkv), **OPTIONS[name]))
 
 
+@pytest.mark.parametrize("start", [0, 5, 66, 10**6, -3, -(10**6)])
+@pytest.mark.parametrize(("queries", "options"), [(7, {}), (1, {}), (9, {"window": 6}), (5, {"offset": 2})])
+def test_a_start_that_is_read_when_the_kernel_runs(start, queries, options):
+    f = Function("main")
+    q, k, v = heads(f, S=queries, L=70)
+    number = f.arg("start", [], dtype="i64", value=torch.tensor(start))
+    runner = check(f, attention(f, q, k, v, causal=True, start=number, **options))
+    assert len(runner.launched) == 1
+
+
 @pytest.mark.parametrize("d", [32, 64, 80, 96, 128])
 def test_head_dims(d):
     f = Function("main")
