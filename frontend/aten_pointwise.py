@@ -26,6 +26,7 @@ UNARY: dict[str, str] = {
 ARITHMETIC: dict[str, str] = {
     "mul": "mul", "maximum": "max", "minimum": "min", "floor_divide": "floor_div", "remainder": "mod",
     "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
+    "__and__": "and", "__or__": "or", "__xor__": "xor",
 }  # fmt: skip
 COMPARISONS: tuple[str, ...] = ("eq", "ne", "lt", "le", "gt", "ge")
 # Overload names under which ATen passes (tensor, tensor), (tensor, number) and (number, tensor)

@@ -91,14 +91,14 @@ _POWERS = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
 
 
 def identity_arithmetic(op: PointwiseOp, emit: Emit) -> SSAValue | None:
-    """x + 0, x * 1, x / 1, x & true … where the type does not change."""
+    """x + 0, x * 1, x / 1, x & true … where the element type does not change."""
     neutral = _NEUTRAL.get(op.kind.data)
     if neutral is None or (op.kind.data in _ABSORBING and op.type.dtype != "i1"):
         return None
     for index in neutral[1]:
         other = op.inputs[1 - index]
-        if other.type == op.type and number(op.inputs[index]) == neutral[0]:
-            return other
+        if tensor_type(other).element == op.type.element and number(op.inputs[index]) == neutral[0]:
+            return other if other.type == op.type else emit(BroadcastOp(other, op.shape))
     return None
 
 
@@ -125,6 +125,25 @@ def constant_choice(op: PointwiseOp, emit: Emit) -> SSAValue | None:
     if tensor_type(chosen).element != op.type.element:
         chosen = emit(CastOp(chosen, op.type.element))
     return chosen if shape_of(chosen) == op.shape else emit(BroadcastOp(chosen, op.shape))
+
+
+# comparison of a number that is at least `low` with one that is not above it → what it always gives
+_ALWAYS = {"ge": True, "lt": False}
+_FLIPPED = {"le": "ge", "gt": "lt"}
+
+
+def comparison_of_positions(op: PointwiseOp, emit: Emit) -> SSAValue | None:
+    """position >= 0 is true: what a mask that lets everything through is made of."""
+    kind, (left, right) = op.kind.data, op.inputs
+    if kind in _FLIPPED:
+        kind, left, right = _FLIPPED[kind], right, left
+    positions, bound = producer(left, IotaOp), number(right)
+    if kind not in _ALWAYS or positions is None or bound is None:
+        return None
+    start = positions.start.data
+    if not start.is_const or positions.step.data < 0 or start.value < bound:
+        return None
+    return emit(ConstantOp(_ALWAYS[kind], op.type))
 
 
 # ---- casts -----------------------------------------------------------------------------------------------------
@@ -288,6 +307,7 @@ PAIRS: dict[tuple[type[Operation], type[Operation]], tuple[Rule, ...]] = {
     (CastOp, CastOp): (cast_of_lossless_cast,),
     **{(view, ConstantOp): (constant_view,) for view in VIEWS},
     (ReshapeOp, ReshapeOp): (reshape_of_reshape,),
+    (PointwiseOp, IotaOp): (comparison_of_positions,),
     (ReshapeOp, IotaOp): (reshape_of_iota,),
     (ReshapeOp, TransposeOp): (reshape_of_unit_transpose,),
     (TransposeOp, TransposeOp): (transpose_of_transpose,),

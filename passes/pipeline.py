@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
@@ -22,6 +22,7 @@ from . import (
     hoist_stats,
     hoist_views,
     materialise,
+    narrow_rows,
     outline_layers,
     recognise_activations,
     recognise_attention,
@@ -47,6 +48,7 @@ RECOGNISE: dict[str, Pass] = {
     "recognise-activations": recognise_activations.run,
     "canonicalise-recognised": canonicalise.run,
     "outline-layers": outline_layers.run,
+    "narrow-rows": narrow_rows.run,
 }
 
 # flow → fused: what one kernel is
@@ -68,12 +70,14 @@ FUSE: dict[str, Pass] = {
 FORM: dict[str, Pass] = {"form-tiles": form_tiles.run}
 
 
-def to_fused(module: ModuleOp, ledger: Ledger, *, verify_each: bool = False) -> None:
+def to_fused(module: ModuleOp, ledger: Ledger, *, verify_each: bool = False, without: Collection[str] = ()) -> None:
     """A flow module as the importer gives it becomes a fused module, in place.
 
-    `verify_each` verifies the module after every pass and raises VerifyException that names the pass.
+    `verify_each` verifies the module after every pass and raises VerifyException that names the pass. `without`: passes
+    that are left out.
     """
-    _run({**RECOGNISE, **FUSE}, module, ledger, verify_each)
+    passes = {name: apply for name, apply in {**RECOGNISE, **FUSE}.items() if name not in without}
+    _run(passes, module, ledger, verify_each)
 
 
 def to_tiles(module: ModuleOp, ledger: Ledger, *, verify_each: bool = False) -> None:

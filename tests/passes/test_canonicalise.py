@@ -78,7 +78,20 @@ def counted(x):
     return x + torch.arange(12)[None, None].float()
 
 
+def all_seen(x):
+    position = torch.arange(S)[:, None]
+    return torch.where((position >= 0) & (x > 0), x.tanh(), x)
+
+
+def some_seen(x):
+    position = torch.arange(S)[:, None]
+    return torch.where((position >= 1) & (position < S), x.tanh(), x)
+
+
+SOME = ("ge", "lt", "and", "tanh", "where")
 CASES = [
+    (all_seen, {"constant": 1, "pointwise<gt>": 1, "pointwise<tanh>": 1, "pointwise<where>": 1}),
+    (some_seen, {"iota": 1, "constant": 2, **dict.fromkeys(map("pointwise<{}>".format, SOME), 1)}),
     (counted, {"iota": 1, "cast": 1, "pointwise<add>": 1}),
     (twice, {"pointwise<add>": 1}),
     (widened, {"cast": 1}),
@@ -133,7 +146,7 @@ def test_constants_are_computed(name):
 def test_identities_change_no_type():
     module, args = traced(lambda x: (x * torch.ones(1, 1, dtype=torch.float64), x + torch.zeros(3, 4), x + 0), randn(4))
     assert_same(module, args, canonicalise.run)
-    assert ops_of(module)["pointwise<mul>"] == 1
+    assert ops_of(module) == {"cast": 1, "broadcast": 2}
 
 
 def test_equal_ops_of_two_layers_keep_both_places():
