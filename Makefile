@@ -20,7 +20,7 @@ test: $(VENV)/.installed ## the whole test suite
 lint: $(VENV)/.lint ## ruff and pyright
 	@$(BIN)/ruff check . && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.installed ## benchmarks against eager and Inductor; ARGS="--quick" for a short run
+bench: $(VENV)/.bench ## benchmarks against eager and Inductor; ARGS="--quick" for a short run, "--full" for a long one
 	@$(BIN)/python -m warpweave.bench.run $(ARGS)
 
 clean: ## remove the virtual environment and everything that was built
@@ -32,6 +32,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install "$(TORCH)"
 	@$(PIP) install --constraint constraints.txt --editable ".[test,demo]"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	@$(PIP) install --constraint constraints.txt --editable ".[bench]"
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed

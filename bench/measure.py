@@ -6,6 +6,7 @@ Whether Inductor freezes is a setting of the whole process (TORCHINDUCTOR_FREEZI
 
 from __future__ import annotations
 
+import copy
 import json
 import statistics
 import sys
@@ -16,17 +17,21 @@ from typing import Any
 import msgspec
 import torch
 
-from . import models
+from . import ceilings, kernels, models, others, work
+from .report import OURS
 
 WARM_UP = 3
 """Untimed calls after the first; fewer if they take longer than WARM_UP_S together."""
 WARM_UP_S = 3.0
 FEWEST = 5
 """Timed calls of each system, however slow it is."""
+Function = Callable[..., Any]
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """What one process measures. A phase ends after `rounds` calls of each system, or `budget_s` and FEWEST calls."""
+    """What one process measures: every phase with every batch. A phase ends after `rounds` calls of each system, or
+    `budget_s` and FEWEST calls.
+    """
 
     model: str
     dtype: str
@@ -35,34 +40,36 @@ class Spec(msgspec.Struct, frozen=True):
     systems: list[str]
     rounds: int = 40
     budget_s: float = 12.0
-
-
-def make_call(model: torch.nn.Module, phase: str) -> models.Call:
-    """The timed call of a phase: `prefill-<tokens>` or `decode-<context>`."""
-    kind, _, length = phase.partition("-")
-    return {"prefill": models.prefill, "decode": models.decode}[kind](model, int(length))
-
-
-def compiled(model: torch.nn.Module, system: str) -> Callable[..., Any]:
-    return model if system == "eager" else torch.compile(model, backend=system, dynamic=False)
+    batches: tuple[int, ...] = (1,)
 
 
 def measure(spec: Spec) -> list[dict[str, Any]]:
-    """One record for each phase: seconds per system, first-call seconds, distance from eager."""
+    """One record for each phase and batch: see `measure_phase`."""
     torch.set_num_threads(spec.threads)
+    limits = ceilings.measure(spec.threads)
     model = models.MODELS[spec.model](models.DTYPES[spec.dtype])
+    case = {"model": spec.model, "dtype": spec.dtype, "threads": spec.threads}
     with torch.no_grad():
         return [
-            {"model": spec.model, "dtype": spec.dtype, "threads": spec.threads, "phase": phase}
-            | measure_phase(spec, model, phase)
+            case
+            | {"phase": phase, "batch": batch, "ceilings": msgspec.to_builtins(limits)}
+            | measure_phase(spec, model, models.make_call(model, phase, batch), limits)
             for phase in spec.phases
+            for batch in spec.batches
         ]
 
 
-def measure_phase(spec: Spec, model: torch.nn.Module, phase: str) -> dict[str, Any]:
+def measure_phase(spec: Spec, model: torch.nn.Module, call: models.Call, limits: ceilings.Ceilings) -> dict[str, Any]:
+    """`flops` and `bytes` of the call (`bench.work`). `systems`: milliseconds (`summary`), seconds of the first call with
+    compilation, `distance` from the first system's result; ours with `kernels` (`bench.kernels`). `skipped`: system → why.
+    """
     torch._dynamo.reset()
-    calls = {system: make_call(model, phase) for system in spec.systems}
-    functions = {system: compiled(model, system) for system in spec.systems}
+    needed = {"flops": work.flops(model, call), "bytes": work.read_bytes(model, call)}
+    calls = {system: copy.deepcopy(call) for system in spec.systems}
+    functions: dict[str, Function] = {}
+    skipped: dict[str, str] = {}
+    first: dict[str, float] = {}
+    outputs: dict[str, torch.Tensor] = {}
 
     def timed(system: str) -> tuple[float, torch.Tensor]:
         calls[system].rewind()
@@ -70,35 +77,58 @@ def measure_phase(spec: Spec, model: torch.nn.Module, phase: str) -> dict[str, A
         output = functions[system](**calls[system].kwargs)
         return time.perf_counter() - start, models.result(output)
 
-    first, outputs = {}, {}
     for system in spec.systems:
-        first[system], outputs[system] = timed(system)
+        start = time.perf_counter()
+        try:
+            functions[system] = prepared(spec, model, call, system)
+        except others.SkippedError as reason:
+            skipped[system] = str(reason)
+            continue
+        building = time.perf_counter() - start
+        seconds, outputs[system] = timed(system)
+        first[system] = building + seconds
         warm = time.perf_counter() + WARM_UP_S
         for _ in range(WARM_UP):
             if time.perf_counter() < warm:
                 timed(system)
 
-    seconds: dict[str, list[float]] = {system: [] for system in spec.systems}
+    measured = interleaved(list(functions), lambda system: timed(system)[0], spec)
+    reference = next(iter(functions), "")
+    systems: dict[str, dict[str, Any]] = {
+        system: summary(measured[system])
+        | {"first_call_s": first[system], "max_error": distance(outputs[system], outputs[reference])}
+        for system in functions
+    }
+    if OURS in systems:
+        systems[OURS]["kernels"] = kernels.profile(lambda: timed(OURS), limits)
+    return needed | {"systems": systems, "skipped": skipped}
+
+
+def prepared(spec: Spec, model: torch.nn.Module, call: models.Call, system: str) -> Function:
+    """The system's function of the call's arguments. Raises others.SkippedError where a runtime cannot have one."""
+    if system == "eager":
+        return model
+    if system in others.RUNTIMES:
+        return others.exported(system, model, call, spec.dtype, spec.threads)
+    return torch.compile(model, backend=system, dynamic=False)
+
+
+def interleaved(systems: list[str], timed: Callable[[str], float], spec: Spec) -> dict[str, list[float]]:
+    """Seconds of every call of each system, one system after the other, there and back."""
+    seconds: dict[str, list[float]] = {system: [] for system in systems}
     deadline = time.perf_counter() + spec.budget_s
-    order = list(spec.systems)
     for done in range(spec.rounds):
         if done >= FEWEST and time.perf_counter() > deadline:
             break
-        for system in order:
-            seconds[system].append(timed(system)[0])
-        order.reverse()
+        for system in systems if done % 2 == 0 else reversed(systems):
+            seconds[system].append(timed(system))
+    return seconds
 
-    expected = outputs[spec.systems[0]].double()
-    return {
-        "systems": {
-            system: summary(seconds[system])
-            | {
-                "first_call_s": first[system],
-                "max_error": float((outputs[system].double() - expected).abs().max() / expected.abs().max()),
-            }
-            for system in spec.systems
-        }
-    }
+
+def distance(result: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest difference, relative to the largest value expected."""
+    exact = expected.double()
+    return float((result.double() - exact).abs().max() / exact.abs().max())
 
 
 def summary(seconds: list[float]) -> dict[str, float]:

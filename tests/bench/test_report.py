@@ -1,4 +1,4 @@
-"""From recorded times to ratios: each is taken inside one process, the best competitor is the faster one."""
+"""From recorded times to ratios: each is taken inside one process, the best competitor is the faster one. And a bound."""
 
 import math
 
@@ -26,6 +26,33 @@ def test_ratios_are_taken_inside_one_process():
 def test_absent_systems_leave_gaps():
     (row,) = rows({"records": [record(False, eager=40, inductor=30)]})
     assert (row["ms"], row["eager"], row["best"], row["eager_ms"]) == (None, None, None, 40)
+    assert (row["bound_ms"], row["bound"], row["openvino"]) == (None, None, None)
+
+
+def test_the_bound_is_that_of_the_record():
+    ceilings = {"threads": 1, "fp32_gflops": 100.0, "bf16_gflops": None, "read_gbps": 10.0}
+    bounded = record(False, eager=40, warpweave=20) | {"ceilings": ceilings, "flops": 1e9, "bytes": 5e7}
+    (row,) = rows({"records": [bounded]})
+    assert (row["bound_ms"], row["bound"]) == (10, 0.5)
+    (row,) = rows({"records": [bounded | {"bytes": 15e7}]})
+    assert (row["bound_ms"], row["bound"]) == (15, 0.75)
+
+
+def test_batches_are_cases_of_their_own():
+    outcome = {"records": [
+        record(False, eager=40, warpweave=20),
+        record(False, eager=90, warpweave=30) | {"batch": 4},
+    ]}  # fmt: skip
+    assert [(row["batch"], row["eager"]) for row in rows(outcome)] == [(1, 2), (4, 3)]
+
+
+def test_other_runtimes_are_measured_without_freezing():
+    outcome = {"records": [
+        record(False, eager=40, warpweave=20, onnxruntime=30),
+        record(True, eager=40, warpweave=10),
+    ]}  # fmt: skip
+    (row,) = rows(outcome)
+    assert (row["onnxruntime"], row["onnxruntime_ms"], row["openvino"]) == (1.5, 30, None)
 
 
 def test_geomean_ignores_gaps():
@@ -43,7 +70,12 @@ def test_markdown_holds_the_machine_and_the_total():
     outcome = {"machine": machine, "date": "today", "records": [record(False, eager=40, inductor=30, warpweave=20)]}
     text = markdown(outcome)
     assert "a CPU, 2 cores (avx2), torch 2.13, today, commit 0123456789" in text
-    assert text.splitlines()[-1] == "| geomean |  |  |  |  |  |  |  | 2.00 | 1.50 |  | 1.50 |"
+    heading, *_, last = text.splitlines()[2:]
+    assert heading == (
+        "| model | phase | dtype | threads | batch | eager ms | Inductor ms | warpweave ms "
+        "| × eager | × Inductor | × faster of both |"
+    )
+    assert last == "| geomean |  |  |  |  |  |  |  | 2.00 | 1.50 | 1.50 |"
 
 
 def test_a_marked_section_is_replaced(tmp_path):
