@@ -29,15 +29,18 @@ def warpweave(
 ) -> Callable[..., Any]:
     """Compiles one Dynamo graph; returns a callable of the same arguments.
 
-    Raises OptionError for an unknown option, UnsupportedError under `strict`.
+    Raises OptionError for an unknown option or a foreign instruction set, UnsupportedError under `strict`.
     """
     from torch._dynamo.exc import TorchDynamoException
 
     from .frontend.capture import capture
-    from .options import Options
+    from .options import OptionError, Options
     from .report import UnsupportedError
+    from .runtime.cpu import best_isa, supports
 
     chosen = Options.of(options)
+    if chosen.isa is not None and not supports(chosen.isa):
+        raise OptionError(f"warpweave: this CPU cannot run isa={chosen.isa!r}; the widest here is {best_isa()!r}.")
     if mode is not None:
         _say_ignored(mode)
 

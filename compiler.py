@@ -69,7 +69,7 @@ def compile_module(
     before = coverage(module)
     ir = {"flow": to_text(module)} if keep_ir else {}
     with phases("passes"):
-        pipeline.to_fused(module, ledger, verify_each=options.verify_each)
+        pipeline.to_fused(module, ledger, verify_each=options.verify_each, without=_left_out(options))
         verify_level(module, "fused")
     if keep_ir:
         ir["fused"] = to_text(module)
@@ -80,7 +80,8 @@ def compile_module(
         pipeline.to_tiles(module, ledger, verify_each=options.verify_each)
         verify_level(module, "tile")
     with phases("emit"):
-        emitted = [cpu.emit(op, target) for op in module.ops if isinstance(op, tile.KernelOp)]
+        pack_weights = options.pack_weights == "auto"
+        emitted = [cpu.emit(op, target, pack=pack_weights) for op in module.ops if isinstance(op, tile.KernelOp)]
         kernels = {k.name: Kernel(k.name, k.source, k.entry, target.isa) for k in emitted}
         layouts = {k.name: k.packed_layout for k in emitted}
     if keep_ir:
@@ -93,6 +94,11 @@ def compile_module(
         program = build_program(description, constants)
     report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
     return Compiled(program, report, ir)
+
+
+def _left_out(options: Options) -> frozenset[str]:
+    """Passes that fold weights into copies are left out where there are to be none."""
+    return frozenset({"defer-norms"}) if options.pack_weights == "never" else frozenset()
 
 
 @_no_collection()

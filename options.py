@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 ISAS = ("amx", "avx512", "avx2", "portable")
+PACK_WEIGHTS = ("auto", "never")
 
 
 class OptionError(ValueError):
@@ -17,10 +18,13 @@ class OptionError(ValueError):
 @dataclass(frozen=True)
 class Options:
     """`isa`: instruction set of the CPU kernels (None: the best this machine has). `strict`: an operator that would be
-    left to PyTorch is an error that lists all of them. `verify_each`: level verifiers after every pass.
+    left to PyTorch is an error that lists all of them. `verify_each`: level verifiers after every pass. `pack_weights`:
+    `auto` keeps a copy of each weight in the order in which kernels read it; `never` keeps none: about half the memory, and
+    slower, because every call transposes (and norms stay apart from the products that follow them).
     """
 
-    isa: str | None = None
+    isa: Literal["amx", "avx512", "avx2", "portable"] | None = None
+    pack_weights: Literal["auto", "never"] = "auto"
     strict: bool = False
     verify_each: bool = False
 
@@ -33,9 +37,17 @@ class Options:
                 near = get_close_matches(name, known, n=1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise OptionError(f"warpweave has no option {name!r}.{hint} Known: {', '.join(known)}.")
-            if name != "isa" and not isinstance(value, bool):
-                raise OptionError(f"warpweave: option {name!r} is True or False, not {value!r}.")
-        options = Options(**(given or {}))
-        if options.isa is not None and options.isa not in ISAS:
-            raise OptionError(f"warpweave: option 'isa' is one of {', '.join(ISAS)}, not {options.isa!r}.")
-        return options
+            _check(name, value)
+        return Options(**(given or {}))
+
+
+_CHOICES: dict[str, tuple[str | None, ...]] = {"isa": (*ISAS, None), "pack_weights": PACK_WEIGHTS}
+
+
+def _check(name: str, value: object) -> None:
+    choices = _CHOICES.get(name)
+    if choices is None and not isinstance(value, bool):
+        raise OptionError(f"warpweave: option {name!r} is True or False, not {value!r}.")
+    if choices is not None and value not in choices:
+        known = ", ".join(c for c in choices if c is not None)
+        raise OptionError(f"warpweave: option {name!r} is one of {known}, not {value!r}.")

@@ -236,6 +236,8 @@ class Planner:
         self.steps.append(Step(op, reads, writes))
 
     def _packed(self, ref: Ref, value: SSAValue, layout: str) -> Ref:
+        if layout == "rows" and ref.layout == Layout.contiguous(tensor_type(value).shape):
+            return ref
         if ref.buffer.source == "constant":
             return self._constant_ref(self.constants[ref.buffer.index].value, layout)
         if ref.buffer.source != "arg":

@@ -45,6 +45,7 @@ POINTWISE: dict[str, Pointwise] = {
     "mod": _b("ww::mod({0}, {1})", "({0} - {1} * libdevice.floor({0} / {1}))"),
     "max": _b("ww::max({0}, {1})", "tl.maximum({0}, {1})", True),
     "min": _b("ww::min({0}, {1})", "tl.minimum({0}, {1})", True),
+    "minnum": _b("({0} < {1} ? {0} : {1})", "tl.minimum({0}, {1})"),  # the second operand where the first is NaN
     "pow": _b("ww::pow({0}, {1})", "libdevice.pow({0}, {1})"),
     "neg": _u("(-{0})"),
     "abs": _u("ww::abs({0})", "tl.abs({0})"),
@@ -52,6 +53,7 @@ POINTWISE: dict[str, Pointwise] = {
     "reciprocal": _u("(1 / {0})", "(1.0 / {0})"),
     "exp": _u("ww::exp({0})", "tl.exp({0})"),
     "exp2": _u("ww::exp2({0})", "tl.exp2({0})"),
+    "softmax_exp2": _u("ww::softmax_exp2({0})", "tl.exp2({0})"),
     "log": _u("ww::log({0})", "tl.log({0})"),
     "sqrt": _u("ww::sqrt({0})", "tl.sqrt({0})"),
     "rsqrt": _u("ww::rsqrt({0})", "tl.rsqrt({0})"),
@@ -95,7 +97,7 @@ def torch_reference(kind: str) -> Callable[..., Any]:
         "sub": torch.sub, "div": torch.true_divide, "max": torch.maximum, "min": torch.minimum,
         "floor_div": lambda a, b: torch.div(a, b, rounding_mode="floor"), "mod": torch.remainder,
         "relu": torch.relu, "silu": F.silu, "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
-        "softplus": F.softplus, "and": torch.bitwise_and, "or": torch.bitwise_or, "xor": torch.bitwise_xor,
-        "not": torch.bitwise_not,
+        "softplus": F.softplus, "softmax_exp2": torch.exp2, "minnum": torch.fmin,
+        "and": torch.bitwise_and, "or": torch.bitwise_or, "xor": torch.bitwise_xor, "not": torch.bitwise_not,
     }  # fmt: skip
     return special.get(kind) or getattr(torch, kind)

@@ -47,6 +47,7 @@ _REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sum": lambda x: x.sum(-1),
     "mean": lambda x: x.sum(-1) / x.shape[-1],
     "max": lambda x: x.amax(-1),
+    "maxnum": lambda x: x.amax(-1),
     "min": lambda x: x.amin(-1),
 }
 
@@ -261,9 +262,9 @@ def identity_of(kind: str, dtype: torch.dtype) -> float | int:
     if kind in ("sum", "mean"):
         return 0
     if dtype.is_floating_point:
-        return float("-inf") if kind == "max" else float("inf")
+        return float("inf") if kind == "min" else float("-inf")
     limits = torch.iinfo(dtype)
-    return limits.min if kind == "max" else limits.max
+    return limits.max if kind == "min" else limits.min
 
 
 def rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, kind: str, head: int) -> torch.Tensor:

@@ -473,7 +473,8 @@ class IotaOp(TileOp):
 class ReduceOp(TileOp):
     """`kind` over the columns: [TM, TN] → [TM, 1]; with `group` g, over each g columns: → [TM, TN / g].
 
-    `columns`: where given, an index operand; columns at or beyond it take no part.
+    `columns`: where given, an index operand; columns at or beyond it take no part. `maxnum` is `max` for columns without
+    NaN; of others it gives one of the numbers, or NaN.
     """
 
     name = "tile.reduce"
@@ -491,7 +492,7 @@ class ReduceOp(TileOp):
         super().__init__(operands=[value, columns], result_types=[result], properties=properties)
 
     def verify_(self) -> None:
-        if self.kind.data not in REDUCTIONS:
+        if self.kind.data not in (*REDUCTIONS, "maxnum"):
             raise VerifyException(f"tile.reduce: unknown kind `{self.kind.data}`")
         if self.group is not None and tile_shape(self.input)[1] % self.group.data:
             raise VerifyException(

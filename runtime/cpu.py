@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import platform
 from pathlib import Path
 
@@ -54,5 +55,11 @@ def supports(isa: str) -> bool:
 
 @functools.cache
 def best_isa() -> str:
-    """The widest instruction set that this process can use."""
-    return next(isa for isa in ISAS if supports(isa))
+    """The widest instruction set that this process can use, or no wider than what WARPWEAVE_ISA names.
+
+    Raises ValueError if that is no instruction set.
+    """
+    widest = os.environ.get("WARPWEAVE_ISA") or next(iter(ISAS))
+    if widest not in ISAS:
+        raise ValueError(f"WARPWEAVE_ISA is one of {', '.join(ISAS)}, not {widest!r}")
+    return next(isa for isa in list(ISAS)[list(ISAS).index(widest) :] if supports(isa))

@@ -22,6 +22,10 @@ class ArgumentError(ProgramError):
     """An argument of a call that does not fit the program's description."""
 
 
+class ForeignKernelError(ProgramError):
+    """A call of a program whose kernels are for another CPU than this one."""
+
+
 class MissingCompilerError(ProgramError):
     """No C++ compiler on this machine."""
 

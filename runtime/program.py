@@ -14,13 +14,14 @@ from typing import Any
 
 from . import arrays as backends
 from .arrays import Arrays
-from .artifact import AtenCall, NativeStep, ProgramDescription, launches
+from .artifact import AtenCall, Kernel, NativeStep, ProgramDescription, launches
 from .aten import AtenStep, torch_module
 from .cache import Cache, Lookup
 from .call import Call
 from .checks import check
 from .constants import ComputeConstants, Constants, Packed, check_constants
-from .errors import ArgumentError
+from .cpu import best_isa, supports
+from .errors import ArgumentError, ForeignKernelError
 from .native_code import LaunchTable, LoadedKernel, load_kernels, load_runner
 from .sizes import SizePlan, Sizes
 from .slot_table import SlotTable
@@ -37,7 +38,8 @@ class Program:
     as constants; it runs when weights are new or have changed. A program loaded from a bundle has `constants` and
     `weights` (argument number → array) instead, and is called without its weights.
 
-    Raises DescriptionError at construction, ArgumentError when a call's arguments do not fit.
+    Raises DescriptionError at construction, ArgumentError when a call's arguments do not fit, ForeignKernelError when
+    this CPU cannot run the kernels.
     """
 
     _boxed_call = True  # AOTAutograd: call me with one list
@@ -74,9 +76,12 @@ class Program:
         self._constants = Constants(description.constants, compute_constants or _none)
         self._stored = None if constants is None else self._store(constants, weights or {})
         self._steps = self._prepare_steps()
+        self._foreign = next((k for k in description.kernels if not supports(k.isa)), None)
         self._has_aten = any(isinstance(step, AtenStep) for step in self._steps)
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
+        if self._foreign is not None:
+            raise _foreign(self.description, self._foreign)
         arrays = self._arrays(args)
         given = self._complete(args, arrays)
         tensors, addresses = self._addresses(given, arrays)
@@ -249,6 +254,14 @@ def _returned_args(description: ProgramDescription) -> Iterator[int]:
             yield output.arg
         elif output.kind == "tensor" and description.slots[output.slot].source == "arg":
             yield description.slots[output.slot].index
+
+
+def _foreign(description: ProgramDescription, kernel: Kernel) -> ForeignKernelError:
+    return ForeignKernelError(
+        f"This CPU cannot run {kernel.isa} code", where=f"program {description.name}, kernel {kernel.name}",
+        why=f"it was compiled for another CPU; the widest here is {best_isa()}",
+        next=f"compile with isa={best_isa()!r}, or run it where there is {kernel.isa}",
+    )  # fmt: skip
 
 
 def _none(_: Sequence[Any]) -> Sequence[Any]:

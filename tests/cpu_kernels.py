@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from xdsl.ir import SSAValue
 
+from warpweave.backends.cpu import pack
 from warpweave.backends.cpu.backend import CpuTarget, emit, headers
-from warpweave.backends.cpu.pack import pack
 from warpweave.ir import tile
 from warpweave.ir.dims import product
 from warpweave.runtime.cpu import supports
@@ -27,9 +27,9 @@ class CompiledKernel:
     Where the CPU has no AMX, code for it runs on emulated tiles.
     """
 
-    def __init__(self, kernel: tile.KernelOp, isa: str) -> None:
+    def __init__(self, kernel: tile.KernelOp, isa: str, *, packed: bool = True) -> None:
         self.kernel = kernel
-        self.emitted = emit(kernel, CpuTarget.of(isa))
+        self.emitted = emit(kernel, CpuTarget.of(isa), pack=packed)
         text = self.emitted.source
         if not supports(isa):
             assert isa == "amx", isa
@@ -42,7 +42,7 @@ class CompiledKernel:
 
     def __call__(self, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], threads: int = 1) -> None:
         args = [
-            pack(b.view(weight_shape(arg)), self.emitted.packed_layout) if arg.type.layout.data == "packed" else b
+            pack.pack(b.view(weight_shape(arg)), self.emitted.packed_layout) if arg.type.layout.data == "packed" else b
             for arg, b in zip(self.kernel.body.args, buffers, strict=True)
         ]
         assert all(b.is_contiguous() for b in args)

@@ -44,10 +44,13 @@ class KernelSource:
     packed_layout: PackedLayout
 
 
-def emit(kernel: tile.KernelOp, target: CpuTarget) -> KernelSource:
-    """C++ for a kernel, to be compiled against `headers()`. Raises UnsupportedKernelError with the op that it cannot print."""
+def emit(kernel: tile.KernelOp, target: CpuTarget, *, pack: bool = True) -> KernelSource:
+    """C++ for a kernel, to be compiled against `headers()`; without `pack` it reads weights as they lie, [N, K].
+
+    Raises UnsupportedKernelError with the op that it cannot print.
+    """
     name = kernel.sym_name.data
-    source, layout = kernel_source(kernel, target.isa)
+    source, layout = kernel_source(kernel, target.isa, pack)
     return KernelSource(name, source, name, layout)
 
 

@@ -12,32 +12,37 @@ from .expressions import Writer, dtype_of
 from .pack import PackedLayout
 
 
-def kernel_source(kernel: tile.KernelOp, isa: str) -> tuple[str, PackedLayout]:
-    """The C++ text and the layout in which the kernel reads its packed weights. Raises UnsupportedKernelError."""
+def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool) -> tuple[str, PackedLayout]:
+    """The C++ text and the layout in which the kernel reads its packed weights: `rows` unless `pack`.
+
+    Raises UnsupportedKernelError.
+    """
     loops = [op for op in kernel.body.ops if isinstance(op, tile.ParallelOp)]
     gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
-    layout = _layout(kernel, loops, gemms, isa)
+    on_driver, layout = _layout(kernel, loops, gemms, isa)
+    layout = layout if pack else "rows"
     ctx = Context(kernel, layout)
     with ctx.out.block(
         f"void {ctx.entry}(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt)"
     ):
         ctx.declare_arguments()
-        _loops(ctx, loops, gemms if layout in ("panel", "vnni") else [None] * len(loops))
+        _loops(ctx, loops, gemms if on_driver else [None] * len(loops))
     return _file(ctx), layout
 
 
 def _layout(
     kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None], isa: str
-) -> PackedLayout:
+) -> tuple[bool, PackedLayout]:
+    """Whether the driver takes all products with weights, and the layout in which they are read fastest."""
     packed = [
         arg for arg in kernel.body.args if isinstance(arg.type, tile.BufferType) and arg.type.layout.data == "packed"
     ]
     users = [loop for loop in loops if any(v in packed for op in loop.walk() for v in op.operands)]
-    on_driver = [gemm for gemm in gemms if gemm is not None and gemm.loop in users]
-    if not packed or len(on_driver) < len(users):
-        return "rows"
-    types = {dtype_of(v) for gemm in on_driver for v in (gemm.a.buffer, gemm.weights[0].buffer)}
-    return "vnni" if isa == "amx" and types == {"bf16"} else "panel"
+    taken = [gemm for gemm in gemms if gemm is not None and gemm.loop in users]
+    if not packed or len(taken) < len(users):
+        return False, "rows"
+    types = {dtype_of(v) for gemm in taken for v in (gemm.a.buffer, gemm.weights[0].buffer)}
+    return True, "vnni" if isa == "amx" and types == {"bf16"} else "panel"
 
 
 def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None]) -> None:

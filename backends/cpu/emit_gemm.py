@@ -12,7 +12,7 @@ from ...ir import tile
 from ...ir.dims import Dim
 from . import access
 from .context import Context, is_index
-from .expressions import constant_index, dtype_of
+from .expressions import constant_index, dtype_of, memory_type
 from .rows import Place, RowPrinter
 from .stages import VIRTUAL, shape
 
@@ -122,7 +122,7 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     for gemm in gemms:
         epilogue = ctx.names.fresh("epilogue")
         _epilogue(ctx, gemm, epilogue)
-        weights = ", ".join(ctx.buffer(w.buffer) for w in gemm.weights)
+        weights = ", ".join(_weight(ctx, w) for w in gemm.weights)
         segments.append(f"ww::segment<{gemm.columns}>({gemm.loop.columns.data}, {epilogue}, {weights})")
     ctx.symbols.names[first.a.row] = "m"
     ctx.symbols.names[first.a.column] = "0"
@@ -132,6 +132,12 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     for i, segment in enumerate(segments):
         out(f"    {segment}{',' if i + 1 < len(segments) else ');'}")
     ctx.end()
+
+
+def _weight(ctx: Context, load: tile.LoadOp) -> str:
+    name = ctx.buffer(load.buffer)
+    plain = f"ww::plain<{memory_type(dtype_of(load.buffer))}>"
+    return f"reinterpret_cast<const {plain}*>({name})" if ctx.packed == "rows" else name
 
 
 def _epilogue(ctx: Context, gemm: Gemm, name: str) -> None:

@@ -1,4 +1,4 @@
-"""How packed weights lie in memory: the layouts that include/README.md documents, as torch recipes."""
+"""How packed weights lie in memory: the layouts that include/README.md documents, as torch recipes. `rows`: as they are."""
 
 from __future__ import annotations
 

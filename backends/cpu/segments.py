@@ -11,7 +11,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...ir import tile
 from .context import Context, is_index
 from .rows import RowPrinter
-from .stages import VIRTUAL, shape
+from .stages import VIRTUAL, is_wide, shape
 
 
 @dataclass
@@ -32,7 +32,10 @@ class Segment:
 
 
 def split(ctx: Context, block: Block, in_place: Container[Operation]) -> list[Segment]:
-    """Segments in order. A load, or an op on tiles of one row, is in the segment of its first use; those `in_place` are in none."""
+    """Segments in order. A load, or an op on tiles of one row, is in the segment of its first use; those `in_place` are in none.
+
+    What is computed along the columns for all rows alike is in a segment of one row before.
+    """
     splitter = _Splitter(ctx, block, in_place)
     splitter.run()
     for segment in splitter.segments:
@@ -116,7 +119,14 @@ class _Splitter:
     def _waits(self, op: Operation) -> bool:
         if isinstance(op, tile.LoadOp):
             return not self.ctx.is_written(op.buffer)
-        return isinstance(op, tile.TileOp) and not isinstance(op, tile.DotOp) and rows_of(op) == 1
+        one_row = isinstance(op, tile.TileOp) and not isinstance(op, tile.DotOp) and rows_of(op) == 1
+        return one_row and not self._is_shared(op)
+
+    def _is_shared(self, op: Operation) -> bool:
+        """Whether a loop computes a row that many rows use."""
+        in_loop = isinstance(self.block.parent_op(), scf.ForOp)
+        computed = isinstance(op, tile.PointwiseOp | tile.ConvertOp) and is_wide(op.results[0])
+        return in_loop and computed and any(rows_of(u) > 1 or self._is_shared(u) for u in users(op))
 
     def _sources(self, op: Operation) -> list[Operation]:
         """The ops of the block, printed as such, whose results `op` uses at any depth."""
@@ -132,6 +142,10 @@ class _Splitter:
     def _written_buffers(self, op: Operation) -> set[SSAValue]:
         accesses = (o for o in op.walk() if isinstance(o, tile.LoadOp | tile.StoreOp))
         return {o.buffer for o in accesses if self.ctx.is_written(o.buffer)}
+
+
+def users(op: Operation) -> list[Operation]:
+    return [use.operation for result in op.results for use in result.uses]
 
 
 def is_row_local(op: Operation) -> bool:

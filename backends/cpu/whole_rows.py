@@ -11,8 +11,8 @@ from .expressions import dtype_of, held, literal
 from .stages import shape
 from .values import Values
 
-_IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf}
-_REDUCERS = {"sum": "sum", "mean": "sum", "max": "max", "min": "min"}
+_IDENTITIES = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "maxnum": -math.inf, "min": math.inf}
+_REDUCERS = {"sum": "sum", "mean": "sum", "max": "max", "maxnum": "maxnum", "min": "min"}
 
 
 def print_op(values: Values, op: Operation) -> None:
@@ -33,8 +33,8 @@ def reduced(op: tile.ReduceOp, count: int, array: str) -> str:
 def identity(op: tile.ReduceOp) -> str:
     """The number that takes no part in a reduction."""
     ctype = held(dtype_of(op.result))
-    if ctype == "int64_t" and op.kind.data in ("max", "min"):
-        return "INT64_MIN" if op.kind.data == "max" else "INT64_MAX"
+    if ctype == "int64_t" and op.kind.data in ("max", "maxnum", "min"):
+        return "INT64_MAX" if op.kind.data == "min" else "INT64_MIN"
     return literal(_IDENTITIES[op.kind.data], ctype)
 
 

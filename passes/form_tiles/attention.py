@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import e, log2
 
 from xdsl.dialects import arith
@@ -76,7 +77,7 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
     q = _load(a, op.query, ((a.batch,), (a.queries,), a.heads, q_dim), ctx)
     q = pointwise(ctx, "mul", q, number(ctx, op.scale.value.data * (1 if a.natural else LOG2E), a.element))
 
-    def body(block: Block, first: SSAValue, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+    def step(block: Block, first: SSAValue, carried: Sequence[SSAValue], masked: bool) -> Sequence[SSAValue]:
         top, total, acc = carried
         at_k = Context(
             block, keys, first, q_columns, kernel.constant(ctx, 0), (TILE_KEYS, d.value), batch, ctx.batch_index, ctx
@@ -89,7 +90,10 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
         zero = scores_at.add(tile.FillOp(0.0, tile.tile_type(height, TILE_KEYS, a.element)))
         scores = scores_at.add(tile.DotOp(q, k, zero, transposed=True))
         scores = _modified(a, scores, scores_at)
-        new_top = pointwise(scores_at, "max", top, scores_at.add(tile.ReduceOp("max", scores)))
+        if masked:
+            scores = _visible(a, scores, scores_at)
+        highest = tile.ReduceOp("maxnum", scores)  # a NaN makes its weight NaN, whatever the maximum
+        new_top = pointwise(scores_at, "max", top, scores_at.add(highest))
         shift = _finite(a, new_top, scores_at)
         weights = _exp(a, scores, shift, scores_at)
         fade = _exp(a, top, shift, scores_at)
@@ -99,8 +103,11 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
         acc = scores_at.add(tile.DotOp(weights, v, pointwise(scores_at, "mul", acc, fade), transposed=False))
         return [new_top, total, acc]
 
-    start, end = _bounds(a, ctx, rows, keys, height)
-    _, total, acc = kernel.loop(ctx, start, end, TILE_KEYS, _initial(a, ctx, height, dv.value), body)
+    start, whole, end = _bounds(a, ctx, rows, keys, height)
+    carried: Sequence[SSAValue] = _initial(a, ctx, height, dv.value)
+    if whole is not None:
+        carried = kernel.loop(ctx, start, whole, TILE_KEYS, carried, partial(step, masked=False))
+    _, total, acc = kernel.loop(ctx, whole or start, end, TILE_KEYS, carried, partial(step, masked=True))
     none = number(ctx, 0.0, a.element)
     seen = pointwise(ctx, "where", pointwise(ctx, "eq", total, none), number(ctx, 1.0, a.element), total)
     out = loop.narrowed(v_columns, kernel.constant(loop, 0), dv.value)
@@ -153,26 +160,30 @@ def _finite(a: Attention, top: SSAValue, ctx: Context) -> SSAValue:
 
 
 def _exp(a: Attention, value: SSAValue, shift: SSAValue, ctx: Context) -> SSAValue:
-    return pointwise(ctx, "exp" if a.natural else "exp2", pointwise(ctx, "sub", value, shift))
+    return pointwise(ctx, "exp" if a.natural else "softmax_exp2", pointwise(ctx, "sub", value, shift))
 
 
 # ---- which keys a query sees -----------------------------------------------------------------------------------
 
 
 def _modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
-    """Softcap, mask, causal, window, and −inf beyond the last key."""
+    """Softcap, and a mask that is added."""
     op, element = a.op, a.element
     if op.softcap is not None:
         cap = op.softcap.value.data
         scores = pointwise(ctx, "mul", scores, number(ctx, 1 / cap, element))
         scores = pointwise(ctx, "mul", pointwise(ctx, "tanh", scores), number(ctx, cap, element))
+    if op.mask is not None and dtype_of(op.mask) != "i1":
+        scores = pointwise(ctx, "add", scores, _mask(a, op.mask, ctx))
+    return scores
+
+
+def _visible(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
+    """−inf where a boolean mask, causal or window hides the key, and beyond the last key."""
+    op = a.op
     conditions: list[SSAValue] = []
-    if op.mask is not None:
-        mask = _mask(a, op.mask, ctx)
-        if dtype_of(op.mask) == "i1":
-            conditions.append(mask)
-        else:
-            scores = pointwise(ctx, "add", scores, mask)
+    if op.mask is not None and dtype_of(op.mask) == "i1":
+        conditions.append(_mask(a, op.mask, ctx))
     key = ctx.add(tile.IotaOp(ctx.column, TILE_KEYS, 1))
     length = ctx.add(tile.SplatOp(a.kernel.extent(ctx, ctx.columns)))
     conditions.append(pointwise(ctx, "lt", key, length))
@@ -186,7 +197,11 @@ def _modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
     visible = conditions[0]
     for condition in conditions[1:]:
         visible = pointwise(ctx, "and", visible, condition)
-    return pointwise(ctx, "where", visible, scores, number(ctx, float("-inf"), element))
+    hidden = number(ctx, float("-inf"), a.element)
+    if tile.tile_shape(visible)[0] > 1:
+        return pointwise(ctx, "where", visible, scores, hidden)
+    ceiling = pointwise(ctx, "where", visible, number(ctx, float("inf"), a.element), hidden)  # made once for all rows
+    return pointwise(ctx, "minnum", scores, ceiling)
 
 
 def _mask(a: Attention, mask: SSAValue, ctx: Context) -> SSAValue:
@@ -223,31 +238,46 @@ def _offset(a: Attention, ctx: Context) -> SSAValue:
     return ctx.memo["offset"]
 
 
-def _bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) -> tuple[SSAValue, SSAValue]:
-    """(first, end) of the keys that some row of the tile sees; first is a multiple of the block."""
+def _bounds(
+    a: Attention, ctx: Context, rows: Space, keys: Space, height: int
+) -> tuple[SSAValue, SSAValue | None, SSAValue]:
+    """(first, whole, end): the keys that some row of the tile sees, of which all rows see those before `whole`.
+
+    first and whole are multiples of the block; whole is None where no key is known to be seen by all rows.
+    """
     kernel, op = a.kernel, a.op
     rows.pin(a.groups)
     start, end = kernel.constant(ctx, 0), kernel.extent(ctx, keys)
+    block = kernel.constant(ctx, TILE_KEYS)
+
+    def blocks(value: SSAValue) -> SSAValue:
+        return ctx.add(arith.MuliOp(ctx.add(arith.FloorDivSIOp(value, block)), block))
+
+    hidden = op.window is not None or (op.mask is not None and dtype_of(op.mask) == "i1")
     if op.causal is None and op.window is None:
-        return start, end
+        return start, None if hidden else blocks(end), end
 
     def query(row: SSAValue) -> SSAValue:
         if a.groups.size == ONE:
             return row
         return ctx.add(arith.FloorDivSIOp(row, kernel.constant(ctx, a.groups.size.value)))
 
-    offset = _offset(a, ctx)
+    def seen(row: SSAValue) -> SSAValue:
+        """The number of keys that a row sees when causal."""
+        last = ctx.add(arith.AddiOp(query(row), offset))
+        return ctx.add(arith.MinSIOp(keys_end, ctx.add(arith.AddiOp(last, one))))
+
+    offset, keys_end, one = _offset(a, ctx), end, kernel.constant(ctx, 1)
+    whole = None if hidden else blocks(keys_end)
     if op.causal is not None:
-        last_row = ctx.add(arith.AddiOp(ctx.row, kernel.constant(ctx, height - 1)))
-        last = ctx.add(arith.AddiOp(query(last_row), offset))
-        end = ctx.add(arith.MinSIOp(end, ctx.add(arith.AddiOp(last, kernel.constant(ctx, 1)))))
+        end = seen(ctx.add(arith.AddiOp(ctx.row, kernel.constant(ctx, height - 1))))
+        whole = None if hidden else ctx.add(arith.MaxSIOp(start, blocks(seen(ctx.row))))
     if op.window is not None:
         lowest = ctx.add(arith.AddiOp(query(ctx.row), offset))
         lowest = ctx.add(arith.SubiOp(lowest, kernel.constant(ctx, op.window.data - 1)))
         lowest = ctx.add(arith.MaxSIOp(lowest, start))
-        block = kernel.constant(ctx, TILE_KEYS)
-        start = ctx.add(arith.MuliOp(ctx.add(arith.FloorDivSIOp(lowest, block)), block))
-    return start, end
+        start = blocks(lowest)
+    return start, whole, end
 
 
 def _name(op: fused.AttentionKernelOp, groups: int) -> str:

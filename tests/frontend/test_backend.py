@@ -12,7 +12,9 @@ import torch
 
 import warpweave
 from warpweave import backend, compiler
-from warpweave.options import OptionError
+from warpweave.options import OptionError, Options
+from warpweave.runtime.cpu import ISAS, supports
+from warpweave.runtime.errors import ForeignKernelError
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +44,36 @@ def test_an_unknown_option_names_the_nearest():
     with pytest.raises(Exception, match="strikt") as error:
         torch.compile(mlp(), backend="warpweave", options={"strikt": True})(torch.randn(5, 16))
     assert "did you mean" in str(error.value).lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"), [("isa", "sse", "portable"), ("pack_weights", True, "never"), ("strict", 1, "True or")]
+)
+def test_a_value_that_an_option_cannot_have(name, value, word):
+    with pytest.raises(OptionError, match=f"{name}.*{word}"):
+        Options.of({name: value})
+
+
+def test_an_instruction_set_that_this_cpu_has_not():
+    foreign = [isa for isa in ISAS if not supports(isa)]
+    if not foreign:
+        pytest.skip("this CPU has all of them")
+    with pytest.raises(OptionError, match="cannot run"):
+        backend.warpweave(torch.fx.symbolic_trace(mlp()), [], options={"isa": foreign[0]})
+    compiled = compiler.compile(mlp().eval(), (torch.randn(5, 16),), options={"isa": foreign[0]})
+    with pytest.raises(ForeignKernelError, match=f"cannot run {foreign[0]}"):
+        compiled(torch.randn(5, 16))
+
+
+def test_weights_are_not_copied_when_told_so():
+    model, x = mlp(), torch.randn(5, 16)
+    with torch.no_grad():
+        ours = torch.compile(model, backend="warpweave", options={"pack_weights": "never"})(x)
+        torch.testing.assert_close(ours, model(x), rtol=1e-5, atol=1e-5)
+        assert warpweave.reports()[-1]["packed_bytes"] == 0
+        torch._dynamo.reset()
+        torch.testing.assert_close(torch.compile(model, backend="warpweave")(x), model(x), rtol=1e-5, atol=1e-5)
+    assert warpweave.reports()[-1]["packed_bytes"] == 4 * (16 * 32 + 32 * 32)
 
 
 def test_mode_is_ignored_with_one_word(caplog):

@@ -104,6 +104,15 @@ def test_instruction_sets(monkeypatch):
     assert [isa for isa in cpu.ISAS if cpu.supports(isa)] == ["avx2", "portable"]
 
 
+def test_the_widest_instruction_set_can_be_limited(monkeypatch):
+    for widest, chosen in {"portable": "portable", "avx2": "avx2" if cpu.supports("avx2") else "portable"}.items():
+        monkeypatch.setenv("WARPWEAVE_ISA", widest)
+        assert cpu.best_isa.__wrapped__() == chosen
+    monkeypatch.setenv("WARPWEAVE_ISA", "sse9")
+    with pytest.raises(ValueError, match=r"amx, avx512, avx2, portable, not 'sse9'"):
+        cpu.best_isa.__wrapped__()
+
+
 @pytest.mark.parametrize("isa", list(cpu.ISAS))
 def test_every_instruction_set_compiles(tmp_path, isa):
     made = build([Source("k", f'extern "C" int answer() {{ return WW_ISA_{isa.upper()}; }}', isa)], Cache(tmp_path))

@@ -143,7 +143,8 @@ template <> struct Method<vnni> {
       amx::pack_rows<K>(a, m0, rows, packed);
       part.for_each_tile([&](const auto& s, i64 t) {
         amx::tile<K>(s, t, packed, rows, acc);
-        s.finish(m0, rows, t, acc, detail::round_up(rows, 32) * s.TN);
+        for (i64 r = 0; r < rows; r += WW_TM)
+          s.finish(m0, r, rows - r < WW_TM ? rows - r : WW_TM, t, acc, detail::round_up(rows, 32) * s.TN);
       }, segments...);
     }
     amx::stop();

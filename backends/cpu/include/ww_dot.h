@@ -17,33 +17,17 @@ constexpr i64 dot_scratch_bytes(i64 k) { return 4 * ((k + kLanes) * kPanel + kMa
 
 namespace detail {
 
-// Elements p[0..count) of a row as a vector, zero beyond.
-template <class T> WW_NOINLINE vf load_partial(const T* p, i64 count) {
-  float t[kLanes] = {};
-  WW_UNROLL(1) for (i64 i = 0; i < count && i < kLanes; ++i) t[i] = load_f32(p + i);
-  return load(t);
-}
-
-// out[l * 32 + j] = b[j * ldb + l] for j < cols, 0 for cols <= j < 32; out has k rounded up to kLanes rows.
-template <class TB> WW_NOINLINE void panel_of_rows(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
-  for (i64 j0 = 0; j0 < kPanel; j0 += kLanes)
-    for (i64 l = 0; l < k; l += kLanes) {
-      vf t[kLanes], v[kLanes];
-      WW_UNROLL(1) for (int j = 0; j < kLanes; ++j) {
-        const TB* p = b + (j0 + j) * ldb + l;
-        t[j] = j0 + j >= cols ? vf{} : l + kLanes <= k ? load(p) : load_partial(p, k - l);
-      }
-      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j) v[j] = t[j];
-      transpose(v);
-      WW_UNROLL(16) for (int i = 0; i < kLanes; ++i) store(out + (l + i) * kPanel + j0, v[i]);
-    }
-}
-
 // out[l * 32 + j] = b[l * ldb + j] for j < cols, 0 for cols <= j < 32.
 template <class TB> WW_NOINLINE void panel_of_columns(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
   for (i64 l = 0; l < k; ++l)
     for (i64 j = 0; j < kPanel; j += kLanes)
       store(out + l * kPanel + j, j + kLanes <= cols ? load(b + l * ldb + j) : load_partial(b + l * ldb + j, cols - j));
+}
+
+// Asks for a rows x columns piece of b, whose rows may lie in as many pages; past the end of b nothing happens.
+template <class TB> inline void prefetch_rows(const TB* b, i64 ldb, i64 rows, i64 columns) {
+  for (i64 j = 0; j < rows; ++j)
+    for (i64 l = 0; l < columns; l += 64 / i64(sizeof(TB))) prefetch<2>(b + j * ldb + l);
 }
 
 inline void add_tile(i64 rows, i64 cols, const float* t, float* c, i64 ldc, bool add) {
@@ -127,6 +111,7 @@ void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
   }
   float* t = static_cast<float*>(scratch);
   float* panel = t + kMaxRows * kPanel;
+  detail::prefetch_rows(b + n * ldb, ldb, n, k);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
     detail::panel_of_rows(b + j * ldb, ldb, cols, k, panel);
@@ -138,6 +123,7 @@ template <int LDA, class TB>
 void dot_nn(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
   float* t = static_cast<float*>(scratch);
   float* panel = t + kMaxRows * kPanel;
+  detail::prefetch_rows(b + k * ldb, ldb, k, n);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
     if (m <= kSmallRows && cols == kPanel) {

@@ -5,12 +5,14 @@
 //   ww::segment<TN>(N, epilogue, w0[, w1[, w2]])      epilogue(m0, rows, n0, cols, acc0[, acc1[, acc2]]), rows <= WW_TM
 //   ww::gemm_scratch_bytes(K, tile)                   per thread; tile = the largest TN * number of weights of a segment
 //
-// Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero. See README.md for the whole contract.
+// Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero; or, as ww::plain<T>, the matrix [N][K] as it
+// lies, of which every panel is transposed on its way. See README.md for the whole contract.
 //
 // How it works: the team is a grid of column groups x row groups. A thread packs up to kBlockRows rows of A to float, in
-// k blocks whose rows have an odd number of cache lines; for every column tile of its group it runs the micro-kernels
-// panel by panel into a tile that stays in L2, then the epilogue on slices of WW_TM rows. 16-bit panels are widened once
-// per block of rows; with few rows (M <= kSmallRows) they are widened in registers and every weight is read once.
+// k blocks whose rows have an odd number of cache lines. For groups of column tiles that fill kGroup columns it walks k block
+// by block, so that a block of A stays in L2; a block of rows meets a tile's panels one after the other, and after the last k
+// goes to the epilogue at once. 16-bit panels are widened once per block of rows. With few rows (M <= kSmallRows) panels are
+// widened in registers and every weight is read once.
 #pragma once
 #include "ww_micro.h"
 
@@ -19,6 +21,8 @@
 namespace ww {
 
 constexpr i64 kBlockRows = 144;
+
+template <class T> struct plain { T value; };
 
 template <class T> struct Rows {
   const T* p;
@@ -41,16 +45,13 @@ template <int TN_, int NW_, class TW_, class Epilogue> struct Segment {
     return left < panels ? left : panels;
   }
 
-  // The epilogue on `rows` rows of the tile at (m0, tile * TN); acc: NW tiles of `stride` floats.
-  WW_INLINE void finish(i64 m0, i64 rows, i64 tile, const float* acc, i64 stride) const {
+  // The epilogue on `rows` <= WW_TM rows, from row r of the tile at (m0, tile * TN) on; acc: NW tiles of `stride` floats.
+  WW_INLINE void finish(i64 m0, i64 r, i64 rows, i64 tile, const float* acc, i64 stride) const {
     const i64 n0 = tile * TN, cols = n - n0 < TN ? n - n0 : TN;
-    for (i64 r = 0; r < rows; r += WW_TM) {
-      const i64 count = rows - r < WW_TM ? rows - r : WW_TM;
-      const float* p = acc + r * TN;
-      if constexpr (NW == 1) epilogue(m0 + r, count, n0, cols, p);
-      if constexpr (NW == 2) epilogue(m0 + r, count, n0, cols, p, p + stride);
-      if constexpr (NW == 3) epilogue(m0 + r, count, n0, cols, p, p + stride, p + 2 * stride);
-    }
+    const float* p = acc + r * TN;
+    if constexpr (NW == 1) epilogue(m0 + r, rows, n0, cols, p);
+    if constexpr (NW == 2) epilogue(m0 + r, rows, n0, cols, p, p + stride);
+    if constexpr (NW == 3) epilogue(m0 + r, rows, n0, cols, p, p + stride, p + 2 * stride);
   }
 };
 template <int TN, class Epilogue, class TW, class... More>
@@ -70,6 +71,8 @@ template <int K> struct KBlocks {
   static constexpr int length(int i) { return K - i * size < size ? K - i * size : size; }
 };
 
+constexpr i64 kGroup = 256;  // columns for which a block of k stays in L2, packed A and sums
+
 // A grid of column groups x row groups with the least work for the busiest thread.
 struct Grid {
   int columns = 1, rows = 1;
@@ -84,12 +87,19 @@ struct Grid {
   }
 };
 
+// The columns of the segments' largest tile, all its weights counted.
+template <class... S> constexpr i64 largest_tile() {
+  i64 most = 0;
+  ((most = most < S::TN * S::NW ? S::TN * S::NW : most), ...);
+  return most;
+}
+
 struct Part {  // what one thread computes: rows m_begin..m_end, tiles whose cost begins in n_begin..n_end
   i64 m_begin, m_end, n_begin, n_end;
   template <class... S> Part(i64 m, int tid, int nt, const S&... s) {
-    i64 cost = 0, largest = 1;
-    ((cost += s.cost(), largest = largest < S::TN * S::NW ? S::TN * S::NW : largest), ...);
-    const Grid grid(m, cost, largest, nt);
+    i64 cost = 0;
+    ((cost += s.cost()), ...);
+    const Grid grid(m, cost, largest_tile<S...>(), nt);
     range(m, tid / grid.columns, grid.rows, &m_begin, &m_end);
     range(cost, tid % grid.columns, grid.columns, &n_begin, &n_end);
   }
@@ -103,6 +113,17 @@ struct Part {  // what one thread computes: rows m_begin..m_end, tiles whose cos
       base += tiles * step;
     };
     (one(s), ...);
+  }
+  // Calls f(part) for parts of at most kGroup columns (or one tile) that together are this one.
+  template <class F, class... S> WW_INLINE void for_each_group(F f, const S&...) const {
+    constexpr i64 most = largest_tile<S...>() < kGroup ? kGroup : largest_tile<S...>();
+    const i64 count = (n_end - n_begin + most - 1) / most;
+    for (i64 i = 0; i < count; ++i) {
+      Part group = *this;
+      range(n_end - n_begin, int(i), int(count), &group.n_begin, &group.n_end);
+      group.n_begin += n_begin, group.n_end += n_begin;
+      f(group);
+    }
   }
 };
 
@@ -122,43 +143,89 @@ template <class TW> void widen(const TW* __restrict in, i64 count, float* __rest
   for (i64 i = 0; i < count; i += kLanes) store(out + i, load(in + i));
 }
 
-// Tile t of segment s for `rows` rows of packed A (`padded` with rows of zeros): S::NW tiles of padded x TN sums at acc.
-template <int K, class S>
-void tile(const S& s, i64 t, const float* a, i64 padded, i64 rows, float* widened, float* acc) {
-  using B = KBlocks<K>;
-  using TW = typename S::TW;
-  const i64 p0 = t * S::panels, panels = s.panels_of(t), row = panels * S::NW, steps = B::count * row;
-  const RowBlocks blocks(rows);
-  if (panels < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
-  // Step i: block i / row of k, weight i / panels % NW, panel i % panels; while it computes, the next one is prefetched.
-  const auto weight = [&](i64 i) {
-    return s.w[i / panels % S::NW] + ((p0 + i % panels) * K + i / row * B::size) * kPanel;
-  };
-  for (i64 i = 0; i < steps; ++i) {
-    const int kb = int(i / row);
-    const i64 k = B::length(kb), ldb = kPanel, ldc = S::TN;
-    const bool add = kb > 0;
-    const TW* panel = weight(i);
-    const TW* after = i + 1 < steps ? weight(i + 1) : s.w[0] + (p0 + panels) * K * kPanel;
-    const char* next = reinterpret_cast<const char*>(after);
-    const float* ak = a + kb * padded * B::stride;
-    float* c = acc + i / panels % S::NW * padded * S::TN + i % panels * kPanel;
-    if (rows <= kSmallRows) {
-      constexpr i64 step = kPair * sizeof(TW);
-      for (int j = 0; j < kPanel; j += kPair, next += k * step)
-        micro_small<B::stride>(padded, ak, panel + j, ldb, k, c + j, ldc, add, next, step);
-      continue;
+// A weight's element type in memory, and whether it lies in panels.
+template <class TW> struct Weight {
+  using T = TW;
+  static constexpr bool packed = true;
+};
+template <class TW> struct Weight<plain<TW>> {
+  using T = TW;
+  static constexpr bool packed = false;
+};
+
+// The panels of a segment's weights, `depth` = K: `at` row k0 as they lie, `wide` from there on k rows as floats.
+template <class S> struct Panels {
+  using W = Weight<typename S::TW>;
+  using T = typename W::T;
+  const S& s;
+  i64 depth;
+  const T* at(i64 tile, i64 i, i64 k0) const {  // i: weight and panel, panels first
+    const i64 panels = s.panels_of(tile), p = tile * S::panels + i % panels;
+    return reinterpret_cast<const T*>(s.w[i / panels]) + p * depth * kPanel + k0 * (W::packed ? kPanel : 1);
+  }
+  const float* wide(i64 tile, i64 i, i64 k0, i64 k, float* widened) const {
+    const T* panel = at(tile, i, k0);
+    if constexpr (!W::packed) {
+      panel_of_rows(panel, depth, s.n - (tile * S::panels + i % s.panels_of(tile)) * kPanel, k, widened);
+      return widened;
+    } else if constexpr (sizeof(T) == sizeof(float)) {
+      return panel;
+    } else {
+      widen(panel, k * kPanel, widened);
+      return widened;
     }
-    const float* b = widened;
-    if constexpr (sizeof(TW) == sizeof(float)) b = panel;
-    else widen(panel, k * kPanel, widened);
-    const i64 step = kPair * sizeof(TW) / (blocks.large + blocks.small) + 1;
-    for (int j = 0; j < kPanel; j += kPair)
-      for (i64 n = 0, r = 0; r < padded; ++n, next += k * step) {
-        const i64 count = n < blocks.large ? kMaxRows : kLargeRows;
-        micro_large<B::stride>(count, ak + r * B::stride, b + j, ldb, k, c + r * S::TN + j, ldc, add, next, step);
-        r += count;
-      }
+  }
+};
+
+// Tile t of segment s for at most kSmallRows rows of packed A: every panel is read once, from its beginning to its end.
+template <int K, class S>
+void small_tile(const S& s, i64 t, const float* a, i64 padded, float* widened, float* acc) {
+  using B = KBlocks<K>;
+  using P = Panels<S>;
+  const P panels{s, K};
+  const i64 count = s.panels_of(t);
+  if (count < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
+  for (i64 i = 0; i < count * S::NW; ++i)
+    for (int kb = 0; kb < B::count; ++kb) {
+      const auto run = [&](const auto* b) {
+        constexpr i64 step = kPair * sizeof(*b);
+        float* c = acc + i / count * padded * S::TN + i % count * kPanel;
+        for (int j = 0; j < kPanel; j += kPair)
+          micro_small<B::stride>(padded, a + kb * padded * B::stride, b + j, kPanel, B::length(kb), c + j, S::TN, kb > 0,
+                                 nullptr, step);
+      };
+      if constexpr (P::W::packed) run(panels.at(t, i, kb * B::size));
+      else run(panels.wide(t, i, kb * B::size, B::length(kb), widened));
+    }
+}
+
+// Block kb of k of tile t of segment s, for `rows` rows of packed A (`padded` with rows of zeros); acc: S::NW tiles of padded x TN
+// sums. A block of rows meets all panels while it is in L1, and after the last k its sums go to `done(row, count)`, so that what
+// the epilogue writes drains under the next block's products. Meanwhile block next_kb of next_tile is prefetched into L2.
+template <int K, class S, class Done>
+void tile_step(const S& s, i64 t, int kb, const float* a, i64 padded, i64 rows, float* widened, float* acc,
+               i64 next_tile, int next_kb, Done done) {
+  using B = KBlocks<K>;
+  using P = Panels<S>;
+  const P panels{s, K};
+  const i64 k = B::length(kb), count = s.panels_of(t), all = count * S::NW;
+  const RowBlocks blocks(rows);
+  if (kb == 0 && count < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
+  const float* b[S::NW * S::panels];
+  for (i64 i = 0; i < all; ++i) b[i] = panels.wide(t, i, kb * B::size, k, widened + i * B::size * kPanel);
+  const i64 step = kPair * sizeof(typename P::T) / (blocks.large + blocks.small) + 1;
+  const i64 ahead = (next_tile - t) * S::panels * K * kPanel, part = k * step * (kPanel / kPair);
+  for (i64 n = 0, r = 0; r < padded; ++n) {
+    const i64 height = n < blocks.large ? kMaxRows : kLargeRows;
+    for (i64 i = 0; i < all; ++i) {
+      float* c = acc + (i / count * padded + r) * S::TN + i % count * kPanel;
+      const char* next = reinterpret_cast<const char*>(panels.at(t, i, next_kb * B::size) + ahead) + n * part;
+      for (int j = 0; j < kPanel; j += kPair, next += k * step)
+        micro_large<B::stride>(height, a + (kb * padded + r) * B::stride, b[i] + j, kPanel, k, c + j, S::TN, kb > 0, next,
+                               step);
+    }
+    if (kb + 1 == B::count && r < rows) done(r, rows - r < height ? rows - r : height);
+    r += height;
   }
 }
 
@@ -171,22 +238,45 @@ template <class TW> struct Method {
     using B = detail::KBlocks<K>;
     float* packed = static_cast<float*>(scratch);
     float* widened = packed + kBlockRows * B::stride * B::count;
-    float* acc = widened + B::size * kPanel;
+    float* acc = widened + B::size * detail::largest_tile<S...>();
     const i64 total = part.m_end - part.m_begin, blocks = (total + kBlockRows - 1) / kBlockRows;
     for (int i = 0; i < blocks; ++i) {
       const i64 m0 = part.m_begin + total * i / blocks, rows = part.m_begin + total * (i + 1) / blocks - m0;
-      const i64 padded = rows <= kSmallRows ? small_rows(rows) : RowBlocks(rows).rows();
+      if (rows <= kSmallRows) {
+        const i64 padded = small_rows(rows);
+        detail::pack_rows<K>(a, m0, rows, padded, packed);
+        part.for_each_tile([&](const auto& s, i64 t) {
+          detail::small_tile<K>(s, t, packed, padded, widened, acc);
+          s.finish(m0, 0, rows, t, acc, padded * s.TN);
+        }, segments...);
+        continue;
+      }
+      const i64 padded = RowBlocks(rows).rows();
       detail::pack_rows<K>(a, m0, rows, padded, packed);
-      part.for_each_tile([&](const auto& s, i64 t) {
-        detail::tile<K>(s, t, packed, padded, rows, widened, acc);
-        s.finish(m0, rows, t, acc, padded * s.TN);
+      part.for_each_group([&](const detail::Part& group) {
+        i64 tiles = 0;
+        group.for_each_tile([&](const auto&, i64) { ++tiles; }, segments...);
+        for (int kb = 0; kb < B::count; ++kb) {
+          float* sums = acc;
+          i64 n = 0;
+          group.for_each_tile([&](const auto& s, i64 t) {
+            const bool more = kb + 1 < B::count, last = ++n == tiles;
+            const i64 next_tile = last && more ? t + 1 - tiles : t + 1;
+            const int next_kb = !last ? kb : more ? kb + 1 : 0;
+            detail::tile_step<K>(s, t, kb, packed, padded, rows, widened, sums, next_tile, next_kb, [&](i64 r, i64 count) {
+              s.finish(m0, r, count, t, sums, padded * s.TN);
+            });
+            sums += s.NW * padded * s.TN;
+          }, segments...);
+        }
       }, segments...);
     }
   }
 };
 
 constexpr i64 gemm_scratch_bytes(i64 k, i64 tile) {
-  return 4 * (kBlockRows * (k + 64 * ((k + 511) / 512)) + 640 * kPanel + kBlockRows * tile);
+  const i64 group = tile < detail::kGroup ? detail::kGroup + tile : 2 * tile;  // a group's tiles begin inside it
+  return 4 * (kBlockRows * (k + 64 * ((k + 511) / 512)) + 640 * tile + kBlockRows * group);
 }
 
 template <int K, class A, class First, class... More>

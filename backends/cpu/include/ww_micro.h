@@ -6,6 +6,7 @@
 //     with few it prefetches b itself into L1, far ahead
 //   micro_small, micro_large      the same with a row count known at run time
 //   RowBlocks                     splits a count of rows into blocks for micro_large
+//   detail::panel_of_rows         32 rows of a matrix as a panel
 #pragma once
 #include "ww_vec.h"
 
@@ -85,5 +86,31 @@ struct RowBlocks {
   }
   i64 rows() const { return large * kMaxRows + small * kLargeRows; }
 };
+
+namespace detail {
+
+// Elements p[0..count) of a row as a vector, zero beyond.
+template <class T> WW_NOINLINE vf load_partial(const T* p, i64 count) {
+  float t[kLanes] = {};
+  WW_UNROLL(1) for (i64 i = 0; i < count && i < kLanes; ++i) t[i] = load_f32(p + i);
+  return load(t);
+}
+
+// out[l * 32 + j] = b[j * ldb + l] for j < cols, 0 for cols <= j < 32; out has k rounded up to kLanes rows.
+template <class TB> WW_NOINLINE void panel_of_rows(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
+  for (i64 j0 = 0; j0 < kPanel; j0 += kLanes)
+    for (i64 l = 0; l < k; l += kLanes) {
+      vf t[kLanes], v[kLanes];
+      WW_UNROLL(1) for (int j = 0; j < kLanes; ++j) {
+        const TB* p = b + (j0 + j) * ldb + l;
+        t[j] = j0 + j >= cols ? vf{} : l + kLanes <= k ? load(p) : load_partial(p, k - l);
+      }
+      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j) v[j] = t[j];
+      transpose(v);
+      WW_UNROLL(16) for (int i = 0; i < kLanes; ++i) store(out + (l + i) * kPanel + j0, v[i]);
+    }
+}
+
+}  // namespace detail
 
 }  // namespace ww

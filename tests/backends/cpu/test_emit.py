@@ -15,8 +15,20 @@ CASES += [(name, "bf16", "amx") for name in ("gemm_gelu", "gated_stats", "qkv") 
 
 @pytest.mark.parametrize(("name", "dtype", "isa"), CASES)
 def test_compiled_samples(name, dtype, isa):
+    check(name, dtype, isa)
+
+
+@pytest.mark.parametrize("isa", [isa for isa in ISAS if supports(isa)])
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv"])
+def test_weights_as_they_lie(name, dtype, isa):
+    assert check(name, dtype, isa, packed=False).emitted.packed_layout == "rows"
+
+
+def check(name, dtype, isa, **options):
+    """The compiled sample, whose numbers are right at all its sizes."""
     sample = SAMPLES[name](dtype)
-    compiled = CompiledKernel(sample.kernel, isa)
+    compiled = CompiledKernel(sample.kernel, isa, **options)
     for dims in sample.dims:
         expected = sample.buffers(dims)
         run_kernel(sample.kernel, expected, dims, torch.float64)
@@ -26,6 +38,7 @@ def test_compiled_samples(name, dtype, isa):
             assert is_intact(memories), "a write outside a buffer"
             for i, (left, right) in enumerate(zip(actual, expected, strict=True)):
                 assert_close(left, right, f"{name} {dims} {threads} threads, buffer {i}")
+    return compiled
 
 
 def test_weights_are_packed_for_the_instruction_set():
