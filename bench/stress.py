@@ -22,6 +22,8 @@ from . import models
 
 STALL_S = 5e-3
 CALLERS = 4
+TOLERANCE = 1e-5
+"""Between two right answers; they are of the order of 1."""
 
 
 def small_models() -> dict[str, Callable[[], torch.Tensor]]:
@@ -59,6 +61,7 @@ def _call(model: torch.nn.Module) -> Callable[[], torch.Tensor]:
 def stalls(call: Callable[[], Any], threads: int, count: int) -> dict[str, Any]:
     """Milliseconds of `count` calls on so many threads, and how many took STALL_S longer than the median."""
     torch.set_num_threads(threads)
+    call()  # Dynamo compiles for each number of threads
     seconds: list[float] = []
     for _ in range(count):
         start = time.perf_counter()
@@ -75,18 +78,23 @@ def stalls(call: Callable[[], Any], threads: int, count: int) -> dict[str, Any]:
 
 
 def together(calls: dict[str, Callable[[], torch.Tensor]], seconds: float) -> dict[str, Any]:
-    """CALLERS Python threads that call all models in turn: calls made, wrong answers, growth of memory in MiB."""
+    """CALLERS Python threads that call all models in turn: calls made, wrong answers, growth of memory in MiB.
+
+    `in_pytorch`: right answers with other last bits, as PyTorch gives them where Dynamo's guards race and it does not call us.
+    """
     expected = {name: call() for name, call in calls.items()}
-    counts = {"calls": 0, "wrong": 0}
+    counts = {"calls": 0, "wrong": 0, "in_pytorch": 0}
     lock = threading.Lock()
     settled = 0.0
 
     def work(deadline: float) -> None:
         while time.perf_counter() < deadline:
-            wrong = sum(not torch.equal(call(), expected[name]) for name, call in calls.items())
-            with lock:
-                counts["calls"] += len(calls)
-                counts["wrong"] += wrong
+            for name, call in calls.items():
+                error = float((call() - expected[name]).abs().max())
+                with lock:
+                    counts["calls"] += 1
+                    counts["in_pytorch"] += 0 < error <= TOLERANCE
+                    counts["wrong"] += not error <= TOLERANCE
 
     for part in (0.1, 0.9):  # memory settles in the first part
         settled = resident_mib() if part == 0.9 else 0.0
