@@ -17,7 +17,7 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 
 from .backends.cpu import backend as cpu
-from .backends.cpu.pack import pack, packed_shape
+from .backends.cpu.pack import pack, packed_type
 from .constants import ConstantComputer
 from .ir import tile
 from .ir.ledger import Ledger
@@ -81,19 +81,30 @@ def compile_module(
         verify_level(module, "tile")
     with phases("emit"):
         pack_weights = options.pack_weights == "auto"
-        emitted = [cpu.emit(op, target, pack=pack_weights) for op in module.ops if isinstance(op, tile.KernelOp)]
+        sources = [op for op in module.ops if isinstance(op, tile.KernelOp)]
+        emitted = [cpu.emit(op, target, pack=pack_weights, precision=_precision()) for op in sources]
+        for kernel in emitted:
+            if bound := cpu.PRODUCT_ERRORS.get(kernel.packed_layout):
+                ledger.take("matmul-precision", kernel.name, f"fp32 products as {kernel.packed_layout}", bound=bound)
         kernels = {k.name: Kernel(k.name, k.source, k.entry, target.isa) for k in emitted}
         layouts = {k.name: k.packed_layout for k in emitted}
     if keep_ir:
         ir["tile"] = to_text(module)
     with phases("plan"):
-        description, recipes = Planner(module, kernels, layouts, packed_shape).plan(name)
+        description, recipes = Planner(module, kernels, layouts, packed_type).plan(name)
         description.headers.update(cpu.headers())
     with phases("kernels"):
         constants = ConstantComputer(module, recipes, pack)
         program = build_program(description, constants)
     report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
     return Compiled(program, report, ir)
+
+
+def _precision() -> cpu.Precision:
+    """What PyTorch's user allows for fp32 products."""
+    import torch
+
+    return torch.get_float32_matmul_precision()  # pyright: ignore[reportReturnType]
 
 
 def _left_out(options: Options) -> frozenset[str]:

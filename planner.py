@@ -93,14 +93,17 @@ class Step:
 
 
 class Planner:
-    """Plans one module. `layouts`: how each kernel reads its packed weights; `packed_shape(N, K, layout)`: their shape."""
+    """Plans one module. `layouts`: how each kernel reads its packed weights.
+
+    `packed_type(N, K, dtype, layout)`: their shape and dtype.
+    """
 
     def __init__(
         self,
         module: ModuleOp,
         kernels: dict[str, Kernel],
         layouts: Mapping[str, str],
-        packed_shape: Callable[[int, int, Any], tuple[int, ...]],
+        packed_type: Callable[[int, int, str, Any], tuple[tuple[int, ...], str]],
     ):
         self.functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
         self.kernel_ops = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
@@ -108,7 +111,7 @@ class Planner:
         self.kernels = kernels
         self.kernel_numbers = {name: i for i, name in enumerate(kernels)}
         self.layouts = layouts
-        self.packed_shape = packed_shape
+        self.packed_type = packed_type
         self.constants: list[ConstantRecipe] = []
         self.constant_refs: dict[tuple[SSAValue, str], Ref] = {}
         self.counts = {"output": 0, "aten": 0, "arena": 0}
@@ -409,13 +412,11 @@ class Planner:
 
     def _constant(self, index: int, recipe: ConstantRecipe) -> Constant:
         type_ = tensor_type(recipe.value)
-        shape = tuple(d.value for d in type_.shape)
+        shape, dtype = tuple(d.value for d in type_.shape), TORCH_NAMES[type_.dtype]
         if recipe.layout:
-            shape = self.packed_shape(shape[0], shape[1], recipe.layout)
+            shape, dtype = self.packed_type(shape[0], shape[1], dtype, recipe.layout)
         name = recipe.value.name_hint or "constant"
-        return Constant(
-            f"{name}_{index}" + (f"_{recipe.layout}" if recipe.layout else ""), TORCH_NAMES[type_.dtype], shape
-        )
+        return Constant(f"{name}_{index}" + (f"_{recipe.layout}" if recipe.layout else ""), dtype, shape)
 
     def _arg(self, index: int) -> ArgSpec:
         arg = self.main.body.block.args[index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 from xdsl.ir import SSAValue
@@ -27,9 +28,9 @@ class CompiledKernel:
     Where the CPU has no AMX, code for it runs on emulated tiles.
     """
 
-    def __init__(self, kernel: tile.KernelOp, isa: str, *, packed: bool = True) -> None:
+    def __init__(self, kernel: tile.KernelOp, isa: str, **options: Any) -> None:
         self.kernel = kernel
-        self.emitted = emit(kernel, CpuTarget.of(isa), pack=packed)
+        self.emitted = emit(kernel, CpuTarget.of(isa), **options)
         text = self.emitted.source
         if not supports(isa):
             assert isa == "amx", isa

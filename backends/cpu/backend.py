@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ...ir import tile
 from .emit import kernel_source
 from .pack import PackedLayout
 
+Precision = Literal["highest", "high", "medium"]
+PRODUCT_ERRORS = {"bf16x3": "|a|·|w|·2^-16", "bf16x1": "|a|·|w|·2^-7"}  # of fp32 products, by layout of the weight
 VECTOR_BYTES = {"amx": 64, "avx512": 64, "avx2": 32, "portable": 16}
 HEADERS = Path(__file__).with_name("include")
 
@@ -44,13 +47,18 @@ class KernelSource:
     packed_layout: PackedLayout
 
 
-def emit(kernel: tile.KernelOp, target: CpuTarget, *, pack: bool = True) -> KernelSource:
+def emit(
+    kernel: tile.KernelOp, target: CpuTarget, *, pack: bool = True, precision: Precision = "highest"
+) -> KernelSource:
     """C++ for a kernel, to be compiled against `headers()`; without `pack` it reads weights as they lie, [N, K].
+
+    `precision` is PyTorch's for fp32 products: `high` takes three bf16 products where AMX has them (bf16x3; Henry, Tang and
+    Heinecke, 2019; an infinite factor gives NaN), `medium` one; elsewhere all are fp32.
 
     Raises UnsupportedKernelError with the op that it cannot print.
     """
     name = kernel.sym_name.data
-    source, layout = kernel_source(kernel, target.isa, pack)
+    source, layout = kernel_source(kernel, target.isa, pack, precision)
     return KernelSource(name, source, name, layout)
 
 

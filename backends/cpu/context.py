@@ -17,12 +17,14 @@ from .expressions import ITEM_BYTES, Names, Symbols, Writer, arithmetic, constan
 
 LINE = 64
 
+_TILED = {"vnni": "ww::vnni", "bf16x1": "ww::vnni", "bf16x3": "ww::vnni3"}
+
 MemoryOp = tile.LoadOp | tile.StoreOp
 
 
 @dataclass
 class Context:
-    """One kernel being printed. `packed`: the layout of its packed weights (`rows`, `panel` or `vnni`)."""
+    """One kernel being printed. `packed`: the layout of its packed weights (see `pack`)."""
 
     kernel: tile.KernelOp
     packed: str = "rows"
@@ -49,8 +51,8 @@ class Context:
         outputs = {i.data for i in self.kernel.outputs}
         for arg in self.kernel.body.args:
             ctype = memory_type(dtype_of(arg))
-            if self.is_packed(arg) and self.packed == "vnni":
-                ctype = "ww::vnni"
+            if self.is_packed(arg):
+                ctype = _TILED.get(self.packed, ctype)
             qualifier = "" if arg.index in outputs else "const "
             role = "w" if self.is_packed(arg) else "out" if arg.index in outputs else "in"
             name = self.names.of(arg, f"{role}{arg.index}")

@@ -11,15 +11,18 @@ from .emit_tile import emit_parallel
 from .expressions import Writer, dtype_of
 from .pack import PackedLayout
 
+# float32_matmul_precision → the layout of an fp32 weight on AMX
+_PRECISION: dict[str, PackedLayout] = {"highest": "panel", "high": "bf16x3", "medium": "bf16x1"}
 
-def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool) -> tuple[str, PackedLayout]:
+
+def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool, precision: str) -> tuple[str, PackedLayout]:
     """The C++ text and the layout in which the kernel reads its packed weights: `rows` unless `pack`.
 
     Raises UnsupportedKernelError.
     """
     loops = [op for op in kernel.body.ops if isinstance(op, tile.ParallelOp)]
     gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
-    on_driver, layout = _layout(kernel, loops, gemms, isa)
+    on_driver, layout = _layout(kernel, loops, gemms, isa, precision)
     layout = layout if pack else "rows"
     ctx = Context(kernel, layout)
     with ctx.out.block(
@@ -31,7 +34,7 @@ def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool) -> tuple[str, Pac
 
 
 def _layout(
-    kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None], isa: str
+    kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None], isa: str, precision: str
 ) -> tuple[bool, PackedLayout]:
     """Whether the driver takes all products with weights, and the layout in which they are read fastest."""
     packed = [
@@ -42,7 +45,10 @@ def _layout(
     if not packed or len(taken) < len(users):
         return False, "rows"
     types = {dtype_of(v) for gemm in taken for v in (gemm.a.buffer, gemm.weights[0].buffer)}
-    return True, "vnni" if isa == "amx" and types == {"bf16"} else "panel"
+    if isa != "amx" or len(types) > 1:
+        return True, "panel"
+    tiled: dict[str, PackedLayout] = {"bf16": "vnni", "f32": _PRECISION[precision]}
+    return True, tiled.get(types.pop(), "panel")
 
 
 def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None]) -> None:

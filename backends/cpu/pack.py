@@ -1,4 +1,8 @@
-"""How packed weights lie in memory: the layouts that include/README.md documents, as torch recipes. `rows`: as they are."""
+"""How packed weights lie in memory: the layouts that include/README.md documents, as torch recipes.
+
+`rows`: as they are. `panel`: 32 columns of every k next to each other. `vnni`: AMX tiles of a bf16 weight. `bf16x1`: the same of an
+fp32 weight, rounded. `bf16x3`: tiles of the rounded weight and of what rounding left over, panel by panel.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,25 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import torch
 
-PackedLayout = Literal["rows", "panel", "vnni"]
+PackedLayout = Literal["rows", "panel", "vnni", "bf16x1", "bf16x3"]
 
 
-def packed_shape(n: int, k: int, layout: PackedLayout) -> tuple[int, ...]:
-    """The shape of a weight [n, k] once packed."""
+def packed_type(n: int, k: int, dtype: str, layout: PackedLayout) -> tuple[tuple[int, ...], str]:
+    """The shape and dtype of a weight [n, k] once packed."""
     panels, blocks = -(-n // 32), -(-k // 32)
-    return {"rows": (n, k), "panel": (panels, k, 32), "vnni": (panels, blocks, 2, 16, 16, 2)}[layout]
+    tile = (2, 16, 16, 2)
+    return {
+        "rows": ((n, k), dtype),
+        "panel": ((panels, k, 32), dtype),
+        "vnni": ((panels, blocks, *tile), dtype),
+        "bf16x1": ((panels, blocks, *tile), "bfloat16"),
+        "bf16x3": ((panels, 2, blocks, *tile), "bfloat16"),
+    }[layout]
 
 
 def pack(weight: torch.Tensor, layout: PackedLayout) -> torch.Tensor:
     """A weight [N, K] in a packed layout: a contiguous copy, padded with zeros. Raises ValueError for another rank."""
+    import torch
     import torch.nn.functional as F
 
     if weight.dim() != 2:
@@ -27,5 +39,17 @@ def pack(weight: torch.Tensor, layout: PackedLayout) -> torch.Tensor:
         return weight.contiguous()
     if layout == "panel":
         return F.pad(weight, (0, 0, 0, -n % 32)).view(-1, 32, k).transpose(1, 2).contiguous()
+    if layout == "vnni":
+        return _tiles(weight)
+    high = weight.bfloat16()
+    if layout == "bf16x1":
+        return _tiles(high)
+    return torch.stack([_tiles(high), _tiles((weight - high.float()).bfloat16())], 1)
+
+
+def _tiles(weight: torch.Tensor) -> torch.Tensor:
+    import torch.nn.functional as F
+
+    n, k = weight.shape
     padded = F.pad(weight, (0, -k % 32, 0, -n % 32))
     return padded.view(-1, 2, 16, padded.shape[1] // 32, 16, 2).permute(0, 3, 1, 4, 2, 5).contiguous()

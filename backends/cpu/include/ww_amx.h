@@ -1,7 +1,11 @@
-// GEMM on AMX bf16 tiles: ww::gemm for weights in VNNI tiles (const ww::vnni*), A in bf16, sums in float.
+// GEMM on AMX bf16 tiles: ww::gemm for weights in VNNI tiles (const ww::vnni*, const ww::vnni3*), sums in float.
+//
+// A is bf16, or float, which is rounded to bf16. With vnni3, A = high + low and W = high + low in bf16, and a product is the three
+// larger ones of four (bf16x3): its relative error is at most 2^-16; an infinite factor gives NaN.
 //
 // Layout of a weight [N, K]: [ceil(N/32)][ceil(K/32)][2][16][16][2] bf16 = (panel of 32 columns, block of 32 k, half of the
-// panel, pair of k, column, parity of k); zero beyond N and K. A panel is one sequential stream of 2 KB blocks.
+// panel, pair of k, column, parity of k); zero beyond N and K. A panel is one sequential stream of 2 KB blocks. vnni3: each panel
+// twice, of the high parts, then of the low ones.
 //
 // Tile registers: 0-3 sums of 2 x 2 tiles (32 rows x 32 columns), 4-5 A, 6-7 W. A is packed to [32-row block][ceil(K/32)]
 // [2][16][32].
@@ -13,6 +17,7 @@
 namespace ww {
 
 struct vnni { uint16_t bits; };
+struct vnni3 { uint16_t bits; };
 
 #if defined(WW_ISA_AMX) || defined(WW_EMULATE_AMX)
 
@@ -95,54 +100,69 @@ template <int MT> WW_NOINLINE void micro(const bf16* a, const vnni* w, int depth
   if (MT == 2) store<2>(c + 16 * ldc, stride), store<3>(c + 16 * ldc + 16, stride);
 }
 
-template <int K, class A> void pack_rows(const A& a, i64 m0, i64 rows, bf16* out) {
+// `count` elements as bf16: the rounded ones, or with `low` what rounding them left over.
+inline void part_of(const bf16* in, int count, bool, bf16* out) { __builtin_memcpy(out, in, 2 * count); }
+inline void part_of(const float* in, int count, bool low, bf16* out) {
+  for (int i = 0; i < count; ++i) {
+    const bf16 high = from_f32<bf16>(in[i]);
+    out[i] = low ? from_f32<bf16>(in[i] - to_f32(high)) : high;
+  }
+}
+
+template <int K, class A> void pack_rows(const A& a, i64 m0, i64 rows, bool low, bf16* out) {
   constexpr int blocks = (K + 31) / 32;
   for (i64 r = 0; r < detail::round_up(rows, 32); ++r) {
-    const bf16* in = r < rows ? a(m0 + r) : nullptr;
+    const auto* in = r < rows ? a(m0 + r) : nullptr;
     bf16* p = out + r / 32 * 32 * 32 * blocks + r % 32 * 32;
     for (int k = 0; k < blocks; ++k, p += 2 * kTile) {
       const int left = K - 32 * k;
-      if (in && left >= 32) __builtin_memcpy(p, in + 32 * k, 64);
-      else {
-        __builtin_memset(p, 0, 64);
-        if (in) __builtin_memcpy(p, in + 32 * k, 2 * left);
-      }
+      if (!in || left < 32) __builtin_memset(p, 0, 64);
+      if (in) part_of(in + 32 * k, left < 32 ? left : 32, low, p);
     }
   }
 }
 
-template <int K, class S> void tile(const S& s, i64 t, const bf16* a, i64 rows, float* acc) {
+// `low`: packed A's low parts, or null.
+template <int K, class S> void tile(const S& s, i64 t, const bf16* a, const bf16* low, i64 rows, float* acc) {
   constexpr int blocks = (K + 31) / 32;
+  const int parts = low ? 2 : 1;
   const i64 padded = detail::round_up(rows, 32);
   const i64 p0 = t * S::panels, panels = s.panels_of(t);
   if (panels < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
   for (int k = 0; k < blocks; k += kDepth)
     for (int w = 0; w < S::NW; ++w)
       for (i64 p = 0; p < panels; ++p) {
-        const vnni* panel = s.w[w] + ((p0 + p) * blocks + k) * 2 * kTile;
+        const vnni* panel = reinterpret_cast<const vnni*>(s.w[w]) + ((p0 + p) * parts * blocks + k) * 2 * kTile;
         const int depth = blocks - k < kDepth ? blocks - k : kDepth;
         for (i64 r = 0; r < rows; r += 32) {
-          const bf16* ak = a + r * 32 * blocks + k * 2 * kTile;
+          const i64 at = r * 32 * blocks + k * 2 * kTile;
           float* c = acc + (w * padded + r) * S::TN + p * kPanel;
-          if (rows - r > 16) micro<2>(ak, panel, depth, c, S::TN, k > 0);
-          else micro<1>(ak, panel, depth, c, S::TN, k > 0);
+          const auto add = [&](const bf16* x, const vnni* y, bool more) {
+            if (rows - r > 16) micro<2>(x + at, y, depth, c, S::TN, more);
+            else micro<1>(x + at, y, depth, c, S::TN, more);
+          };
+          add(a, panel, k > 0);
+          if (low) add(low, panel, true), add(a, panel + blocks * 2 * kTile, true);
         }
       }
 }
 
 }  // namespace amx
 
-template <> struct Method<vnni> {
+template <bool split> struct TiledMethod {
   template <int K, class A, class... S>
   static void run(const detail::Part& part, const A& a, void* scratch, const S&... segments) {
+    constexpr i64 size = amx::kBlockRows * detail::round_up(K, 32);
     bf16* packed = static_cast<bf16*>(scratch);
-    float* acc = reinterpret_cast<float*>(packed + amx::kBlockRows * detail::round_up(K, 32));
+    bf16* low = split ? packed + size : nullptr;
+    float* acc = reinterpret_cast<float*>(packed + (split ? 2 : 1) * size);
     amx::start();
     for (i64 m0 = part.m_begin; m0 < part.m_end; m0 += amx::kBlockRows) {
       const i64 rows = part.m_end - m0 < amx::kBlockRows ? part.m_end - m0 : amx::kBlockRows;
-      amx::pack_rows<K>(a, m0, rows, packed);
+      amx::pack_rows<K>(a, m0, rows, false, packed);
+      if (split) amx::pack_rows<K>(a, m0, rows, true, low);
       part.for_each_tile([&](const auto& s, i64 t) {
-        amx::tile<K>(s, t, packed, rows, acc);
+        amx::tile<K>(s, t, packed, low, rows, acc);
         for (i64 r = 0; r < rows; r += WW_TM)
           s.finish(m0, r, rows - r < WW_TM ? rows - r : WW_TM, t, acc, detail::round_up(rows, 32) * s.TN);
       }, segments...);
@@ -150,6 +170,8 @@ template <> struct Method<vnni> {
     amx::stop();
   }
 };
+template <> struct Method<vnni> : TiledMethod<false> {};
+template <> struct Method<vnni3> : TiledMethod<true> {};
 
 #endif
 

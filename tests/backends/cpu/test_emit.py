@@ -22,7 +22,23 @@ def test_compiled_samples(name, dtype, isa):
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
 @pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv"])
 def test_weights_as_they_lie(name, dtype, isa):
-    assert check(name, dtype, isa, packed=False).emitted.packed_layout == "rows"
+    assert check(name, dtype, isa, pack=False).emitted.packed_layout == "rows"
+
+
+@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv"])
+@pytest.mark.parametrize(("precision", "layout"), [("high", "bf16x3"), ("medium", "bf16x1"), ("highest", "panel")])
+def test_fp32_products_by_precision(name, precision, layout):
+    """AMX kernels of fp32 models: within the error that their precision allows."""
+    sample = SAMPLES[name]("f32")
+    compiled = CompiledKernel(sample.kernel, "amx", precision=precision)
+    assert compiled.emitted.packed_layout == layout
+    dims = sample.dims[-1]
+    expected, actual = sample.buffers(dims), sample.buffers(dims)
+    run_kernel(sample.kernel, expected, dims, torch.float64)
+    compiled(actual, dims, 2)
+    bound = {"high": 2**-12, "medium": 2**-4, "highest": 1e-5}[precision]
+    for left, right in zip(actual, expected, strict=True):
+        assert (left.double() - right.double()).abs().max() <= bound * right.double().abs().max().clamp_min(1.0)
 
 
 def check(name, dtype, isa, **options):

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from warpweave.backends.cpu.pack import PackedLayout
+from warpweave.backends.cpu.pack import pack as pack_weight
+
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 Tensor = Any
@@ -220,6 +223,23 @@ def gemm_source(a: str, w: str, k: int, n: int, n_gated: int) -> str:
     return source.replace("@A", a).replace("@W", w)
 
 
+def run_gemm(
+    library: ctypes.CDLL, x: Tensor, packed: list[Tensor], n: int, n_gated: int, nt: int
+) -> tuple[Tensor, Tensor]:
+    """What the kernel of `gemm_source` gives, plain and gated; every tile is made exactly once."""
+    m = len(x)
+    plain, gated = torch.full((m, n), torch.nan), torch.full((m, n_gated), torch.nan)
+    count = torch.zeros(m, dtype=torch.int32)
+    tensors = [x, *packed, plain, gated, count]
+    bufs = (ctypes.c_void_p * len(tensors))(*(t.data_ptr() for t in tensors))
+    dims = (ctypes.c_int64 * 2)(m, x.stride(0))
+    for tid in range(nt):
+        scratch = aligned_bytes(ctypes.c_int64.in_dll(library, "k_scratch_bytes").value)
+        library.k(bufs, dims, pointer(scratch), tid, nt)
+    assert (count == n + n_gated).all(), "every tile exactly once"
+    return plain, gated
+
+
 def check_gemm(
     library: ctypes.CDLL, dtype: Any, pack: Callable[[Tensor], Tensor], shape: tuple[int, int, int], m: int, nt: int
 ) -> None:
@@ -227,19 +247,11 @@ def check_gemm(
     n, n_gated, k = shape
     x = torch.randn(m, k + 8).to(dtype)[:, :k]
     weights = [torch.randn(size, k).to(dtype) for size in (n, n_gated, n_gated)]
-    plain, gated = torch.full((m, n), torch.nan), torch.full((m, n_gated), torch.nan)
-    count = torch.zeros(m, dtype=torch.int32)
-    tensors = [x, *map(pack, weights), plain, gated, count]
-    bufs = (ctypes.c_void_p * len(tensors))(*(t.data_ptr() for t in tensors))
-    dims = (ctypes.c_int64 * 2)(m, x.stride(0))
-    for tid in range(nt):
-        scratch = aligned_bytes(ctypes.c_int64.in_dll(library, "k_scratch_bytes").value)
-        library.k(bufs, dims, pointer(scratch), tid, nt)
+    plain, gated = run_gemm(library, x, [*map(pack, weights)], n, n_gated, nt)
     wide, w0, gate, up = (t.double() for t in (x, *weights))
     tolerance = 8e-6 * k**0.5
     torch.testing.assert_close(plain.double(), wide @ w0.T, rtol=1e-5, atol=tolerance)
     torch.testing.assert_close(gated.double(), (wide @ gate.T) * (wide @ up.T), rtol=1e-4, atol=4 * tolerance * k**0.5)
-    assert (count == n + n_gated).all(), "every tile exactly once"
 
 
 GEMM_SHAPES = [(200, 100, 72), (31, 193, 1300)]  # n, n_gated, k
@@ -267,6 +279,25 @@ def test_gemm_on_amx_tiles(build: Callable[..., ctypes.CDLL], isa: str, shape: t
     for m in (1, 16, 17, 33, 130):
         for nt in (1, 3):
             check_gemm(library, torch.bfloat16, pack_vnni, shape, m, nt)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    ("layout", "c_type", "bound"), [("bf16x3", "ww::vnni3", 2**-16), ("bf16x1", "ww::vnni", 2**-7)]
+)
+def test_fp32_products_on_amx_tiles(
+    build: Callable[..., ctypes.CDLL], isa: str, layout: PackedLayout, c_type: str, bound: float
+) -> None:
+    """Each product is within its stated relative error, which adds up to that of |a|.|w|^T, and not much better."""
+    n, n_gated, k = 70, 33, 161
+    defines = () if isa == "AMX" else ("WW_EMULATE_AMX",)
+    library = build(gemm_source("float", c_type, k, n, n_gated), isa, defines)
+    torch.manual_seed(0)
+    x, weights = torch.randn(37, k), [torch.randn(size, k) for size in (n, n_gated, n_gated)]
+    plain, _ = run_gemm(library, x, [pack_weight(w, layout) for w in weights], n, n_gated, 2)
+    exact, scale = x.double() @ weights[0].double().T, x.double().abs() @ weights[0].double().abs().T
+    error = ((plain.double() - exact).abs() / scale).max()
+    assert bound / 200 < error <= bound
 
 
 def test_amx_kernels_compile_everywhere(tmp_path: Path) -> None:

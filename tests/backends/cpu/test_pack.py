@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from warpweave.backends.cpu.pack import pack, packed_shape
+from warpweave.backends.cpu.pack import pack, packed_type
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (32, 64), (33, 31), (70, 100)])
@@ -20,13 +20,25 @@ def test_elements_lie_where_the_header_reads_them(n, k, dtype):
         assert packed.count_nonzero() == weight.count_nonzero()
 
 
-@pytest.mark.parametrize("layout", ["rows", "panel", "vnni"])
-def test_shapes_are_known_beforehand(layout):
+@pytest.mark.parametrize("layout", ["rows", "panel", "vnni", "bf16x1", "bf16x3"])
+def test_types_are_known_beforehand(layout):
     weight = torch.ones(45, 33)
     packed = pack(weight, layout)
-    assert packed.shape == packed_shape(45, 33, layout)
+    assert (packed.shape, str(packed.dtype)) == (
+        packed_type(45, 33, "float32", layout)[0],
+        f"torch.{packed_type(45, 33, 'float32', layout)[1]}",
+    )
     assert packed.is_contiguous()
     assert packed.sum() == 45 * 33
+
+
+def test_two_parts_of_an_fp32_weight():
+    weight = torch.randn(45, 33, generator=torch.Generator().manual_seed(0))
+    high, low = pack(weight, "bf16x3").unbind(1)
+    assert torch.equal(high, pack(weight, "bf16x1"))
+    both = high.double() + low.double()
+    exact = pack(weight.double(), "vnni")
+    assert ((both - exact).abs() <= exact.abs() * 2.0**-17).all()
 
 
 def test_only_matrices_are_packed():
