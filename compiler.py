@@ -104,7 +104,11 @@ def _precision() -> cpu.Precision:
     """What PyTorch's user allows for fp32 products."""
     import torch
 
-    return torch.get_float32_matmul_precision()  # pyright: ignore[reportReturnType]
+    try:
+        return torch.get_float32_matmul_precision()  # pyright: ignore[reportReturnType]
+    except RuntimeError:  # PyTorch's answer where a backend has a setting of its own
+        own = torch.backends.mkldnn.matmul.fp32_precision  # pyright: ignore[reportAttributeAccessIssue]
+        return {"bf16": "medium", "tf32": "high"}.get(own, "highest")  # pyright: ignore[reportReturnType]
 
 
 def _left_out(options: Options) -> frozenset[str]:
