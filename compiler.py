@@ -80,9 +80,9 @@ def compile_module(
         pipeline.to_tiles(module, ledger, verify_each=options.verify_each)
         verify_level(module, "tile")
     with phases("emit"):
-        pack_weights = options.pack_weights == "auto"
+        pack_weights, precision = options.pack_weights == "auto", _precision()
         sources = [op for op in module.ops if isinstance(op, tile.KernelOp)]
-        emitted = [cpu.emit(op, target, pack=pack_weights, precision=_precision()) for op in sources]
+        emitted = [cpu.emit(op, target, pack=pack_weights, precision=precision) for op in sources]
         for kernel in emitted:
             if bound := cpu.PRODUCT_ERRORS.get(kernel.packed_layout):
                 ledger.take("matmul-precision", kernel.name, f"fp32 products as {kernel.packed_layout}", bound=bound)

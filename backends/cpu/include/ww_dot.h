@@ -24,12 +24,6 @@ template <class TB> WW_NOINLINE void panel_of_columns(const TB* b, i64 ldb, i64 
       store(out + l * kPanel + j, j + kLanes <= cols ? load(b + l * ldb + j) : load_partial(b + l * ldb + j, cols - j));
 }
 
-// Asks for a rows x columns piece of b, whose rows may lie in as many pages; past the end of b nothing happens.
-template <class TB> inline void prefetch_rows(const TB* b, i64 ldb, i64 rows, i64 columns) {
-  for (i64 j = 0; j < rows; ++j)
-    for (i64 l = 0; l < columns; l += 64 / i64(sizeof(TB))) prefetch<2>(b + j * ldb + l);
-}
-
 inline void add_tile(i64 rows, i64 cols, const float* t, float* c, i64 ldc, bool add) {
   for (i64 i = 0; i < rows; ++i)
     for (i64 j = 0; j < cols; ++j) c[i * ldc + j] = (add ? c[i * ldc + j] : 0.0f) + t[i * kPanel + j];
@@ -111,7 +105,6 @@ void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
   }
   float* t = static_cast<float*>(scratch);
   float* panel = t + kMaxRows * kPanel;
-  detail::prefetch_rows(b + n * ldb, ldb, n, k);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
     detail::panel_of_rows(b + j * ldb, ldb, cols, k, panel);
@@ -123,7 +116,6 @@ template <int LDA, class TB>
 void dot_nn(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
   float* t = static_cast<float*>(scratch);
   float* panel = t + kMaxRows * kPanel;
-  detail::prefetch_rows(b + k * ldb, ldb, k, n);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
     if (m <= kSmallRows && cols == kPanel) {

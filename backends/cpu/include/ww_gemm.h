@@ -190,9 +190,10 @@ void small_tile(const S& s, i64 t, const float* a, i64 padded, float* widened, f
       const auto run = [&](const auto* b) {
         constexpr i64 step = kPair * sizeof(*b);
         float* c = acc + i / count * padded * S::TN + i % count * kPanel;
-        for (int j = 0; j < kPanel; j += kPair)
-          micro_small<B::stride>(padded, a + kb * padded * B::stride, b + j, kPanel, B::length(kb), c + j, S::TN, kb > 0,
-                                 nullptr, step);
+        const char* next = reinterpret_cast<const char*>(b + B::length(kb) * kPanel);  // where the stream goes on
+        for (int j = 0; j < kPanel; j += kPair, next += B::length(kb) * step)
+          micro_small<B::stride>(padded, a + kb * padded * B::stride, b + j, kPanel, B::length(kb), c + j, S::TN, kb > 0, next,
+                                 step);
       };
       if constexpr (P::W::packed) run(panels.at(t, i, kb * B::size));
       else run(panels.wide(t, i, kb * B::size, B::length(kb), widened));
