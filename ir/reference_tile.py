@@ -82,8 +82,7 @@ class Interpreter:
     values: dict[SSAValue, Any] = field(default_factory=dict[SSAValue, Any])
 
     def run(self, kernel: tile.KernelOp) -> None:
-        for loop in kernel.body.ops:
-            assert isinstance(loop, tile.ParallelOp)
+        for loop in (loop for phase in kernel.phases for loop in phase):
             rows, columns = loop.tile_shape
             domain = itertools.product(
                 range(self.size(loop.batch.data)),

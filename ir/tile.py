@@ -1,7 +1,7 @@
 """The `tile` dialect: how a kernel walks its data.
 
-A kernel's body is a list of `tile.parallel` loops with no order and no barrier between them; each walks tiles of a
-rows × columns domain. Tile values are builtin vectors of two dims, `vector<TMxTNxf32>`: [TM, TN] tiles, [TM, 1] row
+A kernel's body is a list of `tile.parallel` loops with no order between them but where a `tile.barrier` stands; each walks
+tiles of a rows × columns domain. Tile values are builtin vectors of two dims, `vector<TMxTNxf32>`: [TM, TN] tiles, [TM, 1] row
 vectors, [1, TN] column vectors, [1, 1] scalars; pointwise ops broadcast. Float tiles are f32 (f64 in f64 kernels),
 integer tiles i64, truth values i1. Buffers are typed memory; an `Access` maps (row, column) to an element.
 """
@@ -53,6 +53,9 @@ from .pointwise import POINTWISE
 from .types import DTYPE_NAMES, DimAttr, TensorType, dims_attr, parse_dim, print_dim
 
 _ZERO = Dim()
+
+NUM_THREADS = "num_threads"
+"""The symbol that a launch's dims may hold beside those of its function: the threads that the program runs on."""
 
 
 @dataclass(frozen=True)
@@ -204,13 +207,48 @@ class KernelOp(IRDLOperation):
     def body(self) -> Block:
         return self.region.block
 
+    @property
+    def phases(self) -> list[list[ParallelOp]]:
+        """The loops between barriers: all threads end a phase before any begins the next."""
+        phases: list[list[ParallelOp]] = [[]]
+        for op in self.body.ops:
+            if isinstance(op, BarrierOp):
+                phases.append([])
+            elif isinstance(op, ParallelOp):
+                phases[-1].append(op)
+        return phases
+
     def verify_(self) -> None:
         for arg in self.body.args:
             if not isinstance(arg.type, BufferType):
                 raise VerifyException(f"tile.kernel: argument {arg.type} is no buffer")
         for op in self.body.ops:
-            if not isinstance(op, ParallelOp):
+            if not isinstance(op, ParallelOp | BarrierOp):
                 raise VerifyException(f"tile.kernel: `{op.name}` outside a tile.parallel")
+        if not all(self.phases):
+            raise VerifyException("tile.kernel: a barrier stands between two loops")
+        for phase in self.phases:
+            _verify_unordered(phase)
+
+
+def _verify_unordered(loops: Sequence[ParallelOp]) -> None:
+    """No loop reads what another one writes: nothing says which comes first."""
+    accesses = [[op for op in loop.walk() if isinstance(op, LoadOp | StoreOp | LoadIndexOp)] for loop in loops]
+    written = [{op.buffer for op in ops if isinstance(op, StoreOp)} for ops in accesses]
+    for i, ops in enumerate(accesses):
+        others = {buffer for j, buffers in enumerate(written) if j != i for buffer in buffers}
+        if any(not isinstance(op, StoreOp) and op.buffer in others for op in ops):
+            raise VerifyException(
+                "tile.kernel: a loop reads a buffer that another loop writes, with no barrier between"
+            )
+
+
+@irdl_op_definition
+class BarrierOp(IRDLOperation):
+    """Between the loops of a kernel: every thread has ended those before when any thread begins those after."""
+
+    name = "tile.barrier"
+    assembly_format: ClassVar[str | None] = "attr-dict"
 
 
 @irdl_op_definition
@@ -565,7 +603,8 @@ class LaunchOp(IRDLOperation):
 
     The kernel's buffers are the operands in order, then the results that are not `in_place`.
     `in_place`: pairs (result, operand): that
-    result is the operand's own memory (and layout). `dims`: the value of each of the kernel's symbols, in the function's symbols.
+    result is the operand's own memory (and layout). `dims`: the value of each of the kernel's symbols, in the function's
+    symbols and `num_threads`.
     """
 
     name = "tile.launch"
@@ -601,8 +640,8 @@ class LaunchOp(IRDLOperation):
 Tile = Dialect(
     "tile",
     [
-        LaunchOp, KernelOp, ParallelOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, DotOp, PointwiseOp, ConvertOp, FillOp, SplatOp,
-        IotaOp, ReduceOp,
+        LaunchOp, KernelOp, ParallelOp, BarrierOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, DotOp, PointwiseOp, ConvertOp,
+        FillOp, SplatOp, IotaOp, ReduceOp,
         ExpandColumnsOp, RepeatColumnsOp, RopeOp,
     ],
     [AccessAttr, BufferType],

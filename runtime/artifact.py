@@ -1,8 +1,8 @@
 """The description of a program: what a compiled graph is, without its weights and without its machine code.
 
 Everything here is plain data (msgspec structs, JSON on disk). Dim expressions are Python-syntax text over the symbols'
-names (`B*S*4`, `S//2`, `max(a, b)`); `expressions.py` says which syntax is allowed. Shapes and strides count elements,
-chunks count bytes.
+names and `num_threads`, the threads that a call runs on (`B*S*4`, `S//2`, `max(a, b)`); `expressions.py` says which syntax is
+allowed. Shapes and strides count elements, chunks count bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-ABI_VERSION = 1  # of kernels, of ww_run and of this description; part of every cache key
+ABI_VERSION = 2  # of kernels, of ww_run and of this description; part of every cache key
+NUM_THREADS = "num_threads"
 ALIGNMENT = 64  # bytes; of chunks, outputs, constants and scratch
 
 ITEM_SIZES: dict[str, int] = {
@@ -84,7 +85,11 @@ class Constant(msgspec.Struct, frozen=True):
 
 
 class Kernel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """C++ source of one kernel with the C ABI `entry(bufs, dims, scratch, tid, nt)`; `digest` names its meaning."""
+    """C++ source of one kernel with the C ABI `entry(bufs, dims, scratch, tid, nt)`; `digest` names its meaning.
+
+    A kernel with barriers inside is several such functions, one a phase: `entry`, `entry_phase1`, …; it exports their number
+    as the int64 `entry_phases`.
+    """
 
     name: str
     source: str

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .artifact import ITEM_SIZES, ArgRef, AtenCall, Items, ProgramDescription, Slot, SlotRef, Value, launches
+from .artifact import (
+    ITEM_SIZES,
+    NUM_THREADS,
+    ArgRef,
+    AtenCall,
+    Items,
+    ProgramDescription,
+    Slot,
+    SlotRef,
+    Value,
+    launches,
+)
 from .errors import DescriptionError
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
@@ -23,6 +34,8 @@ def check(description: ProgramDescription) -> None:
 
 def _faults(d: ProgramDescription) -> Iterator[str]:
     for symbol in d.symbols:
+        if symbol.name == NUM_THREADS:
+            yield f"a symbol has the name {NUM_THREADS}, which means the threads of a call"
         if not _within(symbol.arg, d.args):
             yield f"symbol {symbol.name} is bound to argument {symbol.arg} of {len(d.args)}"
         elif symbol.dim is None and d.args[symbol.arg].kind != "int":

@@ -19,7 +19,8 @@ class WwLaunch(ctypes.Structure):
     """`struct WwLaunch` of ww_run.cpp."""
 
     _fields_ = (
-        ("function", ctypes.c_void_p),
+        ("phases", ctypes.c_void_p),
+        ("n_phases", ctypes.c_int64),
         ("first_arg", ctypes.c_int64),
         ("n_args", ctypes.c_int64),
         ("first_dim", ctypes.c_int64),
@@ -29,22 +30,28 @@ class WwLaunch(ctypes.Structure):
 
 
 class LoadedKernel:
-    """A kernel's address, and the bytes of scratch that each thread of it needs."""
+    """The addresses of a kernel's phases, one after the other, and the bytes of scratch that each thread of it needs."""
 
     def __init__(self, kernel: Kernel, path: Path) -> None:
         self.library = _open(path)
+        count = self._number(f"{kernel.entry}_phases", 1)
+        entries = [kernel.entry, *(f"{kernel.entry}_phase{i}" for i in range(1, count))]
         try:
-            self.address = ctypes.cast(getattr(self.library, kernel.entry), ctypes.c_void_p).value or 0
+            addresses = [ctypes.cast(getattr(self.library, entry), ctypes.c_void_p).value for entry in entries]
         except AttributeError as error:
             raise ProgramError(
                 f"No function {kernel.entry} in a kernel's object", where=str(path), why=str(error),
                 next="report this: a compiler's mistake",
             ) from error  # fmt: skip
-        try:
-            scratch = ctypes.c_int64.in_dll(self.library, f"{kernel.entry}_scratch_bytes").value
-        except ValueError:
-            scratch = 0
+        self.phases = (ctypes.c_void_p * count)(*addresses)
+        scratch = self._number(f"{kernel.entry}_scratch_bytes", 0)
         self.scratch_bytes = (scratch + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+    def _number(self, name: str, otherwise: int) -> int:
+        try:
+            return ctypes.c_int64.in_dll(self.library, name).value
+        except ValueError:
+            return otherwise
 
 
 class LaunchTable:
@@ -59,7 +66,8 @@ class LaunchTable:
         slots: list[int] = []
         dims = 0
         for row, launch in zip(self._table, launches, strict=False):
-            row.function = kernels[launch.kernel].address
+            phases = kernels[launch.kernel].phases
+            row.phases, row.n_phases = ctypes.addressof(phases), len(phases)
             row.first_arg, row.n_args = len(slots), len(launch.args)
             row.first_dim, row.n_dims = dims, len(launch.dims)
             row.barrier_after = int(launch.barrier)

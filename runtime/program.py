@@ -85,12 +85,12 @@ class Program:
         arrays = self._arrays(args)
         given = self._complete(args, arrays)
         tensors, addresses = self._addresses(given, arrays)
-        sizes = self._plan.sizes(self._bind(given))
+        threads = thread_count()
+        sizes = self._plan.sizes(self._bind(given), threads)
         for i in self._table.inputs:
             self._fit(i, given, addresses, sizes, arrays)
         packed = self._stored or self._pack(given, tensors, addresses, sizes, arrays)
         outputs = [arrays.empty(*sizes.layout(slot)[:2], dtype) for slot, dtype in self._table.buffers]
-        threads = thread_count()
         workspace = self._workspaces.take()
         workspace.reserve(sizes.arena_bytes, threads * self._launches.scratch_bytes)
         inputs = addresses[len(addresses) - len(self._table.inputs) :]
@@ -116,8 +116,9 @@ class Program:
         return self._constants.get(args, weights, tuple(map(arrays.address, weights)), arrays, lambda: None).arrays
 
     def arena_bytes(self, **symbols: int) -> int:
-        """Bytes of the arena for these symbol values."""
-        return self._plan.sizes(tuple(symbols[symbol.name] for symbol in self.description.symbols)).arena_bytes
+        """Bytes of the arena for these symbol values and this process' threads."""
+        values = tuple(symbols[symbol.name] for symbol in self.description.symbols)
+        return self._plan.sizes(values, thread_count()).arena_bytes
 
     # -- construction
 

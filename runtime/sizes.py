@@ -11,6 +11,7 @@ import numpy as np
 from .artifact import (
     ALIGNMENT,
     ITEM_SIZES,
+    NUM_THREADS,
     DimRef,
     Items,
     ProgramDescription,
@@ -84,7 +85,8 @@ class SizePlan:
     def __init__(self, description: ProgramDescription) -> None:
         self.name = description.name
         self._symbols = description.symbols
-        self.expressions = Expressions([symbol.name for symbol in description.symbols], _texts(description))
+        names = [*(symbol.name for symbol in description.symbols), NUM_THREADS]
+        self.expressions = Expressions(names, _texts(description))
         place, places = self.expressions.position, self.expressions.positions
         slots = description.slots
         all_dims = [text for launch in launches(description) for text in launch.dims]
@@ -97,9 +99,10 @@ class SizePlan:
         self._cache: OrderedDict[tuple[int, ...], Sizes] = OrderedDict()
         self._lock = Lock()
 
-    def sizes(self, symbols: tuple[int, ...]) -> Sizes:
+    def sizes(self, symbols: tuple[int, ...], threads: int) -> Sizes:
         """Sizes for these symbol values. Raises ArgumentError for a value outside its symbol's range."""
-        known = self._cache.get(symbols)
+        key = (*symbols, threads)
+        known = self._cache.get(key)
         if known is not None:
             return known
         for symbol, value in zip(self._symbols, symbols, strict=True):
@@ -110,9 +113,9 @@ class SizePlan:
                     why=f"it was compiled for {symbol.low} ≤ {symbol.name} ≤ {symbol.high or '∞'}",
                     next="compile for the sizes you need",
                 )
-        known = Sizes(self, self.expressions.evaluate(symbols))
+        known = Sizes(self, self.expressions.evaluate(key))
         with self._lock:
-            self._cache[symbols] = known
+            self._cache[key] = known
             if len(self._cache) > _KEPT:
                 self._cache.popitem(last=False)
         return known

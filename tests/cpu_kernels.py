@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,8 +38,10 @@ class CompiledKernel:
             isa, text = "portable", f"#define WW_EMULATE_AMX\n{text}"
         path = build([Source(self.emitted.name, text, isa, headers())])[0].path
         library = ctypes.CDLL(str(path))
-        self.function = getattr(library, self.emitted.entry)
-        self.function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
+        entries = [self.emitted.entry, *(f"{self.emitted.entry}_phase{i}" for i in range(1, len(kernel.phases)))]
+        self.phases = [getattr(library, entry) for entry in entries]
+        for phase in self.phases:
+            phase.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
         self.scratch_bytes = ctypes.c_int64.in_dll(library, f"{self.emitted.entry}_scratch_bytes").value
 
     def __call__(self, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], threads: int = 1) -> None:
@@ -50,13 +53,14 @@ class CompiledKernel:
         pointers = _POINTERS(*(b.data_ptr() for b in args))
         sizes = _SIZES(*(dims[s.data] for s in self.kernel.symbols))  # type: ignore[union-attr]
 
-        def run(thread: int) -> None:
+        def run(phase: Any, thread: int) -> None:
             scratch = torch.full((self.scratch_bytes + 64,), 0xFF, dtype=torch.uint8)  # NaN as floats
             aligned = (scratch.data_ptr() + 63) // 64 * 64
-            self.function(pointers, sizes, aligned, thread, threads)
+            phase(pointers, sizes, aligned, thread, threads)
 
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, range(threads)))
+            for phase in self.phases:
+                list(pool.map(partial(run, phase), range(threads)))
 
 
 def weight_shape(buffer: SSAValue) -> tuple[int, int]:

@@ -25,7 +25,7 @@ class Runner:
     """Executes @main of a tile module; memory is flat, views are layouts."""
 
     def __init__(self, module: ModuleOp, symbols: dict[str, int] | None = None, compute: torch.dtype = torch.float32):
-        self.evaluator = Evaluator(module, False, dict(symbols or {}))
+        self.evaluator = Evaluator(module, False, {tile.NUM_THREADS: 3, **(symbols or {})})
         self.functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
         self.kernels = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
         self.compute = compute

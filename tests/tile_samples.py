@@ -138,6 +138,35 @@ def packed(dtype: str) -> BufferType:
     return BufferType.of(DTYPES[dtype], "packed")
 
 
+def centred(dtype: str) -> Sample:
+    """Two phases: tiles of columns leave their sums in a workspace; behind a barrier every tile reads all of a row's."""
+    n, shape, pieces = 150, (4, 64), 3
+
+    def body(x: SSAValue, sums: SSAValue, y: SSAValue) -> None:
+        columns = Access(axes(["M"], [n]), axes([n], [1]))
+
+        def add(_b: SSAValue, r: SSAValue, c: SSAValue) -> None:
+            piece = arith.DivUIOp(c, index(64)).result
+            total = reduce("sum", load(x, r, c, columns, shape))
+            store(total, sums, r, piece, matrix("M", pieces))
+
+        def subtract(_b: SSAValue, r: SSAValue, c: SSAValue) -> None:
+            total = reduce("sum", load(sums, r, index(0), matrix("M", pieces), (4, pieces)))
+            store(pw("sub", load(x, r, c, columns, shape), pw("mul", total, fill(1 / n))), y, r, c, columns)
+
+        parallel("M", n, shape, add)
+        tile.BarrierOp()
+        parallel("M", n, shape, subtract)
+
+    made = kernel("centred", "map", "M", [dtype, "f32", dtype], [1, 2], body)
+    return Sample(
+        made, [{"M": 1}, {"M": 21}], lambda M: [[M, n], [M, pieces], [M, n]],
+        lambda x, sums, y, M: {
+            1: torch.stack([part.sum(-1) for part in x.split(64, -1)], -1), 2: x - x.mean(-1, keepdim=True)
+        },
+    )  # fmt: skip
+
+
 # ---- maps ------------------------------------------------------------------------------------------------------
 
 
@@ -629,7 +658,7 @@ SAMPLES: dict[str, Callable[[str], Sample]] = {
     f.__name__: f
     for f in (
         silu, f64_map, softmax, rms_norm, layer_norm, embedding, masks, transpose, heads_norm,
-        gemm_gelu, gemm_f64, gated_stats, qkv, matmul, attention,
+        gemm_gelu, gemm_f64, gated_stats, qkv, matmul, attention, centred,
     )
 }  # fmt: skip
 

@@ -47,7 +47,9 @@ class Context:
         return self.kernel.sym_name.data
 
     def declare_arguments(self) -> None:
-        """Pointers of the buffers and values of the symbols."""
+        """Pointers of the buffers and values of the symbols, at the head of a phase."""
+        self.names = Names()
+        unused = "[[maybe_unused]] " if len(self.kernel.phases) > 1 else ""
         outputs = {i.data for i in self.kernel.outputs}
         for arg in self.kernel.body.args:
             ctype = memory_type(dtype_of(arg))
@@ -57,7 +59,7 @@ class Context:
             role = "w" if self.is_packed(arg) else "out" if arg.index in outputs else "in"
             name = self.names.of(arg, f"{role}{arg.index}")
             self.symbols.names[arg] = name
-            self.out(f"{qualifier}auto* {name} = static_cast<{qualifier}{ctype}*>(bufs[{arg.index}]);")
+            self.out(f"{unused}{qualifier}auto* {name} = static_cast<{qualifier}{ctype}*>(bufs[{arg.index}]);")
         for i, symbol in enumerate(self.kernel.symbols):
             assert isinstance(symbol, StringAttr)
             name = self.names.fresh(symbol.data)

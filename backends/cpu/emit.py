@@ -20,16 +20,20 @@ def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool, precision: str) -
 
     Raises UnsupportedKernelError.
     """
-    loops = [op for op in kernel.body.ops if isinstance(op, tile.ParallelOp)]
+    phases = kernel.phases
+    loops = [loop for phase in phases for loop in phase]
     gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
     on_driver, layout = _layout(kernel, loops, gemms, isa, precision)
     layout = layout if pack else "rows"
     ctx = Context(kernel, layout)
-    with ctx.out.block(
-        f"void {ctx.entry}(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt)"
-    ):
-        ctx.declare_arguments()
-        _loops(ctx, loops, gemms if on_driver else [None] * len(loops))
+    found = dict(zip(loops, gemms if on_driver else [None] * len(loops), strict=True))
+    for number, phase in enumerate(phases):
+        name = f"{ctx.entry}_phase{number}" if number else ctx.entry
+        with ctx.out.block(
+            f"void {name}(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt)"
+        ):
+            ctx.declare_arguments()
+            _loops(ctx, phase, [found[loop] for loop in phase])
     return _file(ctx), layout
 
 
@@ -82,5 +86,8 @@ def _file(ctx: Context) -> str:
     for term in ctx.scratch_terms:
         total = term if total == "0" else f"ww::max(int64_t({total}), int64_t({term}))"
     out(f"const int64_t {ctx.entry}_scratch_bytes = {total};")
+    if len(kernel.phases) > 1:
+        out(f"extern const int64_t {ctx.entry}_phases;")
+        out(f"const int64_t {ctx.entry}_phases = {len(kernel.phases)};")
     out()
     return out.text + ctx.out.text + '}  // extern "C"\n'

@@ -150,7 +150,8 @@ def _epilogue(ctx: Context, gemm: Gemm, name: str) -> None:
     parameters = f"int64_t {row_name}, int64_t {ctx.rows}, int64_t {column_name}, int64_t"
     accs = ", ".join(f"const float* {a}" for a in accumulators)
     ops = [op for op in loop.body.ops if op is not gemm.mainloop and not is_index(op) and not isinstance(op, VIRTUAL)]
-    with ctx.out.block(f"const auto {name} = [&]({parameters}, {accs})", "};"):
+    head = f"const auto {name} = [&]({parameters}, {accs}) __attribute__((noinline))"  # two callers, compiled once
+    with ctx.out.block(head, "};"):
         ctx.define_indices(loop.body.ops)
         with ctx.ragged(loop.body.ops):
             printer = RowPrinter(ctx, ops)

@@ -72,13 +72,13 @@ def _launch(module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, st
         draft.kernel.location = op.location
         module.body.block.add_op(draft.kernel)
         ledger.take(RULE, where(op), f"{kernels[digest]}: {draft.reason}")
-    results = [tensor_type(r) for r in op.results]
+    results = [*(tensor_type(r) for r in op.results), *draft.workspaces]
     launch = tile.LaunchOp(kernels[digest], draft.operands, results, draft.dims, draft.in_place)
     launch.location = op.location
     block = op.parent
     assert isinstance(block, Block)
     block.insert_op_before(launch, op)
-    for old, new in zip(op.results, launch.results, strict=True):
+    for old, new in zip(op.results, launch.results, strict=False):
         new.name_hint = old.name_hint
         old.replace_all_uses_with(new)
     op.detach()

@@ -33,6 +33,7 @@ class Draft:
     in_place: list[tuple[int, int]]
     name: str
     reason: str
+    workspaces: Sequence[TensorType] = ()  # results beyond the op's: the kernel's own memory
 
 
 class KernelBuilder:
@@ -44,6 +45,7 @@ class KernelBuilder:
         self.operands: list[SSAValue] = []
         self._buffers: dict[tuple[SSAValue, str], BlockArgument] = {}
         self._results: list[BlockArgument] = []
+        self._workspaces: list[TensorType] = []
         self._written: set[BlockArgument] = set()
         self._fixups: list[Callable[[], None]] = []
         self._symbols: dict[object, tuple[str, Dim]] = {}
@@ -74,6 +76,11 @@ class KernelBuilder:
         self._written.add(arg)
         return arg
 
+    def workspace(self, type_: TensorType) -> BlockArgument:
+        """The buffer of values that loops before a barrier leave to those after it; asked for after all results."""
+        self._workspaces.append(type_)
+        return self.result(type_)
+
     # ---- loops and indices -------------------------------------------------------------------------------------
 
     def parallel(
@@ -99,6 +106,10 @@ class KernelBuilder:
             batch,
             batch_index if batch is not None else None,
         )
+
+    def barrier(self) -> None:
+        """All threads end the loops made so far before any begins the next."""
+        self.block.add_op(tile.BarrierOp())
 
     def constant(self, ctx: Context, value: int) -> SSAValue:
         """An index constant, at the head of the parallel loop."""
@@ -341,4 +352,4 @@ class KernelBuilder:
         symbols = list(self._symbols.values())
         kernel = tile.KernelOp("kernel", self.kind, [s for s, _ in symbols], written, self.block)
         pairs = [(i, buffer.index) for i, buffer in in_place if isinstance(buffer, BlockArgument)]
-        return Draft(kernel, self.operands, [v for _, v in symbols], pairs, name, reason)
+        return Draft(kernel, self.operands, [v for _, v in symbols], pairs, name, reason, self._workspaces)

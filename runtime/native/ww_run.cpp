@@ -5,16 +5,18 @@
 //   scratch    nthreads pieces of scratch_per_thread bytes (a multiple of 64)
 //   gomp_parallel, omp_get_thread_num, omp_get_num_threads     of that runtime; gomp_parallel null, or nthreads 1: no region
 //
-// A launch with barrier_after is finished by every thread before any thread starts the next one. The runtime may give fewer
-// threads than asked for: kernels are told the number there is.
+// A launch is a list of phases, each of which every thread finishes before any starts the next; so is a launch with
+// barrier_after. The runtime may give fewer threads than asked for: kernels are told the number there is.
 #include <sched.h>
 #include <stdint.h>
 
 namespace {
 
+using Phase = void (*)(void* const* buffers, const int64_t* dims, void* scratch, int tid, int nt);
+
 struct WwLaunch {
-  void (*fn)(void* const* buffers, const int64_t* dims, void* scratch, int tid, int nt);
-  int64_t first_arg, n_args, first_dim, n_dims, barrier_after;
+  const Phase* phases;
+  int64_t n_phases, first_arg, n_args, first_dim, n_dims, barrier_after;
 };
 
 struct Team {
@@ -57,7 +59,10 @@ void work(Team& team, int tid, int nt) {
     const WwLaunch& launch = team.launches[i];
     void* buffers[launch.n_args > 0 ? launch.n_args : 1];
     for (int64_t j = 0; j < launch.n_args; ++j) buffers[j] = team.slots[team.arg_index[launch.first_arg + j]];
-    launch.fn(buffers, team.dims + launch.first_dim, team.scratch + tid * team.scratch_per_thread, tid, nt);
+    for (int64_t phase = 0; phase < launch.n_phases; ++phase) {
+      if (phase > 0 && nt > 1) barrier(team, nt, &sense);
+      launch.phases[phase](buffers, team.dims + launch.first_dim, team.scratch + tid * team.scratch_per_thread, tid, nt);
+    }
     if (launch.barrier_after && nt > 1 && i + 1 < team.count) barrier(team, nt, &sense);
   }
 }

@@ -8,6 +8,8 @@ import torch
 from flow_models import Function
 from tile_programs import check, kernel
 from warpweave.ir import flow, fused
+from warpweave.ir.dims import Dim
+from warpweave.passes.form_tiles.attention import split
 
 
 def attention(f, q, k, v, **options):
@@ -110,3 +112,45 @@ def test_static_sizes_and_layers_share_a_kernel():
         results.append(attention(f, q, k, v, causal=True))
     runner = check(f, *results)
     assert len(set(runner.launched)) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize(("queries", "L", "Hkv"), [(1, 700, 1), (3, 520, 3), (1, 40, 1)])
+@pytest.mark.parametrize("options", [{}, {"causal": True, "window": 300}, {"softcap": 3.0}], ids=str)
+def test_keys_split_over_threads(threads, queries, L, Hkv, options):
+    f = Function("main")
+    q, k, v = (
+        f.arg(name, ["B", n, heads, 16], sizes={"B": 1, "L": L})
+        for name, n, heads in (("q", queries, 6), ("k", "L", Hkv), ("v", "L", Hkv))
+    )
+    if "causal" in options:
+        options = {**options, "offset": f"L - {queries}"}
+    sinks = f.arg("sinks", [6])
+    module = check(f, attention(f, q, k, v, sinks=sinks, **options), symbols={"num_threads": threads})
+    assert len(module.launched) == 1
+
+
+@pytest.mark.parametrize("start", [0, 1, 127, 128, 500, 699])
+def test_only_keys_that_are_seen_are_split(start):
+    f = Function("main")
+    q = f.arg("q", [1, 1, 4, 16])
+    k, v = (f.arg(name, [1, 700, 1, 16]) for name in ("k", "v"))
+    number = f.arg("start", [], dtype="i64", value=torch.tensor(start))
+    check(f, attention(f, q, k, v, causal=True, start=number), symbols={"num_threads": 5})
+
+
+@pytest.mark.parametrize(
+    ("heads", "keys", "threads", "expected"),
+    [
+        (4, 4096, 2, 1),
+        (1, 4096, 2, 2),
+        (3, 4096, 2, 2),
+        (9, 4096, 2, 1),
+        (8, 4096, 64, 32),
+        (8, 100, 64, 1),
+        (1, 4096, 1, 1),
+    ],
+)
+def test_into_how_many_parts(heads, keys, threads, expected):
+    dim = split.parts(Dim.of("B") * heads, Dim.of("L"))
+    assert dim.evaluate({"B": 1, "L": keys, "num_threads": threads}) == expected

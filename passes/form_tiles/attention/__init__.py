@@ -1,0 +1,106 @@
+"""`fused.attention` as a tile kernel: online softmax (Milakov and Gimelshein, 2018; Dao et al., 2022).
+
+The batch is (sequence, KV head); the rows of a tile are (query, head of the group), so that a KV head's queries share
+its loads. Blocks of keys that lie wholly in the future, or before the window, are not visited. Few queries (decode) leave
+threads without a KV head of their own: then the keys are split as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from xdsl.ir import Block, SSAValue
+
+from ....ir import fused, tile
+from ....ir.dims import Dim
+from ....ir.layout import Layout, resolve
+from ....ir.types import shape_of, tensor_type
+from ..arithmetic import number, pointwise
+from ..axes import IterAxis, UnsupportedRegionError
+from ..context import Context
+from ..kernel import Draft, KernelBuilder
+from . import split
+from .state import LOG2E, TILE_KEYS, Attention, exponential, normalised, nothing_seen, rescaled, with_sinks
+from .visible import bounds, modified, visible
+
+TILE_ROWS = 64
+
+
+def lower(op: fused.AttentionKernelOp) -> Draft:
+    """Raises UnsupportedRegionError for head dims that are not constant."""
+    (b, s, h, d), (_, length, hkv, dv) = shape_of(op.query), shape_of(op.value)
+    group = h.exact_div(hkv)
+    if group is None or not (group.is_const and d.is_const and dv.is_const):
+        raise UnsupportedRegionError(f"heads {h} over {hkv} of {d} and {dv} columns are no constants")
+    kernel, height = KernelBuilder("attention"), _rows(s, group.value)
+    few = s.is_const and s.value * group.value <= height
+    splits = IterAxis(split.parts(b * hkv, length)) if few else None
+    groups = IterAxis(group, static=True)
+    a = Attention(op, kernel, IterAxis(b), IterAxis(s), IterAxis(hkv), groups, IterAxis(length), splits)
+    for value in op.operands:
+        kernel.buffer(resolve(value)[0])
+    result = kernel.result(tensor_type(op.result))
+    rows = kernel.space([a.queries, a.groups], symbolic=True)
+    batch = kernel.space([a.batch, a.kv_heads, *([splits] if splits is not None else [])], symbolic=True)
+    keys = kernel.space([a.keys], symbolic=True)
+    q_dim, v_dim = (IterAxis(d, static=True),), (IterAxis(dv, static=True),)
+    q_columns, v_columns = kernel.space(q_dim), kernel.space(v_dim)
+
+    loop = kernel.parallel(rows, None, (height, 1), batch)
+    ctx = loop.narrowed(q_columns, kernel.constant(loop, 0), d.value)
+    q = a.load(op.query, ((a.batch,), (a.queries,), a.heads, q_dim), ctx)
+    q = pointwise(ctx, "mul", q, number(ctx, op.scale.value.data * (1 if a.natural else LOG2E), a.element))
+
+    def step(block: Block, first: SSAValue, state: Sequence[SSAValue], masked: bool) -> Sequence[SSAValue]:
+        zero, index = kernel.constant(ctx, 0), ctx.batch_index
+        at_k = Context(block, keys, first, q_columns, zero, (TILE_KEYS, d.value), batch, index, ctx)
+        at_v = Context(block, keys, first, v_columns, zero, (TILE_KEYS, dv.value), batch, index, ctx)
+        at = ctx.inner(block, keys, first, TILE_KEYS)
+        k = a.load(op.key, ((a.batch,), (a.keys,), (a.kv_heads,), q_dim), at_k)
+        none = at.add(tile.FillOp(0.0, tile.tile_type(height, TILE_KEYS, a.element)))
+        scores = modified(a, at.add(tile.DotOp(q, k, none, transposed=True)), at)
+        scores = visible(a, scores, at) if masked else scores
+        highest = at.add(tile.ReduceOp("maxnum", scores))  # a NaN makes its weight NaN, whatever the maximum
+        top, total, acc, shift = rescaled(a, at, state, highest)
+        weights = exponential(a, scores, shift, at)
+        total = pointwise(at, "add", total, at.add(tile.ReduceOp("sum", weights)))
+        v = a.load(op.value, ((a.batch,), (a.keys,), (a.kv_heads,), v_dim), at_v)
+        return [top, total, at.add(tile.DotOp(weights, v, acc, transposed=False))]
+
+    start, whole, end = bounds(a, ctx, rows, keys, height)
+    if splits is not None:
+        start, whole, end = split.share(a, ctx, batch, (start, whole, end))
+    before = with_sinks if splits is None else nothing_seen
+    state: Sequence[SSAValue] = before(a, ctx, height, dv.value)
+    if whole is not None:
+        state = kernel.loop(ctx, start, whole, TILE_KEYS, state, partial(step, masked=False))
+    state = kernel.loop(ctx, whole or start, end, TILE_KEYS, state, partial(step, masked=True))
+
+    out = loop.narrowed(v_columns, kernel.constant(loop, 0), dv.value)
+    out_dims, out_layout = ((a.batch,), (a.queries,), a.heads, v_dim), Layout.contiguous(shape_of(op.result))
+    if splits is None:
+        kernel.store(out, normalised(a, ctx, *state[1:]), result, out_dims, out_layout)
+    else:
+        left = split.Partial(a, v_dim)
+        left.store(out, state)
+        split.merge(a, left, result, out_dims, out_layout)
+    shared = f"{group} heads of a group share their KV head's loads"
+    divided = "; keys are split over threads that would have no KV head" if splits is not None else ""
+    return kernel.finish(_name(op, group.value), f"tiles {height}x{TILE_KEYS}: {shared}{divided}")
+
+
+def _rows(queries: Dim, groups: int) -> int:
+    """Rows of a tile: a power of two, no more than needed for few queries (decode), at most TILE_ROWS."""
+    if not queries.is_const or not queries.value:
+        return TILE_ROWS
+    return min(TILE_ROWS, 1 << (queries.value * groups - 1).bit_length())
+
+
+def _name(op: fused.AttentionKernelOp, groups: int) -> str:
+    present = [
+        ("causal", op.causal is not None), ("start", op.start is not None), ("window", op.window is not None),
+        ("mask", op.mask is not None),
+        ("softcap", op.softcap is not None), ("sinks", op.sinks is not None), (f"groups{groups}", groups > 1),
+    ]  # fmt: skip
+    return "_".join(["attention", *(name for name, given in present if given), str(shape_of(op.value)[-1])])

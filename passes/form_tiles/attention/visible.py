@@ -1,0 +1,130 @@
+"""Which keys a query sees: masks, causal, windows; which blocks of keys need no look at all."""
+
+from __future__ import annotations
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import i1
+from xdsl.ir import SSAValue
+
+from ....ir import tile
+from ....ir.dims import Dim
+from ....ir.layout import ONE, resolve
+from ....ir.types import dtype_of, shape_of
+from ..arithmetic import integer, number, pointwise
+from ..axes import Space
+from ..context import Context
+from .state import TILE_KEYS, Attention
+
+
+def modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
+    """Softcap, and a mask that is added."""
+    op, element = a.op, a.element
+    if op.softcap is not None:
+        cap = op.softcap.value.data
+        scores = pointwise(ctx, "mul", scores, number(ctx, 1 / cap, element))
+        scores = pointwise(ctx, "mul", pointwise(ctx, "tanh", scores), number(ctx, cap, element))
+    if op.mask is not None and dtype_of(op.mask) != "i1":
+        scores = pointwise(ctx, "add", scores, _mask(a, op.mask, ctx))
+    return scores
+
+
+def visible(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
+    """−inf where a boolean mask, causal or window hides the key, and beyond the last key."""
+    op = a.op
+    conditions: list[SSAValue] = []
+    if op.mask is not None and dtype_of(op.mask) == "i1":
+        conditions.append(_mask(a, op.mask, ctx))
+    key = ctx.add(tile.IotaOp(ctx.column, TILE_KEYS, 1))
+    length = ctx.add(tile.SplatOp(a.kernel.extent(ctx, ctx.columns)))
+    conditions.append(pointwise(ctx, "lt", key, length))
+    if op.causal is not None or op.window is not None:
+        last = _last_key(a, ctx)
+        if op.causal is not None:
+            conditions.append(pointwise(ctx, "le", key, last))
+        if op.window is not None:
+            beyond = pointwise(ctx, "add", key, integer(ctx, op.window.data))
+            conditions.append(pointwise(ctx, "gt", beyond, last))
+    seen = conditions[0]
+    for condition in conditions[1:]:
+        seen = pointwise(ctx, "and", seen, condition)
+    hidden = number(ctx, float("-inf"), a.element)
+    if tile.tile_shape(seen)[0] > 1:
+        return pointwise(ctx, "where", seen, scores, hidden)
+    ceiling = pointwise(ctx, "where", seen, number(ctx, float("inf"), a.element), hidden)  # made once for all rows
+    return pointwise(ctx, "minnum", scores, ceiling)
+
+
+def _mask(a: Attention, mask: SSAValue, ctx: Context) -> SSAValue:
+    """[TM, keys] of a mask that broadcasts to [B, H, S, L]."""
+    full = ((a.batch,), a.heads, (a.queries,), (a.keys,))
+    whole = (*(shape_of(a.op.query)[i] for i in (0, 2, 1)), a.keys.size)
+    shape = shape_of(mask)
+    skipped = len(whole) - len(shape)
+    dims = tuple(full[skipped + i] if size == whole[skipped + i] else () for i, size in enumerate(shape))
+    return a.load(mask, dims, ctx, i1 if dtype_of(mask) == "i1" else a.element)
+
+
+def _last_key(a: Attention, ctx: Context) -> SSAValue:
+    """[TM, 1]: the last key that each row's query sees when causal, query + offset; outside the loop over keys."""
+    outer = ctx.outer
+    assert outer is not None
+    if "last" not in outer.memo:
+        query = outer.add(tile.IotaOp(outer.row, outer.tile[0], 0))
+        if a.groups.size != ONE:
+            query = pointwise(outer, "floor_div", query, integer(outer, a.groups.size.value))
+        outer.memo["last"] = pointwise(outer, "add", query, outer.add(tile.SplatOp(_offset(a, outer))))
+    return outer.memo["last"]
+
+
+def _offset(a: Attention, ctx: Context) -> SSAValue:
+    """How far ahead of a query's index the last key is that it sees when causal: the offset and the start."""
+    if "offset" not in ctx.memo:
+        dim = a.op.offset.data if a.op.offset is not None else Dim()
+        offset = a.kernel.constant(ctx, 0) if dim == Dim() else a.kernel.size(ctx, dim)
+        if a.op.start is not None:
+            first = tile.LoadIndexOp(a.kernel.buffer(resolve(a.op.start)[0]), a.kernel.constant(ctx, 0), 1)
+            offset = ctx.add(arith.AddiOp(offset, ctx.add(first)))
+        ctx.memo["offset"] = offset
+    return ctx.memo["offset"]
+
+
+def bounds(
+    a: Attention, ctx: Context, rows: Space, keys: Space, height: int
+) -> tuple[SSAValue, SSAValue | None, SSAValue]:
+    """(first, whole, end): the keys that some row of the tile sees, of which all rows see those before `whole`.
+
+    first and whole are multiples of the block; whole is None where no key is known to be seen by all rows.
+    """
+    kernel, op = a.kernel, a.op
+    rows.pin(a.groups)
+    start, end = kernel.constant(ctx, 0), kernel.extent(ctx, keys)
+    block = kernel.constant(ctx, TILE_KEYS)
+
+    def blocks(value: SSAValue) -> SSAValue:
+        return ctx.add(arith.MuliOp(ctx.add(arith.FloorDivSIOp(value, block)), block))
+
+    hidden = op.window is not None or (op.mask is not None and dtype_of(op.mask) == "i1")
+    if op.causal is None and op.window is None:
+        return start, None if hidden else blocks(end), end
+
+    def query(row: SSAValue) -> SSAValue:
+        if a.groups.size == ONE:
+            return row
+        return ctx.add(arith.FloorDivSIOp(row, kernel.constant(ctx, a.groups.size.value)))
+
+    def seen(row: SSAValue) -> SSAValue:
+        """The number of keys that a row sees when causal."""
+        last = ctx.add(arith.AddiOp(query(row), offset))
+        return ctx.add(arith.MinSIOp(keys_end, ctx.add(arith.AddiOp(last, one))))
+
+    offset, keys_end, one = _offset(a, ctx), end, kernel.constant(ctx, 1)
+    whole = None if hidden else blocks(keys_end)
+    if op.causal is not None:
+        end = seen(ctx.add(arith.AddiOp(ctx.row, kernel.constant(ctx, height - 1))))
+        whole = None if hidden else ctx.add(arith.MaxSIOp(start, blocks(seen(ctx.row))))
+    if op.window is not None:
+        lowest = ctx.add(arith.AddiOp(query(ctx.row), offset))
+        lowest = ctx.add(arith.SubiOp(lowest, kernel.constant(ctx, op.window.data - 1)))
+        lowest = ctx.add(arith.MaxSIOp(lowest, start))
+        start = blocks(lowest)
+    return start, whole, end
