@@ -25,7 +25,10 @@ _shared: dict[tuple[Any, ...], tuple[weakref.ref[torch.Tensor], list[StorageWeak
 
 
 class ConstantComputer:
-    """`computer(args)` gives the constants of one program, in the order of its recipes."""
+    """`computer(args)` gives the constants of one program, in the order of its recipes.
+
+    Of what computing them takes besides, it holds one constant's share at a time.
+    """
 
     def __init__(self, module: ModuleOp, recipes: Sequence[ConstantRecipe], pack: Pack):
         self._evaluator = Evaluator(module)
@@ -34,17 +37,14 @@ class ConstantComputer:
 
     def __call__(self, args: Sequence[Any]) -> list[torch.Tensor]:
         with torch.no_grad():
-            values: dict[SSAValue, torch.Tensor] = {}
-            return [self._constant(recipe, args, values) for recipe in self._recipes]
+            return [self._constant(recipe, args) for recipe in self._recipes]
 
-    def _constant(
-        self, recipe: ConstantRecipe, args: Sequence[Any], values: dict[SSAValue, torch.Tensor]
-    ) -> torch.Tensor:
+    def _constant(self, recipe: ConstantRecipe, args: Sequence[Any]) -> torch.Tensor:
         key = (recipe.layout, _key(recipe.value, args))
         known = _shared[key][0]() if key in _shared else None
         if known is not None:
             return known
-        value = self._value(recipe.value, args, values)
+        value = self._value(recipe.value, args, {})
         made = self._pack(value, recipe.layout) if recipe.layout else value.contiguous().clone()
         for dead in [k for k, (array, _) in _shared.items() if array() is None]:
             del _shared[dead]

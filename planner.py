@@ -133,6 +133,7 @@ class Planner:
         returned = self._walk(self.main, refs)
         self._write_back(returned, refs)
         outputs = self._outputs(returned)
+        self._drop_unread_constants()
         self._lifetimes([ref for ref in returned if ref is not None])
         chunks = self._chunks()
         steps = self._native_steps()
@@ -252,6 +253,14 @@ class Planner:
         writes = [self._new("aten", tensor_type(r)) for r in op.results]
         refs.update(zip(op.results, writes, strict=True))
         self.steps.append(Step(op, reads, writes))
+
+    def _drop_unread_constants(self) -> None:
+        """Numbers the constants that a step reads: a folded weight of which only a packed copy is read is none of them."""
+        buffers = {ref.buffer for step in self.steps for ref in step.reads if ref.buffer.source == "constant"}
+        read = sorted(buffers, key=lambda buffer: buffer.index)
+        self.constants = [self.constants[buffer.index] for buffer in read]
+        for index, buffer in enumerate(read):
+            buffer.index = index
 
     # -- outputs, lifetimes, chunks -------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ INTERESTING_FLAGS = (
     *("avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_vnni"),
     *("avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8"),
 )
-PACKAGES = ("torch", "transformers", "xdsl", "triton", "onnxruntime", "openvino")
+PACKAGES = ("torch", "transformers", "xdsl", "triton", "onnxruntime", "openvino", "llama_cpp_python")
 
 
 def describe() -> dict[str, object]:

@@ -61,7 +61,7 @@ def measure(spec: Spec) -> list[dict[str, Any]]:
 
 def measure_phase(spec: Spec, model: torch.nn.Module, call: models.Call, limits: ceilings.Ceilings) -> dict[str, Any]:
     """`flops` and `bytes` of the call (`bench.work`). `systems`: milliseconds (`summary`), seconds of the first call with
-    compilation, `distance` from the first system's result; ours with `kernels` (`bench.kernels`). `skipped`: system → why.
+    compilation, `models.distance` from the first system's result; ours with `kernels` (`bench.kernels`). `skipped`: system → why.
     """
     torch._dynamo.reset()
     needed = {"flops": work.flops(model, call), "bytes": work.read_bytes(model, call)}
@@ -96,7 +96,7 @@ def measure_phase(spec: Spec, model: torch.nn.Module, call: models.Call, limits:
     reference = next(iter(functions), "")
     systems: dict[str, dict[str, Any]] = {
         system: summary(measured[system])
-        | {"first_call_s": first[system], "max_error": distance(outputs[system], outputs[reference])}
+        | {"first_call_s": first[system], "max_error": models.distance(outputs[system], outputs[reference])}
         for system in functions
     }
     if OURS in systems:
@@ -109,7 +109,7 @@ def prepared(spec: Spec, model: torch.nn.Module, call: models.Call, system: str)
     if system == "eager":
         return model
     if system in others.RUNTIMES:
-        return others.exported(system, model, call, spec.dtype, spec.threads)
+        return others.prepared(system, model, call, spec.dtype, spec.threads)
     return torch.compile(model, backend=system, dynamic=False)
 
 
@@ -125,12 +125,6 @@ def interleaved(systems: list[str], timed: Callable[[str], float], spec: Spec) -
     return seconds
 
 
-def distance(result: torch.Tensor, expected: torch.Tensor) -> float:
-    """The largest difference, relative to the largest value expected."""
-    exact = expected.double()
-    return float((result.double() - exact).abs().max() / exact.abs().max())
-
-
 def summary(seconds: list[float]) -> dict[str, float]:
     """Median, spread and minimum, in milliseconds."""
     ordered = sorted(1e3 * s for s in seconds)
@@ -139,6 +133,7 @@ def summary(seconds: list[float]) -> dict[str, float]:
         "median_ms": statistics.median(ordered),
         "p10_ms": ordered[round(0.1 * last)],
         "p90_ms": ordered[round(0.9 * last)],
+        "p99_ms": ordered[round(0.99 * last)],
         "min_ms": ordered[0],
         "calls": len(ordered),
     }

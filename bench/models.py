@@ -153,6 +153,12 @@ def result(output: Any) -> torch.Tensor:
     return output.logits if "logits" in output else output.last_hidden_state
 
 
+def distance(result: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest difference, relative to the largest value expected."""
+    exact = expected.double()
+    return float((result.double() - exact).abs().max() / exact.abs().max())
+
+
 def llama_prefill() -> tuple[nn.Module, tuple[()], dict[str, Any]]:
     """MODEL for the command line: the Llama-style decoder on a 128-token prompt, fp32."""
     model = llama()

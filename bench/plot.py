@@ -19,6 +19,7 @@ COLOURS = {
     "freezing_ms": "#08519c",
     "onnxruntime_ms": "#74c476",
     "openvino_ms": "#006d2c",
+    "llama.cpp_ms": "#756bb1",
 }
 """The bars of a group, from left to right."""
 DPI = 120

@@ -23,6 +23,7 @@ COMPETITORS: dict[str, tuple[str, bool | None]] = {
     "freezing": ("inductor", True),
     "onnxruntime": ("onnxruntime", None),
     "openvino": ("openvino", None),
+    "llama.cpp": ("llama.cpp", None),
 }
 """Name → the system, and whether it is that of the process with freezing (None: of either, the one without first)."""
 
@@ -79,9 +80,10 @@ def number(value: float | None, digits: int = 2) -> str:
 COLUMNS = {
     "model": "model", "phase": "phase", "dtype": "dtype", "threads": "threads", "batch": "batch",
     "eager_ms": "eager ms", "inductor_ms": "Inductor ms", "freezing_ms": "Inductor freezing ms",
-    "onnxruntime_ms": "ONNX Runtime ms", "openvino_ms": "OpenVINO ms", "ms": "warpweave ms", "bound_ms": "bound ms",
+    "onnxruntime_ms": "ONNX Runtime ms", "openvino_ms": "OpenVINO ms", "llama.cpp_ms": "llama.cpp ms",
+    "ms": "warpweave ms", "bound_ms": "bound ms",
     "eager": "× eager", "inductor": "× Inductor", "freezing": "× freezing", "best": "× faster of both",
-    "onnxruntime": "× ONNX Runtime", "openvino": "× OpenVINO", "bound": "of bound",
+    "onnxruntime": "× ONNX Runtime", "openvino": "× OpenVINO", "llama.cpp": "× llama.cpp", "bound": "of bound",
 }  # fmt: skip
 MEANS = (*COMPETITORS, "best", "bound")
 """Columns that have a geometric mean."""

@@ -1,7 +1,8 @@
 """Calls that must neither stall, nor leak, nor differ: `python -m warpweave.bench.stress --seconds 60`.
 
 First each number of threads runs one decode step many times (stalls), then four Python threads call two compiled models
-at once (answers and resident memory). Prints JSON.
+at once (answers and resident memory). `--load` instead times us beside eager and Inductor while other processes keep
+every core busy (`bench.load`). Prints JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 
 import torch
 
-from . import models
+from . import load, models
+from .machine import describe
 
 STALL_S = 5e-3
 CALLERS = 4
@@ -118,7 +120,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="of concurrent calls")
     parser.add_argument("--calls", type=int, default=10_000, help="for each number of threads")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--load", action="store_true", help="against Inductor on busy cores, and nothing else")
+    parser.add_argument("--rounds", type=int, default=200, help="with --load: calls of each system, at most")
+    parser.add_argument("--budget", type=float, default=60.0, help="with --load: seconds for each case, idle and busy")
     options = parser.parse_args()
+    if options.load:
+        records = load.measure(2, options.rounds, options.budget)
+        print(json.dumps({"machine": describe(), "bound": load.BOUND, "records": records}, indent=1))
+        return 1 if any(record["over_inductor"] > load.BOUND for record in records) else 0
     calls = small_models()
     stalled = [stalls(calls["llama"], n, options.calls) for n in options.threads]
     torch.set_num_threads(2)

@@ -5,13 +5,14 @@ import torch
 
 from warpweave.bench import models, others
 from warpweave.bench.measure import Spec, measure
+from warpweave.bench.others import exported
 from warpweave.bench.run import parse
 
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(others.NEEDS, "openvino", ("torch", "no_such_package"))
     with pytest.raises(others.SkippedError, match="not installed: no_such_package"):
-        others.exported("openvino", torch.nn.Identity(), models.Call({}), "fp32", 1)
+        others.prepared("openvino", torch.nn.Identity(), models.Call({}), "fp32", 1)
     assert "openvino" not in others.available()
 
 
@@ -32,7 +33,7 @@ def test_decode_is_not_exported(monkeypatch):
     monkeypatch.setitem(others.NEEDS, "onnxruntime", ())
     call = models.Call({"input_ids": torch.zeros(1, 1), "past_key_values": object()}, filled=3)
     with pytest.raises(others.SkippedError, match="prefill only"):
-        others.exported("onnxruntime", torch.nn.Identity(), call, "fp32", 1)
+        others.prepared("onnxruntime", torch.nn.Identity(), call, "fp32", 1)
 
 
 def test_a_flat_model_returns_its_cache_too():
@@ -40,7 +41,7 @@ def test_a_flat_model_returns_its_cache_too():
         model = models.llama(layers=1)
         call = models.prefill(model, 9)
         options = {name: value for name, value in call.kwargs.items() if name != "input_ids"}
-        logits, keys, values = others.Flat(model, ["input_ids"], options)(call.kwargs["input_ids"])
+        logits, keys, values = exported.Flat(model, ["input_ids"], options)(call.kwargs["input_ids"])
         expected = model(**call.kwargs)
     assert torch.equal(logits, expected.logits)
     assert torch.equal(keys, expected.past_key_values.layers[0].keys)
@@ -54,7 +55,7 @@ def test_concatenations_with_nothing_are_dropped():
 
     x = torch.arange(3.0)
     program = torch.export.export(Net(), (x,), strict=False)
-    others.drop_empty_parts(program.graph_module.graph)
+    exported.drop_empty_parts(program.graph_module.graph)
     cats = [node for node in program.graph_module.graph.nodes if node.target is torch.ops.aten.cat.default]
     assert len(cats) == 1
     program.graph_module.recompile()
@@ -62,14 +63,14 @@ def test_concatenations_with_nothing_are_dropped():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", list(others.RUNTIMES))
+@pytest.mark.parametrize("system", ["onnxruntime", "openvino"])
 def test_an_exported_model_computes_what_the_model_does(system):
     if others.missing(system):
         pytest.skip(f"not installed: {others.missing(system)}")
     with torch.no_grad():
         model = models.minilm()
         call = models.prefill(model, 12, batch=2)
-        run = others.exported(system, model, call, "fp32", 1)
+        run = others.prepared(system, model, call, "fp32", 1)
         assert torch.allclose(run(**call.kwargs), models.result(model(**call.kwargs)), atol=1e-4)
 
 

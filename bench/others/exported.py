@@ -1,58 +1,22 @@
-"""Other runtimes as systems: ONNX Runtime and OpenVINO, on the model exported at a phase's sizes.
+"""ONNX Runtime and OpenVINO, on the model exported at a phase's sizes. Prefill only.
 
-Both are optional: what is missing, or cannot be exported, is a `SkippedError` with its reason. Prefill only.
+They compute everything that the model returns, the KV cache too.
 """
 
 from __future__ import annotations
 
 import copy
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from . import models
+from .. import models
+from .skipped import Function, SkippedError
 
-Function = Callable[..., torch.Tensor]
-NEEDS = {"onnxruntime": ("onnx", "onnxruntime", "onnxscript"), "openvino": ("openvino",)}
-"""The packages of each runtime."""
-
-
-class SkippedError(Exception):
-    """Why a system is not measured, in one line."""
-
-
-def missing(system: str) -> list[str]:
-    """The packages that the runtime needs and that are not installed."""
-    return [package for package in NEEDS[system] if importlib.util.find_spec(package) is None]
-
-
-def available() -> list[str]:
-    """The runtimes whose packages are installed."""
-    return [system for system in RUNTIMES if not missing(system)]
-
-
-def exported(system: str, model: nn.Module, call: models.Call, dtype: str, threads: int) -> Function:
-    """The runtime's function of the call's arguments, which gives the tensor that is compared. It has run once.
-
-    It computes everything that the model returns, the KV cache too. Raises SkippedError, whatever went wrong.
-    """
-    if missing(system):
-        raise SkippedError(f"not installed: {', '.join(missing(system))}")
-    if call.cache is not None:
-        raise SkippedError("exported for prefill only")
-    names = [name for name, value in call.kwargs.items() if isinstance(value, torch.Tensor)]
-    flat = Flat(model, names, {name: value for name, value in call.kwargs.items() if name not in names}).eval()
-    try:
-        run = RUNTIMES[system](flat, [call.kwargs[name] for name in names], dtype, threads)
-        run([call.kwargs[name].numpy() for name in names])
-    except SkippedError:
-        raise
-    except Exception as error:
-        raise SkippedError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
-    return lambda **kwargs: torch.from_numpy(run([kwargs[name].numpy() for name in names]))
+Run = Callable[[list[Any]], Any]
+"""Numpy arrays, in the order of the tensors exported with → the first result."""
 
 
 class Flat(nn.Module):
@@ -70,11 +34,36 @@ class Flat(nn.Module):
         return (models.result(output), *(t for layer in layers for t in (layer.keys, layer.values)))
 
 
-def _onnxruntime(flat: Flat, tensors: list[torch.Tensor], dtype: str, threads: int) -> Callable[[list[Any]], Any]:
-    import onnxruntime  # pyright: ignore[reportMissingImports]
-
+def onnxruntime(model: nn.Module, call: models.Call, dtype: str, threads: int) -> Function:
+    """Raises SkippedError for a decode step, and for a dtype other than fp32."""
     if dtype != "fp32":
         raise SkippedError(f"ONNX Runtime has no {dtype} products on CPUs")
+    return _function(_onnxruntime, model, call, dtype, threads)
+
+
+def openvino(model: nn.Module, call: models.Call, dtype: str, threads: int) -> Function:
+    """Raises SkippedError for a decode step, and for bf16 where the processor has no such products."""
+    return _function(_openvino, model, call, dtype, threads)
+
+
+def _function(
+    build: Callable[[Flat, list[torch.Tensor], str, int], Run],
+    model: nn.Module,
+    call: models.Call,
+    dtype: str,
+    threads: int,
+) -> Function:
+    if call.cache is not None:
+        raise SkippedError("exported for prefill only")
+    names = [name for name, value in call.kwargs.items() if isinstance(value, torch.Tensor)]
+    flat = Flat(model, names, {name: value for name, value in call.kwargs.items() if name not in names}).eval()
+    run = build(flat, [call.kwargs[name] for name in names], dtype, threads)
+    return lambda **kwargs: torch.from_numpy(run([kwargs[name].numpy() for name in names]))
+
+
+def _onnxruntime(flat: Flat, tensors: list[torch.Tensor], dtype: str, threads: int) -> Run:
+    import onnxruntime  # pyright: ignore[reportMissingImports]
+
     program = torch.onnx.export(flat, tuple(tensors), dynamo=True, verbose=False)
     assert program is not None
     options = onnxruntime.SessionOptions()
@@ -85,7 +74,7 @@ def _onnxruntime(flat: Flat, tensors: list[torch.Tensor], dtype: str, threads: i
     return lambda arrays: session.run(None, dict(zip(names, arrays, strict=True)))[0]
 
 
-def _openvino(flat: Flat, tensors: list[torch.Tensor], dtype: str, threads: int) -> Callable[[list[Any]], Any]:
+def _openvino(flat: Flat, tensors: list[torch.Tensor], dtype: str, threads: int) -> Run:
     import openvino  # pyright: ignore[reportMissingImports]
 
     core = openvino.Core()
@@ -114,9 +103,3 @@ def drop_empty_parts(graph: torch.fx.Graph) -> None:
         if len(parts) == 1:
             node.replace_all_uses_with(parts[0])
             graph.erase_node(node)
-
-
-RUNTIMES: dict[str, Callable[[Flat, list[torch.Tensor], str, int], Callable[[list[Any]], Any]]] = {
-    "onnxruntime": _onnxruntime,
-    "openvino": _openvino,
-}
