@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
 TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test mutants fuzz lint bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -14,8 +14,14 @@ help: ## this list
 demo: $(VENV)/.installed ## compile two real models, compare them with eager and Inductor
 	@$(BIN)/warpweave demo
 
-test: $(VENV)/.installed ## the whole test suite
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
+test: $(VENV)/.installed ## the whole test suite; ISA=avx2 (avx512, portable, amx) for the kernels of one instruction set
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(if $(ISA),--isa=$(ISA)) $(ARGS)
+
+mutants: $(VENV)/.installed ## wrong variants of the compiler, each of which the tests must find
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/mutants $(ARGS)
+
+fuzz: $(VENV)/.installed ## 10,000 generated programs through every pass; ARGS="--seed 1"
+	@$(BIN)/warpweave fuzz --programs 10000 $(ARGS)
 
 lint: $(VENV)/.lint ## ruff and pyright
 	@$(BIN)/ruff check . && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python

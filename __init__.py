@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from .compiler import compile
     from .report import reports
     from .runtime.bundle import load_bundle as load
+    from .weave import load_weave
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compile", "load", "reports"]
+__all__ = ["__version__", "compile", "load", "load_weave", "reports"]
 
 _HOME = {
     "compile": ("compiler", "compile"),
     "reports": ("report", "reports"),
     "load": ("runtime.bundle", "load_bundle"),
+    "load_weave": ("weave", "load_weave"),
 }
 
 

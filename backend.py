@@ -92,9 +92,9 @@ def _say_ignored(mode: str) -> None:
 
 def _say_fallback(gm: GraphModule, inputs: Sequence[Any], name: str, error: Exception) -> None:
     """One warning for the graph, with the way to a reproducer."""
-    from .reproducer import write_reproducer
+    from .reproducer import reproducer_of, write_reproducer
 
-    path = write_reproducer(gm, inputs, name, error)
+    path = reproducer_of(error) or write_reproducer(gm, inputs, name, error)
     log.debug("%s runs in PyTorch", name, exc_info=error)
     reason = str(error).strip().splitlines()
     warnings.warn(

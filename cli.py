@@ -14,7 +14,7 @@ import click
 from . import __version__
 from .commands.failures import Failure, report
 
-COMMANDS = ("compile", "run", "explain", "opt", "targets", "doctor", "cache", "demo")
+COMMANDS = ("compile", "run", "explain", "fmt", "opt", "repro", "reduce", "fuzz", "targets", "doctor", "cache", "demo")
 
 
 class Commands(click.Group):

@@ -27,6 +27,7 @@ from .options import Options
 from .passes import pipeline
 from .planner import Planner
 from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_rows, publish
+from .reproducer import reproducible
 from .runtime.artifact import Kernel
 from .runtime.cpu import best_isa
 from .runtime.program import Program, build_program
@@ -57,19 +58,27 @@ def _no_collection() -> Generator[None]:
 
 @_no_collection()
 def compile_module(
-    module: ModuleOp, options: Options, name: str, phases: Phases | None = None, *, keep_ir: bool = False
+    module: ModuleOp,
+    options: Options,
+    name: str,
+    phases: Phases | None = None,
+    *,
+    keep_ir: bool = False,
+    ledger: Ledger | None = None,
 ) -> Compiled:
-    """A flow module → a program. The module is rewritten in place; `keep_ir`: its text at each level is kept.
+    """A flow module → a program. The module is rewritten in place; `keep_ir`: its text at each level is kept; `ledger`:
+    what the frontend has decided already.
 
     Raises UnsupportedError under `strict` where operators would be left to PyTorch, CompileError, MissingCompilerError.
     """
     phases = phases or Phases()
-    ledger = Ledger()
+    ledger = ledger or Ledger()
     target = cpu.CpuTarget.of(options.isa or best_isa())
+    after = pipeline.verify_after if options.verify_each else None
     before = coverage(module)
     ir = {"flow": to_text(module)} if keep_ir else {}
     with phases("passes"):
-        pipeline.to_fused(module, ledger, verify_each=options.verify_each, without=_left_out(options))
+        pipeline.to_fused(module, ledger, after=after, without=_left_out(options))
         verify_level(module, "fused")
     if keep_ir:
         ir["fused"] = to_text(module)
@@ -77,7 +86,7 @@ def compile_module(
     if options.strict and fallbacks:
         raise UnsupportedError(fallbacks)
     with phases("tiles"):
-        pipeline.to_tiles(module, ledger, verify_each=options.verify_each)
+        pipeline.to_tiles(module, ledger, after=after)
         verify_level(module, "tile")
     with phases("emit"):
         pack_weights, precision = options.pack_weights == "auto", _precision()
@@ -126,7 +135,8 @@ def compile_graph(
     phases = Phases()
     with phases("import"):
         module = import_graph(gm, names, roles)
-    compiled = compile_module(module, options, name, phases)
+    with reproducible(lambda: import_graph(gm, names, roles), options, name):
+        compiled = compile_module(module, options, name, phases)
     publish({**compiled.report, "kind": kind})
     return compiled.program
 
@@ -184,6 +194,7 @@ def compile(
         captured = export_graph(model, args, dict(kwargs or {}))
     with phases("import"):
         module = captured.module()
-    compiled = compile_module(module, chosen, captured.name, phases, keep_ir=True)
+    with reproducible(captured.module, chosen, captured.name):
+        compiled = compile_module(module, chosen, captured.name, phases, keep_ir=True)
     publish({**compiled.report, "kind": "inference"})
     return CompiledModel(captured.exported, compiled, captured.state, captured)

@@ -1,15 +1,29 @@
-"""A Python file that shows again what went wrong with a graph: the graph, inputs of the same shapes, the traceback."""
+"""Files that show again what went wrong with a graph, in `reproducers/` of the cache directory.
+
+A graph that became a module is IR text that `warpweave repro` compiles again; one that could not be imported is a Python
+file: the graph, inputs of the same shapes, the traceback.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .options import Options
+from .report import UnsupportedError
+from .runtime.errors import CacheRefusedError, ForeignKernelError, MissingCompilerError
+
 if TYPE_CHECKING:
     from torch.fx import GraphModule
+    from xdsl.dialects.builtin import ModuleOp
+
+EXPECTED = (UnsupportedError, MissingCompilerError, CacheRefusedError, ForeignKernelError)
+"""Errors that are no fault of the compiler."""
 
 _TEMPLATE = '''"""{name}: {error}
 
@@ -41,15 +55,44 @@ if __name__ == "__main__":
 '''
 
 
-def write_reproducer(gm: GraphModule, inputs: Sequence[Any], name: str, error: Exception) -> Path | None:
-    """Writes it to `reproducers/` in the cache directory; None where that fails (the program goes on)."""
+def folder() -> Path:
+    """Where reproducers are written."""
     from .runtime.cache import default_root
 
+    return default_root() / "reproducers"
+
+
+@contextmanager
+def reproducible(module: Callable[[], ModuleOp], options: Options, name: str) -> Generator[None]:
+    """An error of the compiler in here writes a reproducer, which `reproducer_of` gives. `module` makes its input anew."""
+    try:
+        yield
+    except EXPECTED:
+        raise
+    except Exception as error:
+        with suppress(Exception):  # the error that is reported is the compiler's
+            error.__dict__["reproducer"] = _write_module(module(), options, name, error)
+        raise
+
+
+def reproducer_of(error: BaseException) -> Path | None:
+    """The file that `reproducible` wrote for an error."""
+    return error.__dict__.get("reproducer")
+
+
+def _write_module(module: ModuleOp, options: Options, name: str, error: Exception) -> Path:
+    from .ir.text import to_text
+    from .workbench.reproducers import COMPILE, Reproducer, describe
+
+    return Reproducer(to_text(module), COMPILE, describe(error), asdict(options)).write(folder(), name)
+
+
+def write_reproducer(gm: GraphModule, inputs: Sequence[Any], name: str, error: Exception) -> Path | None:
+    """Writes a graph that could not be imported; None where that fails (the program goes on)."""
     try:
         text = reproducer(gm, inputs, name, error)
-        folder = default_root() / "reproducers"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:10]}.py"
+        folder().mkdir(parents=True, exist_ok=True)
+        path = folder() / f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:10]}.py"
         path.write_text(text)
     except Exception:
         return None

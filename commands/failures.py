@@ -27,6 +27,7 @@ class Failure(click.ClickException):
 
 def known_code(error: Exception) -> int | None:
     """The exit code of an error that we raise on purpose, or that tracing a user's model raises; else None."""
+    from ..frontend.weave.errors import WeaveError
     from ..options import OptionError
     from ..report import UnsupportedError
 
@@ -35,6 +36,7 @@ def known_code(error: Exception) -> int | None:
         (errors.ArgumentError, USAGE),
         (errors.ProgramError, COMPILE_ERROR),
         (OptionError, USAGE),
+        (WeaveError, COMPILE_ERROR),
         (UnsupportedError, UNSUPPORTED),
     )
     traced = type(error).__module__.startswith(("torch._dynamo", "torch._export", "torch.export"))
@@ -42,18 +44,20 @@ def known_code(error: Exception) -> int | None:
 
 
 def report(error: Exception, arguments: list[str]) -> int:
-    """Says what happened and returns the exit code. An error of no known kind is a bug, and leaves a reproducer."""
+    """Says what happened and returns the exit code. An error of no known kind is a bug, and leaves a file."""
+    from ..reproducer import reproducer_of
+
     code = known_code(error)
     if code is not None:
         click.echo(f"error: {error}", err=True)
         return code
-    path = write_reproducer(error, arguments)
+    path = reproducer_of(error) or write_crash(error, arguments)
     click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
     click.echo(f"  where: {_innermost(error)}\n  next:  report this with {path}", err=True)
     return BUG
 
 
-def write_reproducer(error: Exception, arguments: list[str]) -> Path:
+def write_crash(error: Exception, arguments: list[str]) -> Path:
     """A text file with the command, the versions and the traceback, in WARPWEAVE_CACHE_DIR/crashes or the cache."""
     from ..runtime.cache import default_root
 

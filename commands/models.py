@@ -1,4 +1,4 @@
-"""The MODEL argument of the commands: `module.py:factory`, `package.module:factory`, or an exported `.pt2`."""
+"""The MODEL argument of the commands: `module.py:factory`, `package.module:factory`, an exported `.pt2`, or `.weave`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from .failures import USAGE, Failure
+
+if TYPE_CHECKING:
+    from ..frontend.weave.errors import Source
 
 
 class Model(NamedTuple):
@@ -25,14 +28,18 @@ class Model(NamedTuple):
     kwargs: dict[str, Any]
 
 
-def load_model(text: str, *, trust_input: bool = False) -> Model:
-    """The model that MODEL names. Raises Failure with exit code 2 and a way out when it names none."""
+def load_model(text: str, *, trust_input: bool = False) -> Model | Source:
+    """The model that MODEL names, or the text of a `.weave` program. Raises Failure with exit code 2 and a way out when
+    it names none.
+    """
+    if text.endswith(".weave"):
+        return weave_source(Path(text))
     if text.endswith(".pt2"):
         return _exported(Path(text), trust_input)
     source, separator, factory = text.rpartition(":")
     if not separator or not source or not factory.isidentifier():
         raise Failure(
-            f"MODEL is {text!r}; expected module.py:factory, package.module:factory or file.pt2.\n"
+            f"MODEL is {text!r}; expected module.py:factory, package.module:factory, file.pt2 or file.weave.\n"
             "  The factory takes nothing and returns (model, example_inputs) or (model, args, kwargs).",
             USAGE,
         )
@@ -46,6 +53,18 @@ def load_model(text: str, *, trust_input: bool = False) -> Model:
         raise
     except Exception as error:
         raise Failure(f"{text} raised {type(error).__name__}: {error}", USAGE) from error
+
+
+def weave_source(path: Path) -> Source:
+    """The text of a `.weave` file. Raises Failure where there is none."""
+    from ..frontend.weave.errors import Source
+
+    if not path.is_file():
+        raise Failure(f"no file {path}.", USAGE)
+    try:
+        return Source(str(path), path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise Failure(f"{path} is no UTF-8 text ({error.reason} at byte {error.start}).", USAGE) from error
 
 
 def _unpack(name: str, made: Any) -> Model:

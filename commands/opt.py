@@ -1,14 +1,92 @@
-"""`warpweave opt`: xDSL's optimiser driver with our dialects, passes and locations."""
+"""`warpweave opt`: passes on IR text, under instruments."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
 import click
 
+from .failures import BUG, COMPILE_ERROR, MISMATCH, USAGE, Failure
+from .ir_files import read_module, sizes_of, write_text
 
-@click.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(arguments: tuple[str, ...]) -> int:
-    """Parse, verify, transform and print IR; takes xdsl-opt's options."""
-    from ..universe import opt
+CODES = {"crash": BUG, "verify": BUG, "interpret": MISMATCH}
 
-    return opt(list(arguments))
+
+@click.command(epilog="Stock xdsl-opt has the same passes, as `weave-NAME`.")
+@click.argument("file", default="-")
+@click.option(
+    "-p", "--pipeline", default="", help="Passes, comma-separated: names, NAME{option=value}, or a list (--list)."
+)
+@click.option("-o", "--output", default="-", help="Where the module goes; - is standard output.")
+@click.option("--list", "list_", is_flag=True, help="List the passes and the lists of passes, and stop.")
+@click.option("--verify-each", is_flag=True, help="Verify the module after every pass.")
+@click.option(
+    "--interpret-each", is_flag=True, help="Run the module after every pass: the numbers must stay (float64)."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the inputs that --interpret-each draws.")
+@click.option("--size", "sizes", multiple=True, metavar="NAME=N", help="A symbolic size for --interpret-each.")
+@click.option(
+    "--print-ir-after", type=click.Choice(["all", "changed"]), help="Print the module after passes, to stderr."
+)
+@click.option("--time-passes", is_flag=True, help="Print the time of each pass, to stderr.")
+@click.option(
+    "--dump", type=click.Path(path_type=Path, file_okay=False), help="Write the module after each pass there."
+)
+def command(
+    file: str,
+    pipeline: str,
+    output: str,
+    list_: bool,
+    verify_each: bool,
+    interpret_each: bool,
+    seed: int,
+    sizes: tuple[str, ...],
+    print_ir_after: Literal["all", "changed"] | None,
+    time_passes: bool,
+    dump: Path | None,
+) -> None:
+    """Parse, verify, transform and print the IR in FILE (- is standard input).
+
+    A pass that raises, breaks the IR or changes the numbers is named, and leaves a reproducer for `warpweave repro`.
+    """
+    from ..workbench.instruments import Settings
+    from ..workbench.pipelines import LISTS, PASSES
+
+    if list_:
+        write_text("\n".join([*(f"{name}: {','.join(passes)}" for name, passes in LISTS.items()), *PASSES]), output)
+        return
+    asked = {
+        "verify": verify_each, "interpret": interpret_each, "print": print_ir_after is not None, "time": time_passes,
+        "dump": dump is not None,
+    }  # fmt: skip
+    settings = Settings(seed, sizes_of(sizes), print_ir_after or "all", dump or Path("dump"), sys.stderr)
+    write_text(transformed(file, pipeline, [name for name, on in asked.items() if on], settings), output)
+
+
+def transformed(file: str, pipeline: str, instruments: list[str], settings: Any) -> str:
+    """The text of the module after the pipeline. Raises Failure, having left a reproducer where it is our fault."""
+    from ..ir.text import to_text
+    from ..ir.verify import LevelError
+    from ..reproducer import folder
+    from ..workbench.driver import optimise
+    from ..workbench.instruments import FaultError
+    from ..workbench.pipelines import PipelineError, parse
+    from ..workbench.reproducers import Reproducer, describe
+
+    try:
+        steps = parse(pipeline)
+    except PipelineError as error:
+        raise Failure(str(error), USAGE) from error
+    text, module = read_module(file)
+    try:
+        optimise(module, steps, instruments, settings)
+    except LevelError as error:
+        raise Failure(f"{file}: {error}", COMPILE_ERROR) from error
+    except FaultError as error:
+        kept = [name for name in instruments if name in ("verify", "interpret")]
+        options = {"instruments": kept, "seed": settings.seed, "symbols": settings.symbols}
+        path = Reproducer(text, pipeline, describe(error), options).write(folder(), error.name)
+        raise Failure(f"{file}: {error}\n  next: warpweave repro {path}", CODES[error.kind]) from error
+    return to_text(module)

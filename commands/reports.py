@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from .render import say, table
@@ -60,6 +61,15 @@ def show_fallbacks(report: Report) -> None:
     )
 
 
+def show_passes(counted: Sequence[Any]) -> None:
+    """Of a cascade of einsum statements: what is walked over more than once, and why."""
+    for row in counted:
+        if row.passes > 1:
+            say(f"passes over {row}")
+    if once := list(dict.fromkeys(row.input for row in counted if row.passes == 1)):
+        say(f"one pass over every other rank of {', '.join(once)}")
+
+
 def show_ledger(rows: list[Report], which: str) -> None:
     """Decisions: counted by rule, or one by one."""
     if which == "none":
@@ -81,7 +91,7 @@ def show_ledger(rows: list[Report], which: str) -> None:
 
 
 def show_costs(report: Report) -> None:
-    """Compile time by phase, the cache, and bytes moved before and after fusion."""
+    """Compile time by phase, the cache, bytes moved before and after fusion, and what packed weights take."""
     seconds = report["compile_s"]
     total = seconds.get("total", sum(seconds.values()))
     phases = ", ".join(f"{phase} {s:.2f}" for phase, s in seconds.items() if phase != "total")
@@ -90,6 +100,7 @@ def show_costs(report: Report) -> None:
     say("cache: hit" if cache["hit"] else f"cache: miss ({cache.get('differs') or 'first of its kind'})")
     moved = report["bytes_moved"]
     say(f"bytes moved: {_bytes(moved['before'])} as operators, {_bytes(moved['after'])} as kernels")
+    say(f"packed weights: {_bytes(report['packed_bytes'])}")
 
 
 def _modules(modules: list[str]) -> str:

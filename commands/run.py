@@ -20,7 +20,13 @@ from .render import as_json, say, table
 @model_options
 @click.option("--verify", is_flag=True, help="Compare with eager PyTorch and float64 (a model, not a bundle).")
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Timed calls, after one untimed.")
-@click.option("--size", "sizes", multiple=True, metavar="NAME=N", help="A bundle's symbolic size, for made-up inputs.")
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="NAME=N",
+    help="A symbolic size of a bundle or .weave program, for made-up inputs.",
+)
 @click.option("--json", "json_", is_flag=True, help="Print as JSON.")
 def command(
     model: str,
@@ -34,17 +40,18 @@ def command(
 ) -> int:
     """Run MODEL, which is a bundle or a model as in `compile`.
 
-    A model runs on its example inputs; a bundle on random ones of the sizes that --size gives. With --verify a result
-    further from float64 than twice eager's own distance ends with exit code 4.
+    A model runs on its example inputs; a bundle or a .weave program on random ones of the sizes that --size gives.
+    With --verify a result further from float64 than twice eager's own distance ends with exit code 4.
     """
     outcome: dict[str, Any]
-    if _is_bundle(model):
+    if _stands_alone(model):
         if verify:
-            raise Failure("--verify needs the model itself; a bundle holds no eager code.", USAGE)
-        call, inputs = _bundle(Path(model), sizes)
+            raise Failure("--verify needs a PyTorch model; a bundle or a .weave program holds no eager code.", USAGE)
+        call, inputs = _program(model, sizes, compiler_options(pairs, strict))
         outcome = {"seconds": _times(lambda: call(inputs), repeat), "outputs": [_facts(o) for o in call(inputs)]}
     else:
         loaded = load_model(model, trust_input=trust_input)
+        assert isinstance(loaded, Model)
         compiled = build(loaded, compiler_options(pairs, strict))
         outcome = _run_model(loaded, compiled, repeat, verify)
     if json_:
@@ -54,8 +61,9 @@ def command(
     return MISMATCH if any(row["verdict"] == "differs" for row in outcome.get("verified", [])) else 0
 
 
-def _is_bundle(text: str) -> bool:
-    return ":" not in text and not text.endswith(".pt2") and Path(text).is_file()
+def _stands_alone(text: str) -> bool:
+    """A bundle or a `.weave` program: it has no example inputs."""
+    return text.endswith(".weave") or (":" not in text and not text.endswith(".pt2") and Path(text).is_file())
 
 
 def _run_model(model: Model, compiled: Any, repeat: int, verify: bool) -> dict[str, Any]:
@@ -77,12 +85,12 @@ def _run_model(model: Model, compiled: Any, repeat: int, verify: bool) -> dict[s
     return outcome | ({"verified": compare(model, compiled)} if verify else {})
 
 
-def _bundle(path: Path, sizes: tuple[str, ...]) -> tuple[Callable[[Any], Any], list[Any]]:
-    """The loaded program and inputs for it. numpy only: a bundle runs without PyTorch."""
+def _program(model: str, sizes: tuple[str, ...], options: dict[str, Any]) -> tuple[Callable[[Any], Any], list[Any]]:
+    """A bundle or the program of a `.weave` file, and inputs for it. A bundle runs on numpy alone, without PyTorch."""
     from .. import load
     from .inputs import made_up
 
-    program = load(path)
+    program = build(load_model(model), options, bare=True).program if model.endswith(".weave") else load(Path(model))
     return program, made_up(program.description, sizes)
 
 

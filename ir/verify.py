@@ -28,7 +28,7 @@ def verify_level(module: ModuleOp, level: Level) -> None:
     try:
         module.verify()
     except VerifyException as error:
-        raise LevelError(f"{level}: {_shorten(str(error))}") from error
+        raise LevelError(f"{level}: {shorten(str(error))}") from error
     for function in module.ops:
         if isinstance(function, func.FuncOp):
             _verify_block(function.body.block, set())
@@ -77,7 +77,7 @@ def describe(op: Operation) -> str:
     return f"{where} {locations.source_line(op)}".strip()
 
 
-def _shorten(text: str, lines: int = 12) -> str:
+def shorten(text: str, lines: int = 12) -> str:
     """The error without the whole module that xDSL attaches."""
     kept = [line for line in text.splitlines() if line.strip()]
     marked = [i for i, line in enumerate(kept) if "^" in line]

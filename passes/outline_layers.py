@@ -329,8 +329,9 @@ def _function(name: str, members: Sequence[Layer]) -> func.FuncOp:
     returned = [mapping[model.ops[i].results[r]] for i, r in results]
     block.add_op(func.ReturnOp(*returned))
     types = ([arg.type for arg in block.args], [v.type for v in returned])
-    attributes = ArrayAttr([_common_attributes(column) for column in columns])
-    return func.FuncOp(name, types, Region(block), visibility="private", arg_attrs=attributes)
+    attributes = [_common_attributes(column) for column in columns]
+    kept = ArrayAttr(attributes) if any(each.data for each in attributes) else None
+    return func.FuncOp(name, types, Region(block), visibility="private", arg_attrs=kept)
 
 
 def _arguments(members: Sequence[Layer]) -> tuple[list[int], list[tuple[SSAValue, ...]]]:

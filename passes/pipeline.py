@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
@@ -34,6 +34,8 @@ from . import (
 )
 
 Pass = Callable[[ModuleOp, Ledger], None]
+After = Callable[[str, ModuleOp], None]
+"""What looks at the module after each pass: its name, the module."""
 
 # flow → flow: what the model computes, as few and as telling operators as possible
 RECOGNISE: dict[str, Pass] = {
@@ -70,27 +72,27 @@ FUSE: dict[str, Pass] = {
 FORM: dict[str, Pass] = {"form-tiles": form_tiles.run}
 
 
-def to_fused(module: ModuleOp, ledger: Ledger, *, verify_each: bool = False, without: Collection[str] = ()) -> None:
-    """A flow module as the importer gives it becomes a fused module, in place.
-
-    `verify_each` verifies the module after every pass and raises VerifyException that names the pass. `without`: passes
-    that are left out.
-    """
-    passes = {name: apply for name, apply in {**RECOGNISE, **FUSE}.items() if name not in without}
-    _run(passes, module, ledger, verify_each)
+def to_fused(module: ModuleOp, ledger: Ledger, *, after: After | None = None, without: Collection[str] = ()) -> None:
+    """A flow module as the importer gives it becomes a fused module, in place. `without`: passes that are left out."""
+    run([(name, apply) for name, apply in {**RECOGNISE, **FUSE}.items() if name not in without], module, ledger, after)
 
 
-def to_tiles(module: ModuleOp, ledger: Ledger, *, verify_each: bool = False) -> None:
+def to_tiles(module: ModuleOp, ledger: Ledger, *, after: After | None = None) -> None:
     """A fused module becomes a tile module, in place."""
-    _run(FORM, module, ledger, verify_each)
+    run(FORM.items(), module, ledger, after)
 
 
-def _run(passes: dict[str, Pass], module: ModuleOp, ledger: Ledger, verify_each: bool) -> None:
-    for name, apply in passes.items():
+def run(passes: Iterable[tuple[str, Pass]], module: ModuleOp, ledger: Ledger, after: After | None = None) -> None:
+    """Runs named passes in order; `after` is called with the name and the module after each."""
+    for name, apply in passes:
         apply(module, ledger)
-        if not verify_each:
-            continue
-        try:
-            module.verify()
-        except VerifyException as error:
-            raise VerifyException(f"after {name}: {error}") from error
+        if after is not None:
+            after(name, module)
+
+
+def verify_after(name: str, module: ModuleOp) -> None:
+    """Raises VerifyException that names the pass where it left an ill-formed module."""
+    try:
+        module.verify()
+    except VerifyException as error:
+        raise VerifyException(f"after {name}: {error}") from error

@@ -131,7 +131,7 @@ def _set_type(function: func.FuncOp, attrs: Sequence[DictionaryAttr] | None) -> 
     function.function_type = FunctionType.from_lists(
         [a.type for a in function.body.block.args], [v.type for v in returned.operands]
     )
-    function.arg_attrs = ArrayAttr(attrs) if attrs is not None else None
+    function.arg_attrs = ArrayAttr(attrs) if attrs is not None and any(each.data for each in attrs) else None
 
 
 def add_argument(

@@ -13,6 +13,8 @@ MAY_IMPORT = {
     "frontend": {"frontend", "ir"},
     "backends": {"backends", "ir"},
     "runtime": {"runtime"},
+    "workbench": {"workbench", "passes", "ir"},
+    "fuzz": {"fuzz", "workbench", "passes", "backends", "runtime", "ir", "compiler", "options", "planner"},
 }
 LOADED_WITHOUT = {"runtime": {"torch", "xdsl", "triton"}}
 

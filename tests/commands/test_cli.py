@@ -65,7 +65,7 @@ def test_the_module_is_a_program():
 def test_help_names_every_command(warpweave):
     done = warpweave("--help")
     assert done.returncode == 0
-    for name in ("compile", "run", "explain", "opt", "targets", "doctor", "cache", "demo"):
+    for name in ("compile", "run", "explain", "fmt", "opt", "targets", "doctor", "cache", "demo"):
         assert name in done.stdout
 
 

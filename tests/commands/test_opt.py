@@ -1,11 +1,18 @@
-"""`warpweave opt` and stock `xdsl-opt`: our dialects, passes and verifiers, and errors without a traceback."""
+"""`warpweave opt`, `repro`, `reduce` and stock `xdsl-opt`: what they print, their exit codes, errors without a traceback."""
 
+import io
 import subprocess
 import sys
 
 import pytest
 
-from warpweave.ir.text import parse
+from flow_models import MODELS
+from generated import flow_chain
+from warpweave.cli import main
+from warpweave.ir import flow
+from warpweave.ir.text import parse, to_text
+from warpweave.passes import fuse_gemm
+from warpweave.workbench import pipelines
 
 LINEAR = """
 builtin.module {
@@ -18,41 +25,151 @@ builtin.module {
 """  # noqa: E501
 
 
-def opt(text, *arguments, tool=("warpweave.cli", "opt")):
-    return subprocess.run(
-        [sys.executable, "-m", *tool, *arguments], input=text, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def warpweave(capsys, monkeypatch, tmp_path):
+    """(exit code, stdout, stderr) of a command, run here."""
+    monkeypatch.setenv("WARPWEAVE_CACHE_DIR", str(tmp_path / "cache"))
+
+    def run(*arguments, text=""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        with pytest.raises(SystemExit) as ended:
+            main(list(map(str, arguments)))
+        return (ended.value.code, *capsys.readouterr())
+
+    return run
 
 
-def test_prints_what_it_read():
-    done = opt(LINEAR)
-    assert done.returncode == 0, done.stderr
-    assert parse(done.stdout).is_structurally_equivalent(parse(LINEAR))
+def test_prints_what_it_read(warpweave):
+    code, out, _ = warpweave("opt", text=LINEAR)
+    assert code == 0
+    assert parse(out).is_structurally_equivalent(parse(LINEAR))
 
 
-def test_fuses_a_linear_and_its_activation():
-    done = opt(LINEAR, "-p", "weave-hoist-constants,weave-fuse-gemm,weave-verify-fused")
-    assert done.returncode == 0, done.stderr
-    (gemm,) = [op for op in parse(done.stdout).walk() if op.name == "fused.gemm"]
+def test_fuses_a_linear_and_its_activation(warpweave):
+    code, out, _ = warpweave("opt", "-", "-p", "hoist-constants,fuse-gemm,verify-fused", text=LINEAR)
+    assert code == 0
+    (gemm,) = [op for op in parse(out).walk() if op.name == "fused.gemm"]
     assert [op.name for op in gemm.regions[0].block.ops] == ["flow.pointwise", "fused.yield"]
 
 
-def test_stock_xdsl_opt_has_the_passes():
-    done = opt(LINEAR, "-p", "weave-verify-flow", tool=("xdsl.tools.xdsl_opt",))
+def test_instruments(warpweave, tmp_path):
+    options = [
+        "--verify-each",
+        "--interpret-each",
+        "--time-passes",
+        "--print-ir-after",
+        "changed",
+        "--dump",
+        tmp_path / "d",
+    ]
+    code, out, err = warpweave("opt", "-", "-p", "all", "--size", "S=3", *options, text=LINEAR)
+    assert code == 0
+    files = sorted(path.name for path in (tmp_path / "d").iterdir())
+    assert len(files) == 1 + len(pipelines.parse("all"))
+    assert (files[0], files[-1]) == ("00-input.mlir", f"{len(files) - 1}-form-tiles.mlir")
+    assert (tmp_path / "d" / files[-1]).read_text() == out
+    printed = [line for line in err.splitlines() if line.startswith("// ---- after")]
+    assert printed == ["// ---- after fuse-gemm ----", "// ---- after form-tiles ----"]
+    assert "total" in err.splitlines()[-1]
+
+
+def test_lists_its_passes(warpweave):
+    _, out, _ = warpweave("opt", "--list")
+    assert "fused-to-tile: form-tiles" in out.splitlines()
+    assert pipelines.PASSES.keys() <= set(out.split())
+
+
+@pytest.mark.parametrize("passes", ["weave-verify-flow", "weave-fuse-gemm"])
+def test_stock_xdsl_opt_has_the_passes(passes):
+    command = [sys.executable, "-m", "xdsl.tools.xdsl_opt", "-p", passes]
+    done = subprocess.run(command, input=LINEAR, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "flow.linear" in done.stdout
+    assert ("flow.linear" if "verify" in passes else "fused.gemm") in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("text", "passes", "words"),
+    ("text", "arguments", "code", "words"),
     [
-        (LINEAR.replace("%x, %w :", "%x, :"), "weave-verify-flow", "expected"),
-        (LINEAR.replace("[96, 64]", "[96, 63]"), "weave-verify-flow", "64"),
-        (LINEAR, "weave-verify-fused", "flow.linear"),
+        (LINEAR.replace("%x, %w :", "%x, :"), [], 1, "does not parse"),
+        (LINEAR.replace("[96, 64]", "[96, 63]"), [], 1, "rows of 64"),
+        (LINEAR, ["-p", "verify-fused"], 1, "`flow.linear` may not stand"),
+        (LINEAR, ["-p", "fuse-gem"], 2, "Did you mean `fuse-gemm`?"),
+        (LINEAR, ["-p", "all", "--interpret-each", "--size", "S"], 2, "expected NAME=N"),
+        (LINEAR, ["-p", "all", "--print-ir-after", "some"], 2, "'some' is not one of"),
     ],
 )
-def test_what_is_wrong_is_an_error_not_a_traceback(text, passes, words):
-    done = opt(text, "-p", passes)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert words.lower() in done.stderr.lower()
-    assert "Traceback" not in done.stderr
+def test_what_is_wrong_is_an_error_not_a_traceback(warpweave, text, arguments, code, words):
+    got, out, err = warpweave("opt", "-", *arguments, text=text)
+    assert (got, out) == (code, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_no_such_file(warpweave):
+    code, _, err = warpweave("opt", "absent.mlir")
+    assert code == 2
+    assert "absent.mlir: No such file" in err
+
+
+def no_silu(module, ledger):
+    """Wrong: silu is the identity."""
+    for op in list(module.walk()):
+        if isinstance(op, flow.PointwiseOp) and op.kind.data == "silu":
+            op.result.replace_all_uses_with(op.operands[0])
+
+
+def test_a_wrong_pass_from_opt_to_repro_to_reduce_to_repaired(warpweave, tmp_path, monkeypatch):
+    monkeypatch.setitem(pipelines.PASSES, "fuse-map", no_silu)
+    path = tmp_path / "model.mlir"
+    path.write_text(to_text(MODELS["llama"]()[0]))
+    code, _, err = warpweave("opt", path, "-p", "split-linears,fuse-map", "--interpret-each")
+    assert code == 4
+    assert "pass `fuse-map` changes the numbers of result 0" in err
+    reproducer = err.split()[-1]
+    code, out, _ = warpweave("repro", reproducer)
+    assert (code, out.startswith("still fails: FaultError: pass `fuse-map`")) == (0, True)
+    monkeypatch.undo()
+    code, out, _ = warpweave("repro", reproducer)
+    assert (code, out.startswith("does not fail any more")) == (4, True)
+
+
+def test_a_crash_leaves_a_reproducer(warpweave, monkeypatch):
+    def crash(module, ledger):
+        raise KeyError("lost")
+
+    monkeypatch.setitem(pipelines.PASSES, "fuse-gemm", crash)
+    code, _, err = warpweave("opt", "-", "-p", "flow-to-fused", text=LINEAR)
+    assert code == 70
+    assert "pass `fuse-gemm` fails: KeyError: 'lost'" in err
+    assert warpweave("repro", err.split()[-1])[0] == 0
+    monkeypatch.setitem(pipelines.PASSES, "fuse-gemm", fuse_gemm.run)
+    assert warpweave("repro", err.split()[-1])[0] == 4
+
+
+def test_repro_wants_a_reproducer(warpweave, tmp_path):
+    (tmp_path / "plain.mlir").write_text(LINEAR)
+    code, _, err = warpweave("repro", tmp_path / "plain.mlir")
+    assert code == 2
+    assert "no reproducer: its header has no pipeline" in err
+
+
+def test_reduce_keeps_the_header_and_what_the_command_finds(warpweave, tmp_path):
+    path = tmp_path / "big.mlir"
+    path.write_text(f"// seed: 3\n{to_text(flow_chain(60))}\n")
+    code, out, err = warpweave("reduce", path, "--check", "grep -q flow.rms_norm {}", "--seconds", "60")
+    assert code == 0
+    assert out.startswith("// seed: 3\nbuiltin.module")
+    assert [op.name for op in parse(out).walk()][2:] == ["flow.rms_norm", "func.return"]
+    assert err.splitlines()[-1] == "62 ops, now 3"
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [("false", "does not fail to begin with"), ("no-such-command", "No such file"), ("'", "No closing")],
+)
+def test_a_check_that_cannot_be(warpweave, tmp_path, check, words):
+    path = tmp_path / "linear.mlir"
+    path.write_text(LINEAR)
+    code, _, err = warpweave("reduce", path, "--check", check)
+    assert code == 2
+    assert words in err

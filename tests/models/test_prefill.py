@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from xdsl.dialects.builtin import ModuleOp
 
 import warpweave
 from model_zoo import MOST_KERNELS, ZOO, build, first_output, inputs
 from numerics import assert_close_to_float64
+from warpweave import compiler
 from warpweave.ir.locations import layer_of
+from warpweave.ir.text import parse, to_text
+from warpweave.options import Options
+from warpweave.report import Phases
 
 SIZES = [(3, 16), (2, 7), (3, 129), (1, 16), (1, 33)]  # PyTorch compiles a batch of 1 apart
 # The others are right as well, but Dynamo may guard on a size (Whisper's convolutions) or break the graph.
@@ -20,6 +25,20 @@ CASES = [
     for dtype in (torch.float32, torch.bfloat16)
     if dtype == torch.float32 or name not in ("mixtral", "qwen3_moe")
 ]
+
+
+@pytest.fixture(autouse=True)
+def _every_level_round_trips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled here is read back from its text at each level; a failure is in the graph's report."""
+    compile_module = compiler.compile_module
+
+    def checked(module: ModuleOp, options: Options, name: str, phases: Phases | None = None) -> compiler.Compiled:
+        compiled = compile_module(module, options, name, phases, keep_ir=True)
+        assert list(compiled.ir) == ["flow", "fused", "tile"]
+        assert {level: to_text(parse(text)) for level, text in compiled.ir.items()} == compiled.ir
+        return compiled
+
+    monkeypatch.setattr(compiler, "compile_module", checked)
 
 
 @pytest.fixture(autouse=True)

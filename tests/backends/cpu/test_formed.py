@@ -4,6 +4,7 @@ The tests themselves run again here, with each launch made twice.
 """
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,4 +48,5 @@ def _launch_twice(monkeypatch):
         for i, buffer in enumerate(buffers):
             assert_close(actual[i], buffer, f"{kernel.sym_name.data} {dims} buffer {i}", like=single[i])
 
-    monkeypatch.setattr(tile_programs, "run_kernel", both)
+    monkeypatch.setattr(sys.modules["warpweave.ir.testing.run"], "run_kernel", both)
+    monkeypatch.setattr(tile_programs, "COMPUTE", torch.float32)  # buffers of the declared types

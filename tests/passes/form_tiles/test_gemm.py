@@ -5,9 +5,10 @@ import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from flow_models import Function
-from tile_programs import Runner, check, form, gemm
+from tile_programs import check, form, gemm
 from warpweave.ir import flow
 from warpweave.ir.reference import run
+from warpweave.ir.testing import Runner
 from warpweave.ir.types import TensorType, tensor_type
 
 T = TensorType.of
@@ -100,7 +101,7 @@ def test_appends_write_the_argument():
     module = ModuleOp([f.finish(out)])
     wanted = run(module, f.args)[0]
     args = [x.clone() for x in f.args]
-    (got,) = Runner(form(module)).call("main", args)
+    (got,) = Runner(form(module), compute=torch.float32).call("main", args)
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)
     assert got.data_ptr() == args[1].data_ptr()
 

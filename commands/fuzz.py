@@ -1,0 +1,118 @@
+"""`warpweave fuzz`: generated programs through every pass, for as long as you like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .failures import UNSUPPORTED, USAGE, Failure
+from .render import as_json, say, table
+
+if TYPE_CHECKING:
+    from ..fuzz.campaign import Outcome, Plan
+
+LEVELS = ("flow", "fused", "tile", "layout")
+BACKENDS = ("reference", "cpu", "triton", "cuda")
+_MISSING = ("triton", "cuda")
+
+
+@click.command()
+@click.option("--minutes", type=float, help="Stop after this time (1, if there is no --programs).")
+@click.option("--programs", type=int, help="Stop after this many programs.")
+@click.option("--seed", default=0, show_default=True, help="Program i of a seed is always the same.")
+@click.option("--level", type=click.Choice([*LEVELS, "all"]), default="all", show_default=True)
+@click.option("--backend", type=click.Choice(BACKENDS), default="reference", show_default=True,
+              help="reference: every pass against the float64 semantics; cpu: compiled and run.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), help="Processes; one a core by default.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for what is found.")
+@click.option("--json", "json_", is_flag=True, help="Print as JSON.")
+def command(
+    minutes: float | None,
+    programs: int | None,
+    seed: int,
+    level: str,
+    backend: str,
+    jobs: int | None,
+    output: Path | None,
+    json_: bool,
+) -> int:
+    """Generate programs and check every pass on them.
+
+    What fails is reduced and written as a reproducer for `warpweave repro`; the exit code is 1 then. The tables say what
+    the programs were made of, which rules fired, and why others refused.
+    """
+    if backend in _MISSING:
+        raise Failure(f"--backend {backend}: there is no such backend yet; use reference or cpu.", UNSUPPORTED)
+    if programs is None and minutes is None:
+        minutes = 1.0
+    if (minutes or 1) <= 0 or (programs or 1) <= 0:
+        raise Failure("--minutes and --programs are larger than 0.", USAGE)
+    from ..fuzz import campaign
+    from ..fuzz.found import distinct, write
+    from ..runtime.cache import default_root
+
+    given: dict[str, Any] = {"jobs": jobs} if jobs is not None else {}
+    seconds = minutes * 60 if minutes is not None else None
+    levels: Any = LEVELS if level == "all" else (level,)
+    plan = campaign.Plan(seed, levels, backend, programs, seconds, **given)  # pyright: ignore[reportArgumentType]
+    outcome = _run(plan)
+    folder = output or default_root() / "fuzz"
+    files = {case.kind: write(plan, case, folder) for case in distinct(outcome.found)}
+    if json_:
+        as_json(_document(outcome, files))
+    else:
+        _tables(outcome, files)
+    return 1 if outcome.found else 0
+
+
+def _run(plan: Plan) -> Outcome:
+    """With a progress line on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ..fuzz import campaign
+
+    columns = (
+        TextColumn("{task.completed} programs"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as line:
+        task = line.add_task("0 failures", total=plan.programs)
+
+        def progress(outcome: Outcome) -> None:
+            rate = outcome.programs / max(outcome.seconds, 1e-9)
+            text = f"{len(outcome.found)} failures, {rate:.1f} programs/s"
+            line.update(task, completed=outcome.programs, description=text)
+
+        return campaign.run(plan, progress)
+
+
+def _document(outcome: Outcome, files: dict[str, Path]) -> dict[str, Any]:
+    return {
+        "programs": outcome.programs,
+        "seconds": round(outcome.seconds, 1),
+        "found": [
+            {"number": f.number, "level": f.level, "error": f.error, "file": str(files[f.kind])} for f in outcome.found
+        ],
+        "coverage": outcome.coverage.as_dict(),
+    }
+
+
+def _tables(outcome: Outcome, files: dict[str, Path]) -> None:
+    found = outcome.coverage.as_dict()
+    for title, rows, right in (
+        ("ops", found["ops"][:40], ("rank", "programs")),
+        ("rules", found["decisions"], ("programs",)),
+        ("pairs of passes", found["pairs"][:30], ("programs",)),
+    ):
+        if rows:
+            table(title, list(rows[0]), [list(row.values()) for row in rows], right=right)
+    counts = {kind: sum(case.kind == kind for case in outcome.found) for kind in files}
+    table(
+        "failures", ["failure", "programs", "file"], [[k, n, files[k]] for k, n in counts.items()], right=["programs"]
+    )
+    say(
+        f"{outcome.programs:,} programs in {outcome.seconds:.0f} s, {len(outcome.found)} failures, "
+        f"{len(outcome.coverage.ops)} (op, dtype, rank), {len(outcome.coverage.pairs)} pairs of passes"
+    )

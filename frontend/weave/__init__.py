@@ -1,0 +1,1 @@
+"""The `.weave` text frontend: text → syntax tree → flow module; formatter; number of passes of einsum cascades."""

@@ -1,0 +1,1 @@
+"""Campaigns of generated programs, outside pytest: checks a level, coverage, what was found."""

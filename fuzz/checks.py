@@ -1,0 +1,136 @@
+"""What is checked at each level: which recipes are drawn, and which oracles look at a program.
+
+A check takes a recipe and its module (or, while a failure is reduced, a smaller one), raises `Violation` or whatever a pass
+raises, and gives the facts that the coverage table counts. A tile recipe also knows the buffers of its kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from xdsl.dialects.builtin import ModuleOp
+
+from ..ir import flow, tile
+from ..ir.ledger import Decision
+from ..ir.testing import oracles
+from ..ir.testing.inputs import Inputs, draw
+from ..ir.testing.recipes import Source, flow_recipe, fused_recipe, layout_recipe, tile_recipe
+from ..ir.types import TensorType
+from ..passes import pipeline
+from .plans import plan_is_sound
+
+Level = Literal["flow", "fused", "tile", "layout"]
+Backend = Literal["reference", "cpu"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+FROM_FUSED = {"materialise": pipeline.FUSE["materialise"], **pipeline.FORM}
+ALL = {**pipeline.RECOGNISE, **pipeline.FUSE, **pipeline.FORM}
+
+
+@dataclass
+class Facts:
+    """What a program was made of, and what the passes did with it."""
+
+    ops: set[tuple[str, str, int]] = field(default_factory=set[tuple[str, str, int]])
+    decisions: dict[str, list[Decision]] = field(default_factory=dict[str, list[Decision]])
+
+
+def check_flow(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Facts:
+    """Through every pass: numbers, levels, text, idempotence, order of tiles, memory plan; or the compiled program."""
+    oracles.verifies(module, "flow")
+    if backend == "cpu":
+        return _compiled(module, seed)
+    oracles.round_trips(module)
+    oracles.hashes_by_structure(module)
+    oracles.is_idempotent(module, pipeline.RECOGNISE["canonicalise"])
+    return _passes(module, ALL, seed)
+
+
+def check_fused(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Facts:
+    """To tiles: the same numbers, whatever the order of the tiles; a sound memory plan; or the compiled program."""
+    oracles.verifies(module, "fused")
+    if backend == "cpu":
+        return _compiled(module, seed)
+    oracles.round_trips(module)
+    return _passes(module, FROM_FUSED, seed)
+
+
+def check_tile(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Facts:
+    """Text, and tiles in any order; or the compiled kernel against the interpreter."""
+    oracles.verifies(module, "tile")
+    oracles.round_trips(module)
+    if backend == "cpu":
+        from .kernels import kernel_rounds_once
+
+        kernel_rounds_once(module, recipe.buffers(seed), recipe.dims)
+    else:
+        oracles.kernel_is_order_independent(module, recipe.buffers(seed), recipe.dims)
+    return Facts(ops_of(module))
+
+
+def check_layout(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Facts:
+    """Views lie where their layouts say, before and after canonicalisation."""
+    oracles.verifies(module, "flow")
+    oracles.views_are_layouts(module, seed)
+    oracles.preserves_numbers(module, pipeline.RECOGNISE["canonicalise"], seed)
+    return Facts(ops_of(module))
+
+
+def _passes(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int) -> Facts:
+    inputs = draw(module, seed)
+    changed, decisions = oracles.pipeline_preserves_numbers(module, passes, inputs=inputs)
+    oracles.verifies(changed, "tile")
+    oracles.round_trips(changed)
+    oracles.is_order_independent(changed, inputs)
+    plan_is_sound(changed)
+    return Facts(ops_of(module) | ops_of(changed), decisions)
+
+
+def _compiled(module: ModuleOp, seed: int) -> Facts:
+    from ..compiler import compile_module
+    from ..options import Options
+
+    inputs = draw(module, seed)
+    compiled = compile_module(module.clone(), Options(), "fuzz")
+    program_rounds_within(module, compiled.program, inputs)
+    rows = [Decision(**row) for row in compiled.report["ledger"]]
+    return Facts(ops_of(module), {"compile": rows})
+
+
+def program_rounds_within(module: ModuleOp, program: Callable[[list[Any]], list[Any]], inputs: Inputs) -> None:
+    """The compiled program is as close to float64 as its dtypes allow, in its results and in what it writes."""
+    arguments = [a.clone() for a in inputs.arguments]
+    oracles.rounds_within(module, program(arguments), inputs)
+
+
+def ops_of(module: ModuleOp) -> set[tuple[str, str, int]]:
+    """(op, dtype, rank) of everything in a module; for pointwise ops and reductions the kind too."""
+    return set(_ops(module))
+
+
+def _ops(module: ModuleOp) -> Iterator[tuple[str, str, int]]:
+    for op in module.walk():
+        kind = op.properties.get("kind")
+        name = f"{op.name}<{kind.data}>" if isinstance(op, _KINDS) and kind is not None else op.name  # pyright: ignore[reportAttributeAccessIssue]
+        for result in op.results:
+            if isinstance(result.type, TensorType):
+                yield name, result.type.dtype, result.type.rank
+            elif op.name.startswith("tile."):
+                yield name, str(getattr(result.type, "element_type", result.type)), 2
+
+
+_KINDS = (flow.PointwiseOp, flow.ReduceOp, tile.PointwiseOp, tile.ReduceOp)
+
+GRAMMARS: dict[Level, Callable[[Source], Any]] = {
+    "flow": flow_recipe,
+    "fused": fused_recipe,
+    "tile": tile_recipe,
+    "layout": layout_recipe,
+}
+CHECKS: dict[Level, Callable[[Any, ModuleOp, Backend, int], Facts]] = {
+    "flow": check_flow,
+    "fused": check_fused,
+    "tile": check_tile,
+    "layout": check_layout,
+}

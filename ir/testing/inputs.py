@@ -1,0 +1,93 @@
+"""Inputs for @main of any module, drawn from a seed: sizes that fit, and numbers that respect what they are for.
+
+Floats are normal numbers, weights scaled by their columns; truth values mostly true, the first of each row always (no row
+of a mask is empty); integers stay below every table that they index, cache positions are distinct and ascending; an
+argument that carries a size has it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import BlockArgument
+
+from ..dims import Dim
+from ..reference import TORCH_DTYPES
+from ..signature import dim_of, kind_of, role_of, strides_of
+from ..types import tensor_type
+from .limits import POSITION, Limits
+from .sizes import choose_sizes
+
+NUM_THREADS = "num_threads"
+"""The symbol of the number of threads that run a program; no argument binds it."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Arguments of @main in order, in the types and strides it declares, and the value of each dim symbol."""
+
+    arguments: tuple[torch.Tensor, ...]
+    symbols: Mapping[str, int]
+
+
+def draw(module: ModuleOp, seed: int = 0, symbols: Mapping[str, int] | None = None) -> Inputs:
+    """Inputs for @main; the same ones for the same module, seed and symbols. `symbols`: sizes that the caller chooses.
+
+    Raises ValueError where no small sizes satisfy the module's reshapes, slices and caches.
+    """
+    main = functions_of(module)["main"]
+    sizes = choose_sizes(module, random.Random(seed), {NUM_THREADS: 3, **(symbols or {})})
+    limits = Limits(module, sizes)
+    generator = torch.Generator().manual_seed(seed)
+    arguments = [_argument(arg, sizes, limits, generator) for arg in main.body.block.args]
+    return Inputs(tuple(arguments), sizes)
+
+
+def functions_of(module: ModuleOp) -> dict[str, func.FuncOp]:
+    return {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
+
+
+def in_layout(value: torch.Tensor, strides: Sequence[Dim] | None, symbols: Mapping[str, int]) -> torch.Tensor:
+    """A copy with these strides; contiguous for None."""
+    if strides is None:
+        return value.clone(memory_format=torch.contiguous_format)
+    steps = [s.evaluate(symbols) for s in strides]
+    return torch.empty_strided(value.shape, steps, dtype=value.dtype).copy_(value)
+
+
+def _argument(arg: BlockArgument, sizes: Mapping[str, int], limits: Limits, generator: torch.Generator) -> torch.Tensor:
+    type_ = tensor_type(arg)
+    dim = dim_of(arg)
+    if kind_of(arg) != "tensor":
+        return torch.tensor(dim.evaluate(sizes) if dim is not None else 0)
+    shape = [d.evaluate(sizes) for d in type_.shape]
+    dtype = TORCH_DTYPES[type_.dtype]
+    if dtype == torch.bool:
+        value = torch.rand(shape, generator=generator) > 0.2
+        value[..., :1] = True
+    elif dtype.is_floating_point:
+        value = torch.randn(shape, generator=generator, dtype=torch.float64)
+        value = _scaled(value, role_of(arg)).to(dtype)
+    else:
+        value = _integers(shape, *limits.of(arg), generator).to(dtype)
+    return in_layout(value, strides_of(arg), sizes)
+
+
+def _scaled(value: torch.Tensor, role: str) -> torch.Tensor:
+    """Matrices of weights keep the size of what they multiply; vectors of weights lie around 1, as scales do."""
+    if role != "weight":
+        return value
+    return value / max(1, value.shape[-1]) ** 0.5 if value.dim() > 1 else 1 + 0.2 * value
+
+
+def _integers(shape: list[int], limit: int, use: str, generator: torch.Generator) -> torch.Tensor:
+    """Integers in [0, limit); positions, if they are a vector, one after the other."""
+    if use == POSITION and len(shape) == 1:
+        start = int(torch.randint(0, max(1, limit - shape[0] + 1), (), generator=generator))
+        return start + torch.arange(shape[0])
+    return torch.randint(0, max(1, limit), shape, generator=generator)

@@ -1,0 +1,35 @@
+"""Programs as plain data: frozen dataclasses that print as Python, and build a module each.
+
+A recipe is drawn from a `Source`, so that a random generator and Hypothesis walk one grammar. Its numbers are indices
+that are taken modulo what there is to choose from: every recipe is valid, and so is every smaller one. All that a printed
+recipe names is here.
+"""
+
+from .attention import Attention
+from .flow import Block, FlowRecipe, flow_recipe
+from .fused import Attend, Copy, FusedRecipe, Gemm, Map, Product, RegionOp, fused_recipe
+from .layout import LayoutRecipe, View, layout_recipe
+from .norms import Activation, Norm, Softmax
+from .source import RandomSource, Source
+from .steps import (
+    Binary,
+    Cast,
+    Choice,
+    Column,
+    Gated,
+    Linear,
+    Mixed,
+    Positions,
+    Reduction,
+    Scalar,
+    Selected,
+    Viewed,
+)
+from .tile import TileOp, TileRecipe, tile_recipe
+
+__all__ = [
+    "Activation", "Attend", "Attention", "Binary", "Block", "Cast", "Choice", "Column", "Copy", "FlowRecipe", "FusedRecipe",
+    "Gated", "Gemm", "LayoutRecipe", "Linear", "Map", "Mixed", "Norm", "Positions", "Product", "RandomSource", "Reduction",
+    "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View", "Viewed",
+    "flow_recipe", "fused_recipe", "layout_recipe", "tile_recipe",
+]  # fmt: skip

@@ -1,0 +1,95 @@
+"""How a mutant is hunted: the oracle of its level on directed programs, then on drawn ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from warpweave.fuzz import checks
+from warpweave.fuzz.kernels import kernel_rounds_once
+from warpweave.fuzz.plans import plan_is_sound
+from warpweave.ir.ledger import Ledger
+from warpweave.ir.testing import oracles
+from warpweave.ir.testing.inputs import draw
+from warpweave.ir.testing.recipes import RandomSource
+
+SEED = "mutants"
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Which oracle saw the mutant, after how many programs."""
+
+    oracle: str
+    examples: int
+    says: str
+
+
+def flow(recipe: Any) -> None:
+    """Every pass from flow to tile preserves the float64 numbers."""
+    changed, _ = oracles.pipeline_preserves_numbers(recipe.build(), checks.ALL)
+    oracles.verifies(changed, "tile")
+
+
+def fused(recipe: Any) -> None:
+    oracles.pipeline_preserves_numbers(recipe.build(), checks.FROM_FUSED)
+
+
+def layout(recipe: Any) -> None:
+    checks.check_layout(recipe, recipe.build(), "reference", 0)
+
+
+def order(recipe: Any) -> None:
+    """Tiles in any order."""
+    module = recipe.build()
+    inputs = draw(module)
+    for apply in checks.FROM_FUSED.values():
+        apply(module, Ledger())
+    oracles.is_order_independent(module, inputs)
+
+
+def text(recipe: Any) -> None:
+    oracles.round_trips(recipe.build())
+    oracles.hashes_by_structure(recipe.build())
+
+
+def kernel(recipe: Any) -> None:
+    """The compiled kernel against the interpreter; portable code, three threads."""
+    kernel_rounds_once(recipe.build(), recipe.buffers(0), recipe.dims, "portable", 3)
+
+
+def program(recipe: Any) -> None:
+    checks.check_flow(recipe, recipe.build(), "cpu", 0)
+
+
+def plan(recipe: Any) -> None:
+    module = recipe.build()
+    for apply in checks.ALL.values():
+        apply(module, Ledger())
+    plan_is_sound(module)
+
+
+HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, program, plan)}
+DRAWN = {"flow": 6, "fused": 8, "layout": 60, "order": 8}
+"""How many drawn programs follow the directed ones."""
+
+
+def programs(level: str, directed: tuple[Any, ...]) -> Iterator[Any]:
+    yield from directed
+    grammar = checks.GRAMMARS["fused" if level == "order" else level] if level in DRAWN else None
+    for number in range(DRAWN.get(level, 0)):
+        assert grammar is not None
+        yield grammar(RandomSource(f"{SEED}:{level}:{number}"))
+
+
+def hunt(level: str, directed: tuple[Any, ...]) -> Kill | None:
+    """The first program on which the level's oracle objects."""
+    for number, recipe in enumerate(programs(level, directed), 1):
+        try:
+            HUNTS[level](recipe)
+        except oracles.Violation as violation:
+            return Kill(violation.oracle, number, str(violation))
+        except Exception as error:
+            return Kill(f"raises {type(error).__name__}", number, str(error))
+    return None

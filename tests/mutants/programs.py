@@ -1,0 +1,125 @@
+"""Directed programs: one for each thing that only a certain shape of graph shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from warpweave.ir.flow import AttentionOp, ConcatOp, ConstantOp, IotaOp, MatmulOp, ReduceOp, RMSNormOp, SoftmaxOp
+from warpweave.ir.testing.recipes.builder import FlowBuilder, width_of
+from warpweave.ir.testing.recipes.flow import FlowRecipe
+from warpweave.ir.testing.recipes.steps import linear
+from warpweave.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that a function writes: rows in, rows out."""
+
+    write: Callable[[FlowBuilder, SSAValue], SSAValue]
+
+    def apply(self, builder: FlowBuilder) -> None:
+        builder.keep(self.write(builder, builder.latest(0)))
+
+
+def written(write: Callable[[FlowBuilder, SSAValue], SSAValue], **more: object) -> FlowRecipe:
+    return FlowRecipe(steps=(Step(write),), **more)  # type: ignore[arg-type]
+
+
+def norm_of_another(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """x over the root mean square of something else."""
+    square = b.pointwise("square", b.pointwise("tanh", x))
+    mean = b.scaled("add", b(ReduceOp("mean", square, [2])), 1e-5)
+    return b.pointwise("mul", x, b.pointwise("rsqrt", mean))
+
+
+def norm_over_positions(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    mean = b.scaled("add", b(ReduceOp("mean", b.pointwise("square", x), [1])), 1e-5)
+    return b.pointwise("mul", x, b.pointwise("rsqrt", mean))
+
+
+def norm_with_half_offset(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """x · rsqrt(mean x²) · (weight + 0.5)."""
+    mean = b.scaled("add", b(ReduceOp("mean", b.pointwise("square", x), [2])), 1e-5)
+    normal = b.pointwise("mul", x, b.pointwise("rsqrt", mean))
+    return b.pointwise("mul", normal, b.scaled("add", b.weight("gain", [width_of(x)], "f32"), 0.5))
+
+
+def almost_gelu(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """GELU's tanh form with another coefficient."""
+    cube = b.pointwise("mul", b.pointwise("mul", x, x), x)
+    inner = b.scaled("mul", b.pointwise("add", x, b.scaled("mul", cube, 0.05)), math.sqrt(2 / math.pi))
+    return b.pointwise("mul", b.scaled("mul", x, 0.5), b.scaled("add", b.pointwise("tanh", inner), 1.0))
+
+
+def almost_rope(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """Both halves in their places: no rotation."""
+    heads = b.reshape(x, b.batch, b.length, 1, width_of(x))
+    half = width_of(x) // 2
+    cos, sin = (b.reshape(b.argument(n, [1, b.length, 2 * half]), 1, b.length, 1, 2 * half) for n in ("cos", "sin"))
+    halves = [b.pointwise("neg", b.columns(heads, 0, half)), b.columns(heads, half, half)]
+    turned = b.pointwise("mul", b(ConcatOp(halves, 3)), sin)
+    return b.reshape(b.pointwise("add", b.pointwise("mul", heads, cos), turned), b.batch, b.length, 2 * half)
+
+
+def mask_below_scale(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """softmax(2 · (x xᵀ + mask)) x: the scale stands outside of the mask."""
+    q = b.reshape(x, b.batch, 1, b.length, width_of(x))
+    scores = b(MatmulOp(q, b.transpose(q, 0, 1, 3, 2)))
+    masked = b.pointwise("add", b.argument("mask", [1, 1, b.length, b.length]), scores)
+    attended = b(MatmulOp(b(SoftmaxOp(b.scaled("mul", masked, 2.0), 3)), q))
+    return b.reshape(attended, b.batch, b.length, width_of(x))
+
+
+def window_of_positions(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """Attention whose boolean mask is key ≤ query and key > query − 2."""
+    q = b.reshape(x, b.batch, b.length, 1, width_of(x))
+    rows = b(IotaOp(TensorType.of([1, 1, b.length, 1], "i64"), 2))
+    keys = b(IotaOp(TensorType.of([1, 1, 1, b.length], "i64"), 3))
+    first = b.pointwise("sub", rows, b(ConstantOp(2, TensorType.of([], "i64"))))
+    first = b.reshape(first, 1, 1, b.length, 1)
+    mask = b.pointwise("and", b.pointwise("le", keys, rows), b.pointwise("gt", keys, first))
+    return b.reshape(b(AttentionOp(q, q, q, 1.0, mask=mask)), b.batch, b.length, width_of(x))
+
+
+def other_number_each_layer(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    layer = int(b.path.rpartition(".")[2])
+    return b.scaled("mul", b.pointwise("tanh", x), 0.5 + layer)
+
+
+def linear_read_twice(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """A product that its own norm is multiplied with: read inside its kernel and behind it."""
+    y = linear(b, x, 8)
+    total = b(ReduceOp("sum", b.pointwise("silu", y), [2]))
+    return b.pointwise("mul", b.pointwise("add", y, b.pointwise("silu", y)), total)
+
+
+def transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    return b.transpose(x, 0, 2, 1)
+
+
+def reduced_transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """Columns reduced where they stand second."""
+    y = transposed(b, x)
+    return transposed(b, b.pointwise("sub", b(ReduceOp("sum", y, [1])), y))
+
+
+def softmax_transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    return transposed(b, b(SoftmaxOp(transposed(b, x), 1)))
+
+
+def joined_transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    y = transposed(b, x)
+    return transposed(b, b(ConcatOp([y, b.pointwise("tanh", y)], 1)))
+
+
+def norm_transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """A norm over positions, which are the last dim."""
+    return transposed(b, b(RMSNormOp(transposed(b, x), None, 1e-5)))
+
+
+def difference_transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    return transposed(b, b.pointwise("sub", transposed(b, x), transposed(b, b.pointwise("tanh", x))))

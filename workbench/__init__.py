@@ -1,0 +1,1 @@
+"""What `warpweave opt`, `repro` and `reduce` are made of: pass pipelines as text, instruments, reproducers."""
