@@ -2,15 +2,38 @@
 
 import os
 import tempfile
+from contextlib import ExitStack
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WARPWEAVE_CACHE_DIR", tempfile.mkdtemp(prefix="warpweave-tests-"))
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+import instruction_sets
+from warpweave.options import ISAS
 
 settings.register_profile(
     "default", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("long", parent=settings.get_profile("default"), max_examples=1000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--isa", choices=ISAS, help="compile for this instruction set; amx is emulated where there is none"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Also in the workers of pytest-xdist."""
+    isa = config.getoption("--isa")
+    if isa is None:
+        return
+    if isa not in instruction_sets.runnable():
+        raise pytest.UsageError(f"--isa={isa} cannot run here; choose from {', '.join(instruction_sets.runnable())}")
+    whole_run = ExitStack()
+    whole_run.enter_context(instruction_sets.used(isa))
+    config.add_cleanup(whole_run.close)
