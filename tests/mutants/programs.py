@@ -8,11 +8,24 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
-from warpweave.ir.flow import AttentionOp, ConcatOp, ConstantOp, IotaOp, MatmulOp, ReduceOp, RMSNormOp, SoftmaxOp
+from warpweave.ir.flow import (
+    AttentionOp,
+    ConcatOp,
+    ConstantOp,
+    EmbeddingOp,
+    IotaOp,
+    KVAppendOp,
+    LinearOp,
+    MatmulOp,
+    ReduceOp,
+    RMSNormOp,
+    SliceOp,
+    SoftmaxOp,
+)
 from warpweave.ir.testing.recipes.builder import FlowBuilder, width_of
 from warpweave.ir.testing.recipes.flow import FlowRecipe
 from warpweave.ir.testing.recipes.steps import linear
-from warpweave.ir.types import TensorType
+from warpweave.ir.types import TensorType, dtype_of, shape_of
 
 
 @dataclass(frozen=True)
@@ -123,3 +136,29 @@ def norm_transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
 
 def difference_transposed(b: FlowBuilder, x: SSAValue) -> SSAValue:
     return transposed(b, b.pointwise("sub", transposed(b, x), transposed(b, b.pointwise("tanh", x))))
+
+
+def rows_in_a_cache_that_is_kept(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """x written over other rows, which stay as they are for the caller."""
+    cache = b.argument("cache", shape_of(x), dtype_of(x), "cache")
+    return b(KVAppendOp(cache, x, b(IotaOp(TensorType.of([b.length], "i64"))), 1))
+
+
+def linear_on_other_rows(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """A product on rows that are halves of x's."""
+    width = width_of(x)
+    halves = b.reshape(x, b.batch * b.length * 2, width // 2)
+    return b.reshape(linear(b, halves, width // 2), b.batch, b.length, width)
+
+
+def linear_of_scaled_weights(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """A product with a weight that is scaled first."""
+    weight = b.weight("weight", [width_of(x), width_of(x)], dtype_of(x))
+    return b(LinearOp(x, b.scaled("mul", weight, 0.5), None))
+
+
+def rows_of_ids_at_an_offset(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """Embeddings of all ids but the first."""
+    ids = b.argument("ids", [b.batch, b.length + 1], "i64")
+    table = b.weight("table", [16, width_of(x)], dtype_of(x))
+    return b(EmbeddingOp(b(SliceOp(ids, [0, 1], [b.batch, b.length])), table))

@@ -213,6 +213,39 @@ SEMANTICS = [
            (flow(Viewed(kind="repeat"), length="S"),)),
     Mutant("hash depends on names", "text", "ir.text:structural_hash", "value.name_hint = None", "pass", (flow(Linear()),)),
 ]  # fmt: skip
+SPLIT = fused(Attend(keys=300))  # 300 keys of one head: two parts, for the reference's three threads
+SPLITS = [
+    Mutant("last keys in no part", "fused", "passes.form_tiles.attention.split:share",
+           "blocks = ctx.add(arith.CeilDivSIOp(", "blocks = ctx.add(arith.FloorDivSIOp(", (SPLIT,)),
+    Mutant("parts end one block late", "fused", "passes.form_tiles.attention.split:share",
+           "last = ctx.add(arith.MinSIOp(end, ctx.add(arith.AddiOp(first, width))))", "last = end", (SPLIT,)),
+    Mutant("maximum of a part not weighed in its values", "fused", "passes.form_tiles.attention.split:merge",
+           'pointwise(at, "mul", acc, weight)', "acc", (SPLIT,)),
+    Mutant("maximum of a part not weighed in its sum", "fused", "passes.form_tiles.attention.split:merge",
+           'pointwise(at, "mul", total, weight)', "total", (SPLIT,)),
+    Mutant("first part merged again and again", "fused", "passes.form_tiles.attention.split:merge",
+           "arith.AddiOp(first.result, part)", "arith.AddiOp(first.result, kernel.constant(ctx, 0))", (SPLIT,)),
+    Mutant("parts merged before they are there", "fused", "passes.form_tiles.attention.split:merge",
+           "kernel.barrier()", "pass", (SPLIT,)),
+    Mutant("sinks counted in every part", "flow", "passes.form_tiles.attention:lower",
+           "before = with_sinks if splits is None else nothing_seen", "before = with_sinks",
+           (flow(Attention(sinks=True)),)),
+]  # fmt: skip
+PLACES = [
+    Mutant("cache overwritten that the caller keeps", "flow", "passes.append_in_place:_is_stored_back",
+           "return any((place, cache.index) in mutations_of(function) for place in places)", "return True",
+           (p.written(p.rows_in_a_cache_that_is_kept),)),
+    Mutant("rows of other widths unflattened", "flow", "passes.unflatten_linears:why_not",
+           "if before[-1] != after[-1]:", "if False:", (p.written(p.linear_on_other_rows),)),
+    Mutant("statistics of another tensor taken", "flow", "passes.hoist_stats:_merge",
+           "key = (op.name, op.operands[0],", "key = (op.name,",
+           (flow(Block(RMS, Linear(columns=8)), Block(RMS, Linear(columns=8))),)),
+    Mutant("a layer's constant is every constant", "flow", "passes.hoist_constants:_equal_op",
+           "list(other.operands) == operands", "len(other.operands) == len(operands)",
+           (p.written(p.linear_of_scaled_weights, layers=2),)),
+    Mutant("a view's offset forgotten", "flow", "passes.materialise:_is_whole",
+           "layout.is_contiguous and layout.offset == Dim()", "layout.is_contiguous", (p.written(p.rows_of_ids_at_an_offset),)),
+]  # fmt: skip
 JOIN = TileOp(9)
 PARTS = TileRecipe(columns=1, rows=8, reduce="max", ops=(JOIN,))
 KERNELS = [
@@ -250,4 +283,4 @@ PLANS = [
            (flow(Linear(), Softmax(), Linear()),)),
 ]  # fmt: skip
 
-MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *TILES, *SEMANTICS, *KERNELS, *PLANS)
+MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *PLANS)

@@ -187,7 +187,7 @@ class Attend:
     @staticmethod
     def draw(source: Source) -> Attend:
         return Attend(
-            pick(source, (1, 2, 3)), pick(source, (1, 2, 4, 3)), pick(source, (8, 1, 16, 7)), pick(source, near(64)),
+            pick(source, (1, 2, 3)), pick(source, (1, 2, 4, 3)), pick(source, (8, 1, 16, 7)), pick(source, (*near(64), 300)),
             sometimes(source), pick(source, (0, 0, 2, 70)), sometimes(source, 4), source.below(3), sometimes(source),
         )  # fmt: skip
 

@@ -32,7 +32,7 @@ def parts(heads: Dim, keys: Dim) -> Dim:
     """Into how many parts the keys go: 1 where the threads have equally many KV heads each, or nearly so."""
     threads = Dim.of(tile.NUM_THREADS)
     uneven = (heads % threads).min(1) * ((threads * FAIR) // heads.max(1)).min(1)
-    return 1 + uneven * (threads.min((keys // LEAST_SHARE).max(1)) - 1)
+    return (uneven * threads.min(keys // LEAST_SHARE)).max(1)
 
 
 def share(a: Attention, ctx: Context, batch: Space, whole_range: Bounds) -> Bounds:
