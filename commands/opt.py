@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from .failures import BUG, COMPILE_ERROR, MISMATCH, USAGE, Failure
 from .ir_files import read_module, sizes_of, write_text
+
+if TYPE_CHECKING:
+    from ..ir.ledger import Decision
 
 CODES = {"crash": BUG, "verify": BUG, "interpret": MISMATCH}
 
@@ -21,6 +24,7 @@ CODES = {"crash": BUG, "verify": BUG, "interpret": MISMATCH}
 )
 @click.option("-o", "--output", default="-", help="Where the module goes; - is standard output.")
 @click.option("--list", "list_", is_flag=True, help="List the passes and the lists of passes, and stop.")
+@click.option("--print-ledger", is_flag=True, help="After the module, what the passes did and refused, as comments.")
 @click.option("--verify-each", is_flag=True, help="Verify the module after every pass.")
 @click.option(
     "--interpret-each", is_flag=True, help="Run the module after every pass: the numbers must stay (float64)."
@@ -39,6 +43,7 @@ def command(
     pipeline: str,
     output: str,
     list_: bool,
+    print_ledger: bool,
     verify_each: bool,
     interpret_each: bool,
     seed: int,
@@ -62,11 +67,27 @@ def command(
         "dump": dump is not None,
     }  # fmt: skip
     settings = Settings(seed, sizes_of(sizes), print_ir_after or "all", dump or Path("dump"), sys.stderr)
-    write_text(transformed(file, pipeline, [name for name, on in asked.items() if on], settings), output)
+    text, rows = transformed(file, pipeline, [name for name, on in asked.items() if on], settings)
+    write_text("\n".join([text, *(map(comment, rows) if print_ledger else ())]), output)
 
 
-def transformed(file: str, pipeline: str, instruments: list[str], settings: Any) -> str:
-    """The text of the module after the pipeline. Raises Failure, having left a reproducer where it is our fault."""
+def comment(row: Decision) -> str:
+    """A row of the ledger as one line of comment, without what it does not say."""
+    parts = {
+        "": row.reason,
+        "would change it: ": row.would_change,
+        "saves ": f"{row.bytes_saved} bytes" if row.bytes_saved != "0" else "",
+        "numbers: ": row.bound if row.bound != "bitwise" else "",
+    }
+    said = "; ".join(label + part for label, part in parts.items() if part)
+    return f"// {row.outcome} {row.rule} at {row.where or '?'}: {said}"
+
+
+def transformed(file: str, pipeline: str, instruments: list[str], settings: Any) -> tuple[str, list[Decision]]:
+    """The text of the module after the pipeline, and the ledger's rows.
+
+    Raises Failure, having left a reproducer where it is our fault.
+    """
     from ..ir.text import to_text
     from ..ir.verify import LevelError
     from ..reproducer import folder
@@ -81,7 +102,7 @@ def transformed(file: str, pipeline: str, instruments: list[str], settings: Any)
         raise Failure(str(error), USAGE) from error
     text, module = read_module(file)
     try:
-        optimise(module, steps, instruments, settings)
+        ledger = optimise(module, steps, instruments, settings)
     except LevelError as error:
         raise Failure(f"{file}: {error}", COMPILE_ERROR) from error
     except FaultError as error:
@@ -89,4 +110,4 @@ def transformed(file: str, pipeline: str, instruments: list[str], settings: Any)
         options = {"instruments": kept, "seed": settings.seed, "symbols": settings.symbols}
         path = Reproducer(text, pipeline, describe(error), options).write(folder(), error.name)
         raise Failure(f"{file}: {error}\n  next: warpweave repro {path}", CODES[error.kind]) from error
-    return to_text(module)
+    return to_text(module), ledger.rows

@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--isa", choices=ISAS, help="compile for this instruction set; amx is emulated where there is none"
     )
+    parser.addoption("--update-golden", action="store_true", help="record the kernels of tests/golden as they are now")
 
 
 def pytest_configure(config: pytest.Config) -> None:
