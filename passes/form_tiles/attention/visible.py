@@ -118,10 +118,11 @@ def bounds(
         return ctx.add(arith.MinSIOp(keys_end, ctx.add(arith.AddiOp(last, one))))
 
     offset, keys_end, one = _offset(a, ctx), end, kernel.constant(ctx, 1)
-    whole = None if hidden else blocks(keys_end)
     if op.causal is not None:
         end = seen(ctx.add(arith.AddiOp(ctx.row, kernel.constant(ctx, height - 1))))
         whole = None if hidden else ctx.add(arith.MaxSIOp(start, blocks(seen(ctx.row))))
+    else:
+        whole = None if hidden else blocks(keys_end)
     if op.window is not None:
         lowest = ctx.add(arith.AddiOp(query(ctx.row), offset))
         lowest = ctx.add(arith.SubiOp(lowest, kernel.constant(ctx, op.window.data - 1)))

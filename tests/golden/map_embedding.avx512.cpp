@@ -1,0 +1,109 @@
+// map_embedding_row_stats_160_1efa8f71 (map): embed.h, embed.return
+#include "ww_tile.h"
+
+extern "C" {
+extern const int64_t map_embedding_row_stats_160_1efa8f71_scratch_bytes;
+const int64_t map_embedding_row_stats_160_1efa8f71_scratch_bytes = 1600;
+
+void map_embedding_row_stats_160_1efa8f71(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+  const auto* in0 = static_cast<const int64_t*>(bufs[0]);
+  const auto* in1 = static_cast<const ww::bf16*>(bufs[1]);
+  auto* out2 = static_cast<ww::bf16*>(bufs[2]);
+  auto* out3 = static_cast<float*>(bufs[3]);
+  [[maybe_unused]] const int64_t d0 = dims[0];
+  // 1 x d0 x 160 in tiles of 21 x 192
+  {
+    const int64_t row_tiles = (d0 + 20) / 21, column_tiles = 1;
+    int64_t begin, end;
+    ww::range(int64_t(1) * row_tiles * column_tiles, tid, nt, &begin, &end);
+    for (int64_t tile = begin; tile < end; ++tile) {
+      [[maybe_unused]] const int64_t batch = tile / (row_tiles * column_tiles);
+      [[maybe_unused]] const int64_t row = tile / column_tiles % row_tiles * 21;
+      [[maybe_unused]] const int64_t column = tile % column_tiles * 192;
+      [[maybe_unused]] const int64_t rows = ww::inside(d0, row, 21);
+      const int64_t index = 160 - column;
+      const int64_t index2 = ww::floor_div(int64_t(column), int64_t(64));
+      const int64_t columns = 160 - column;
+      const int64_t columns2 = 3 - index2;
+      ww::whole_or_ragged(columns >= 192 && columns2 >= 3, [&](auto whole) __attribute__((always_inline)) {
+        constexpr bool kWhole = decltype(whole)::value;
+        for (int64_t r = 0; r < rows; ++r) {
+          float* const square = ww::scratch_at<float>(scratch, 0);
+          {
+            auto* in1_at = in1 + int64_t(in0[row + r]) * 160 + column;
+            auto* out2_at = out2 + (row + r) * 160 + column;
+#pragma omp simd
+            for (int c = 0; c < 192; ++c) {
+              const float x = (kWhole || c < columns) ? ww::to_f32(*(in1_at + c)) : 0.0f;
+              if ((kWhole || c < columns)) ww::store(out2_at + c, x);
+              const float square2 = (x * x);
+              square[c] = square2;
+            }
+          }
+          float* const sum = ww::scratch_at<float>(scratch, 768);
+          float* const parts = ww::scratch_at<float>(scratch, 832);
+#pragma omp simd
+          for (int c = 0; c < 192; ++c) parts[c] = c < index ? square[c] : 0.0f;
+          for (int j = 0; j < 3; ++j) sum[j] = ww::row_sum<64>(parts + j * 64);
+          {
+            auto* out3_at = out3 + (row + r) * 3 + index2;
+#pragma omp simd
+            for (int c = 0; c < 3; ++c) {
+              if ((kWhole || c < columns2)) *(out3_at + c) = sum[c];
+            }
+          }
+        }
+      });
+    }
+  }
+}
+}  // extern "C"
+
+// gemm_norm_160x64_3f22720d (gemm): embed.return
+#include "ww_tile.h"
+
+extern "C" {
+extern const int64_t gemm_norm_160x64_3f22720d_scratch_bytes;
+const int64_t gemm_norm_160x64_3f22720d_scratch_bytes = ww::gemm_scratch_bytes(160, 64) + 64;
+
+void gemm_norm_160x64_3f22720d(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+  const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
+  const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
+  const auto* in2 = static_cast<const float*>(bufs[2]);
+  auto* out3 = static_cast<ww::bf16*>(bufs[3]);
+  [[maybe_unused]] const int64_t d0 = dims[0];
+  {
+    // a [d0, 160] . w [64; 160]^T
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(160, 64));
+    const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const float* sum_r = sum + r * 64;
+        float* const parts = ww::scratch_at<float>(arrays, 0);
+        {
+          auto* in2_at = in2 + (row + r) * 3;
+#pragma omp simd
+          for (int c = 0; c < 3; ++c) {
+            const float x = *(in2_at + c);
+            parts[c] = x;
+          }
+        }
+        const float sum2 = ww::row_sum<3>(parts);
+        const float mul = (sum2 * 0.00625f);
+        const float add = (mul + 1e-06f);
+        const float rsqrt = ww::rsqrt(add);
+        {
+          auto* out3_at = out3 + (row + r) * 64 + column;
+#pragma omp simd
+          for (int c = 0; c < 64; ++c) {
+            const float mul2 = (sum_r[c] * rsqrt);
+            ww::store(out3_at + c, mul2);
+          }
+        }
+      }
+    };
+    const auto a_row = [&](int64_t m) { return in0 + m * 160; };
+    ww::gemm<160>(d0, a_row, scratch, tid, nt,
+        ww::segment<64>(64, epilogue, w1));
+  }
+}
+}  // extern "C"
