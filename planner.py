@@ -19,7 +19,7 @@ from xdsl.ir import Operation, SSAValue
 from .ir import flow, locations, tile
 from .ir.dims import Dim, product
 from .ir.layout import Layout, resolve
-from .ir.signature import dim_of, kind_of, mutations_of, output_strides_of, outputs_of, role_of
+from .ir.signature import dim_of, functions_of, kind_of, mutations_of, output_strides_of, outputs_of, role_of
 from .ir.types import BITS, TensorType, tensor_type
 from .ir.verify import constant_ops
 from .runtime.artifact import (
@@ -105,7 +105,7 @@ class Planner:
         layouts: Mapping[str, str],
         packed_type: Callable[[int, int, str, Any], tuple[tuple[int, ...], str]],
     ):
-        self.functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
+        self.functions = functions_of(module)
         self.kernel_ops = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
         self.main = self.functions["main"]
         self.kernels = kernels

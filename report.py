@@ -17,6 +17,7 @@ from xdsl.ir import Operation
 from .ir import flow, fused, locations, verify
 from .ir.dims import Dim, product
 from .ir.ledger import Ledger
+from .ir.signature import functions_of
 from .ir.text import to_text
 from .ir.types import BITS, TensorType, is_float, tensor_type
 from .runtime.artifact import ProgramDescription, aten_calls, launches
@@ -128,7 +129,7 @@ def kernel_rows(module: ModuleOp) -> list[dict[str, Any]]:
 
 def _executed(module: ModuleOp) -> Iterator[tuple[Operation, str]]:
     """Every op that is not constant, with the layer that the call it runs in stands for."""
-    functions = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
+    functions = functions_of(module)
 
     def walk(function: func.FuncOp, layer: str) -> Iterator[tuple[Operation, str]]:
         constants = verify.constant_ops(function)

@@ -9,7 +9,7 @@ import numpy as np
 from ..runtime.artifact import ProgramDescription
 from ..runtime.expressions import Expressions
 from ..runtime.host_arrays import numpy_dtype
-from .failures import USAGE, Failure
+from .ir_files import sizes_of
 
 USUAL_SIZE = 16
 
@@ -37,9 +37,4 @@ def made_up(description: ProgramDescription, sizes: tuple[str, ...]) -> list[Any
 
 def _chosen(description: ProgramDescription, sizes: tuple[str, ...]) -> dict[str, int]:
     chosen = {s.name: min(max(s.low, USUAL_SIZE), s.high or USUAL_SIZE) for s in description.symbols}
-    for text in sizes:
-        name, _, value = text.partition("=")
-        if name not in chosen or not value.isdigit():
-            raise Failure(f"--size {text}: expected NAME=N with NAME one of {', '.join(chosen) or '(none)'}.", USAGE)
-        chosen[name] = int(value)
-    return chosen
+    return chosen | sizes_of(sizes, chosen)

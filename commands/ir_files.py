@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,13 +47,15 @@ def module_of(text: str, file: str) -> ModuleOp:
     return module
 
 
-def sizes_of(texts: tuple[str, ...]) -> dict[str, int]:
-    """`B=2` → {"B": 2}. Raises Failure."""
+def sizes_of(texts: tuple[str, ...], known: Collection[str] | None = None) -> dict[str, int]:
+    """`B=2` → {"B": 2}. Raises Failure; also for a name that is not among the known ones, where these are given."""
+    which = "" if known is None else f" with NAME one of {', '.join(known) or '(none)'}"
     sizes: dict[str, int] = {}
     for text in texts:
         name, _, value = text.partition("=")
-        if not (name.isidentifier() and value.isdigit()):
-            raise Failure(f"--size {text}: expected NAME=N.", USAGE)
+        fits = name.isidentifier() if known is None else name in known
+        if not (fits and value.isdigit()):
+            raise Failure(f"--size {text}: expected NAME=N{which}.", USAGE)
         sizes[name] = int(value)
     return sizes
 

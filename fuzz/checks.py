@@ -25,7 +25,6 @@ Level = Literal["flow", "fused", "tile", "layout"]
 Backend = Literal["reference", "cpu"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 FROM_FUSED = {"materialise": pipeline.FUSE["materialise"], **pipeline.FORM}
-ALL = {**pipeline.RECOGNISE, **pipeline.FUSE, **pipeline.FORM}
 
 
 @dataclass
@@ -44,7 +43,7 @@ def check_flow(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Fa
     oracles.round_trips(module)
     oracles.hashes_by_structure(module)
     oracles.is_idempotent(module, pipeline.RECOGNISE["canonicalise"])
-    return _passes(module, ALL, seed)
+    return _passes(module, pipeline.ALL, seed)
 
 
 def check_fused(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Facts:

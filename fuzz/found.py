@@ -9,12 +9,13 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..ir.testing.reduce import reduce
 from ..ir.text import to_text
+from ..workbench.pipelines import LISTS
 from ..workbench.reproducers import COMPILE, Reproducer
 from .campaign import Found, Plan, kind_of
-from .checks import ALL, CHECKS, FROM_FUSED
+from .checks import CHECKS, FROM_FUSED
 
 SECONDS = 20.0
-_PIPELINES = {"flow": tuple(ALL), "fused": tuple(FROM_FUSED), "tile": (), "layout": ("canonicalise",)}
+_PIPELINES = {"flow": LISTS["all"], "fused": tuple(FROM_FUSED), "tile": (), "layout": ("canonicalise",)}
 
 
 def distinct(found: Sequence[Found]) -> list[Found]:

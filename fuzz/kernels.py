@@ -1,21 +1,70 @@
-"""A compiled tile kernel against the interpreter, without a program around it."""
+"""A tile kernel as machine code, without a program around it; compared with the interpreter."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import torch
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 
+from ..backends.cpu import pack
 from ..backends.cpu.backend import CpuTarget, emit, headers
+from ..ir import tile
+from ..ir.dims import product
 from ..ir.reference_tile import run_kernel
 from ..ir.testing.oracles import Violation, kernel_of
-from ..runtime.cpu import best_isa
+from ..runtime.artifact import Kernel
+from ..runtime.cpu import best_isa, supports
+from ..runtime.native_code import LoadedKernel
 from ..runtime.toolchain import Source, build
 
 _GUARD = 0xA5
-_SCRATCH = 1 << 22
+_PHASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
+
+
+class CompiledKernel:
+    """A tile kernel as machine code for `isa`. Calls take contiguous tensors; packed weights as plain [N, K].
+
+    Where the CPU has no AMX, code for it runs on emulated tiles. `options`: those of `emit`.
+    """
+
+    def __init__(self, kernel: tile.KernelOp, isa: str, **options: Any) -> None:
+        self.kernel = kernel
+        self.emitted = emit(kernel, CpuTarget.of(isa), **options)
+        name, text = self.emitted.name, self.emitted.source
+        if not supports(isa):
+            assert isa == "amx", isa
+            isa, text = "portable", f"#define WW_EMULATE_AMX\n{text}"
+        path = build([Source(name, text, isa, headers())])[0].path
+        self._loaded = LoadedKernel(Kernel(name, text, self.emitted.entry, isa), path)
+        self._phases = [_PHASE(address) for address in self._loaded.phases]
+
+    def __call__(self, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], threads: int = 1) -> None:
+        args = [self._argument(arg, b) for arg, b in zip(self.kernel.body.args, buffers, strict=True)]
+        assert all(b.is_contiguous() for b in args)
+        pointers = (ctypes.c_void_p * max(1, len(args)))(*(b.data_ptr() for b in args))
+        values = [dims[symbol.data] for symbol in self.kernel.symbols]
+        sizes = (ctypes.c_int64 * max(1, len(values)))(*values)
+
+        def run(phase: Callable[..., None], thread: int) -> None:
+            scratch = torch.full((self._loaded.scratch_bytes + 64,), 0xFF, dtype=torch.uint8)  # NaN as floats
+            aligned = (scratch.data_ptr() + 63) // 64 * 64
+            phase(ctypes.addressof(pointers), ctypes.addressof(sizes), aligned, thread, threads)
+
+        with ThreadPoolExecutor(threads) as pool:
+            for phase in self._phases:
+                list(pool.map(partial(run, phase), range(threads)))
+
+    def _argument(self, arg: SSAValue, buffer: torch.Tensor) -> torch.Tensor:
+        assert isinstance(arg.type, tile.BufferType)
+        if arg.type.layout.data != "packed":
+            return buffer
+        return pack.pack(buffer.view(_weight_shape(arg)), self.emitted.packed_layout)
 
 
 def kernel_rounds_once(
@@ -25,10 +74,10 @@ def kernel_rounds_once(
     kernel = kernel_of(module)
     stored = [b.clone() for b in buffers]
     run_kernel(kernel, stored, dims, torch.float64)
-    actual, memories = _guarded(buffers)
-    _call(module, actual, dims, isa or best_isa(), threads)
+    actual, memories = guarded(buffers)
+    CompiledKernel(kernel, isa or best_isa())(actual, dims, threads)
     for i, (have, want) in enumerate(zip(actual, stored, strict=True)):
-        if not bool((memories[i][:64] == _GUARD).all() and (memories[i][-64:] == _GUARD).all()):
+        if not is_intact(memories[i]):
             raise Violation("kernel_rounds_once", f"a write outside buffer {i}")
         if not _close(have, want):
             raise Violation(
@@ -52,28 +101,26 @@ def _close(have: torch.Tensor, want: torch.Tensor) -> bool:
     return bool((differ <= noise + last_place).all()) and few
 
 
-def _guarded(tensors: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Copies between 64 bytes of a pattern each, and the memories they lie in."""
+def guarded(tensors: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """The tensors between 64 bytes of a pattern each, and the whole memories: what a kernel writes outside shows there."""
     views: list[torch.Tensor] = []
     memories: list[torch.Tensor] = []
     for tensor in tensors:
         size = tensor.numel() * tensor.element_size()
         memories.append(torch.full((size + 128,), _GUARD, dtype=torch.uint8))
-        views.append(memories[-1][64 : 64 + size].view(tensor.dtype))
-        views[-1].copy_(tensor.reshape(-1))
+        views.append(memories[-1][64 : 64 + size].view(tensor.dtype).view(tensor.shape))
+        views[-1].copy_(tensor)
     return views, memories
 
 
-def _call(module: ModuleOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], isa: str, threads: int) -> None:
-    """Every thread's share, one after the other."""
-    kernel = kernel_of(module)
-    emitted = emit(kernel, CpuTarget.of(isa))
-    library = ctypes.CDLL(str(build([Source(emitted.name, emitted.source, isa, headers())])[0].path))
-    function = getattr(library, emitted.entry)
-    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
-    pointers = (ctypes.c_void_p * len(buffers))(*(b.data_ptr() for b in buffers))
-    sizes = (ctypes.c_int64 * (len(dims) + 1))(*(dims[s.data] for s in kernel.symbols))  # pyright: ignore[reportAttributeAccessIssue]
-    scratch = torch.full((_SCRATCH,), 0xFF, dtype=torch.uint8)  # NaN as floats
-    aligned = (scratch.data_ptr() + 63) // 64 * 64
-    for thread in range(threads):
-        function(pointers, sizes, aligned, thread, threads)
+def is_intact(memory: torch.Tensor) -> bool:
+    """Whether nothing was written around what `guarded` gave."""
+    return bool((memory[:64] == _GUARD).all() and (memory[-64:] == _GUARD).all())
+
+
+def _weight_shape(buffer: SSAValue) -> tuple[int, int]:
+    """[N, K] of a packed weight, as its loads walk it."""
+    load = next(use.operation for use in buffer.uses)
+    assert isinstance(load, tile.LoadOp)
+    n, k = (product([a.size for a in axes]).value for axes in (load.access.data.rows, load.access.data.columns))
+    return n, k

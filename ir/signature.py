@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 
 from .dims import Dim, DimLike
@@ -22,6 +22,16 @@ from .types import DimAttr, TensorType, dims_attr
 
 Role = Literal["weight", "cache", "input"]
 Kind = Literal["tensor", "int", "float", "ignored"]
+
+
+def functions_of(module: ModuleOp) -> dict[str, func.FuncOp]:
+    """The functions of a module by name, in order."""
+    return {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
+
+
+def all_attributes(attributes: Sequence[DictionaryAttr]) -> ArrayAttr[DictionaryAttr] | None:
+    """A function's `arg_attrs`; None where nothing is said of any argument, as its text says it."""
+    return ArrayAttr(attributes) if any(each.data for each in attributes) else None
 
 
 def argument_attributes(

@@ -10,6 +10,7 @@ from ..ir import flow, fused
 from ..ir.dims import Dim
 from ..ir.layout import ONE, Layout, in_place_operand, is_constant, resolve
 from ..ir.ledger import Ledger
+from ..ir.signature import functions_of
 from ..ir.types import shape_of, tensor_type
 from .rewriting import is_main, size_in_bytes, where
 
@@ -18,7 +19,7 @@ RULE = "materialise"
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
     """Afterwards `layout.resolve` succeeds on every value; calls pass and give whole tensors; GEMMs read plain rows."""
-    for function in [op for op in module.ops if isinstance(op, func.FuncOp)]:
+    for function in functions_of(module).values():
         for op in list(function.body.block.ops):
             fix(op, ledger)
 

@@ -18,13 +18,13 @@ from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue, Use
 
 from ..ir.flow import VIEWS, AtenOp, CastOp, ConstantOp, DimValueOp, FlowOp, IotaOp, KVAppendOp, PointwiseOp
 from ..ir.ledger import Ledger, Refusal
 from ..ir.locations import layer_of, location, modules
-from ..ir.signature import attributes_of
+from ..ir.signature import all_attributes, attributes_of
 from ..ir.types import is_float
 from .matching import functions
 
@@ -329,9 +329,8 @@ def _function(name: str, members: Sequence[Layer]) -> func.FuncOp:
     returned = [mapping[model.ops[i].results[r]] for i, r in results]
     block.add_op(func.ReturnOp(*returned))
     types = ([arg.type for arg in block.args], [v.type for v in returned])
-    attributes = [_common_attributes(column) for column in columns]
-    kept = ArrayAttr(attributes) if any(each.data for each in attributes) else None
-    return func.FuncOp(name, types, Region(block), visibility="private", arg_attrs=kept)
+    attributes = all_attributes([_common_attributes(column) for column in columns])
+    return func.FuncOp(name, types, Region(block), visibility="private", arg_attrs=attributes)
 
 
 def _arguments(members: Sequence[Layer]) -> tuple[list[int], list[tuple[SSAValue, ...]]]:

@@ -71,6 +71,8 @@ FUSE: dict[str, Pass] = {
 # fused → tile: how each kernel walks its data
 FORM: dict[str, Pass] = {"form-tiles": form_tiles.run}
 
+ALL: dict[str, Pass] = {**RECOGNISE, **FUSE, **FORM}
+
 
 def to_fused(module: ModuleOp, ledger: Ledger, *, after: After | None = None, without: Collection[str] = ()) -> None:
     """A flow module as the importer gives it becomes a fused module, in place. `without`: passes that are left out."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, LocationAttr, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, FunctionType, LocationAttr, ModuleOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from ..ir import flow, locations
 from ..ir.dims import Dim, product
-from ..ir.signature import is_weight
+from ..ir.signature import all_attributes, functions_of, is_weight
 from ..ir.types import TensorType, shape_of, tensor_type
 
 _FLOW = tuple(flow.Flow.operations)
@@ -19,7 +19,7 @@ _FLOW = tuple(flow.Flow.operations)
 
 def functions(module: ModuleOp) -> list[func.FuncOp]:
     """The module's functions, callers before their callees (@main first)."""
-    by_name = {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
+    by_name = functions_of(module)
     order: list[func.FuncOp] = []
 
     def visit(function: func.FuncOp) -> None:
@@ -131,7 +131,7 @@ def _set_type(function: func.FuncOp, attrs: Sequence[DictionaryAttr] | None) -> 
     function.function_type = FunctionType.from_lists(
         [a.type for a in function.body.block.args], [v.type for v in returned.operands]
     )
-    function.arg_attrs = ArrayAttr(attrs) if attrs is not None and any(each.data for each in attrs) else None
+    function.arg_attrs = all_attributes(attrs) if attrs is not None else None
 
 
 def add_argument(

@@ -31,16 +31,14 @@ def _verify(level: Level, module: ModuleOp, ledger: Ledger) -> None:
 
 
 PASSES: dict[str, pipeline.Pass] = {
-    **pipeline.RECOGNISE,
-    **pipeline.FUSE,
-    **pipeline.FORM,
+    **pipeline.ALL,
     **{f"verify-{level}": partial(_verify, level) for level in get_args(Level)},
 }
 LISTS: dict[str, tuple[str, ...]] = {
     "recognise": tuple(pipeline.RECOGNISE),
     "flow-to-fused": (*pipeline.RECOGNISE, *pipeline.FUSE),
     "fused-to-tile": tuple(pipeline.FORM),
-    "all": (*pipeline.RECOGNISE, *pipeline.FUSE, *pipeline.FORM),
+    "all": tuple(pipeline.ALL),
 }
 
 

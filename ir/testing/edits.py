@@ -15,8 +15,8 @@ from xdsl.traits import IsTerminator
 
 from .. import flow, tile
 from ..dims import Dim
+from ..signature import functions_of
 from ..types import TensorType
-from .inputs import functions_of
 from .signatures import Labels, map_dims, returned_of
 
 Places = Sequence[int]

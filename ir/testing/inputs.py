@@ -12,19 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument
 
 from ..dims import Dim
 from ..reference import TORCH_DTYPES
-from ..signature import dim_of, kind_of, role_of, strides_of
+from ..signature import dim_of, functions_of, kind_of, role_of, strides_of
+from ..tile import NUM_THREADS
 from ..types import tensor_type
 from .limits import POSITION, Limits
 from .sizes import choose_sizes
-
-NUM_THREADS = "num_threads"
-"""The symbol of the number of threads that run a program; no argument binds it."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +43,6 @@ def draw(module: ModuleOp, seed: int = 0, symbols: Mapping[str, int] | None = No
     generator = torch.Generator().manual_seed(seed)
     arguments = [_argument(arg, sizes, limits, generator) for arg in main.body.block.args]
     return Inputs(tuple(arguments), sizes)
-
-
-def functions_of(module: ModuleOp) -> dict[str, func.FuncOp]:
-    return {op.sym_name.data: op for op in module.ops if isinstance(op, func.FuncOp)}
 
 
 def in_layout(value: torch.Tensor, strides: Sequence[Dim] | None, symbols: Mapping[str, int]) -> torch.Tensor:

@@ -19,10 +19,11 @@ from ..dims import Dim
 from ..layout import resolve
 from ..ledger import Decision, Ledger
 from ..reference_tile import run_kernel
+from ..signature import functions_of
 from ..text import parse, structural_hash, to_text
 from ..types import tensor_type
 from ..verify import Level, verify_level
-from .inputs import Inputs, draw, functions_of
+from .inputs import Inputs, draw
 from .run import run
 
 Pass = Callable[[ModuleOp, Ledger], None]

@@ -20,10 +20,10 @@ from ..dims import Dim
 from ..layout import in_place_operand, resolve
 from ..reference import Evaluator
 from ..reference_tile import run_kernel
-from ..signature import mutations_of, role_of, strides_of
+from ..signature import functions_of, mutations_of, role_of, strides_of
 from ..types import is_float, tensor_type
 from ..verify import constant_ops, describe
-from .inputs import NUM_THREADS, Inputs, functions_of, in_layout
+from .inputs import Inputs, in_layout
 
 
 class NotRunnableError(RuntimeError):
@@ -63,7 +63,7 @@ class Runner:
     ) -> None:
         self.module = module
         self.compute = compute
-        self.evaluator = Evaluator(module, compute == torch.float64, {NUM_THREADS: 3, **(symbols or {})})
+        self.evaluator = Evaluator(module, compute == torch.float64, {tile.NUM_THREADS: 3, **(symbols or {})})
         self.launched: list[str] = []
         self._wide: dict[tile.KernelOp, tile.KernelOp] = {}
 

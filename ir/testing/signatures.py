@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntAt
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 
 from ..dims import Dim
-from ..signature import mutations_of
+from ..signature import all_attributes, mutations_of
 from ..types import DimAttr, TensorType
 
 _BY_RESULT = ("weave.outputs", "weave.output_strides")
@@ -46,7 +46,7 @@ class Labels:
         args, returned = function.body.block.args, returned_of(function)
         kept = range(len(returned.operands)) if kept_results is None else kept_results
         function.function_type = FunctionType.from_lists([a.type for a in args], [v.type for v in returned.operands])
-        function.arg_attrs = ArrayAttr([DictionaryAttr(self._arguments.get(arg, {})) for arg in args])
+        function.arg_attrs = all_attributes([DictionaryAttr(self._arguments.get(arg, {})) for arg in args])
         if kept_results is not None:
             for name in _BY_RESULT:
                 function.attributes.pop(name, None)

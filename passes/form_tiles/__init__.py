@@ -10,12 +10,12 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Block, Operation
 
 from ...ir import flow, fused, tile
 from ...ir.ledger import Ledger, Refusal
+from ...ir.signature import functions_of
 from ...ir.text import structural_hash
 from ...ir.types import tensor_type
 from .. import materialise
@@ -41,7 +41,7 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
     Raises UnsupportedRegionError with the module path where an op by itself has none.
     """
     kernels: dict[str, str] = {}
-    for function in [op for op in module.ops if isinstance(op, func.FuncOp)]:
+    for function in functions_of(module).values():
         pending = deque(function.body.block.ops)
         while pending:
             op = pending.popleft()

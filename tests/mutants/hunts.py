@@ -13,6 +13,7 @@ from warpweave.ir.ledger import Ledger
 from warpweave.ir.testing import oracles
 from warpweave.ir.testing.inputs import draw
 from warpweave.ir.testing.recipes import RandomSource
+from warpweave.passes import pipeline
 
 SEED = "mutants"
 
@@ -28,7 +29,7 @@ class Kill:
 
 def flow(recipe: Any) -> None:
     """Every pass from flow to tile preserves the float64 numbers."""
-    changed, _ = oracles.pipeline_preserves_numbers(recipe.build(), checks.ALL)
+    changed, _ = oracles.pipeline_preserves_numbers(recipe.build(), pipeline.ALL)
     oracles.verifies(changed, "tile")
 
 
@@ -65,7 +66,7 @@ def program(recipe: Any) -> None:
 
 def plan(recipe: Any) -> None:
     module = recipe.build()
-    for apply in checks.ALL.values():
+    for apply in pipeline.ALL.values():
         apply(module, Ledger())
     plan_is_sound(module)
 
