@@ -43,6 +43,21 @@ class Compiled:
     report: dict[str, Any]
     ir: dict[str, str]
 
+    def save(self, path: str | Path, args: Sequence[Any]) -> None:
+        """Writes a bundle that `warpweave.load` reads without PyTorch. `args`: the program's, of which weights are read."""
+        from .runtime.bundle import save_bundle
+
+        description = self.program.description
+        save_bundle(
+            Path(path),
+            description,
+            constants=self.program.constants_of(args),
+            weights={i: args[i] for i, arg in enumerate(description.args) if arg.role == "weight"},
+            ir={f"{level}.mlir": text for level, text in self.ir.items()},
+            ledger=self.report["ledger"],
+            report=self.report,
+        )
+
 
 @contextmanager
 def _no_collection() -> Generator[None]:
@@ -148,6 +163,7 @@ class CompiledModel:
         self.report = compiled.report
         self.ir = compiled.ir
         self.program = compiled.program
+        self._compiled = compiled
         self._state = state
         self._signature = signature
         self._exported = exported
@@ -158,19 +174,7 @@ class CompiledModel:
 
     def save(self, path: str | Path) -> None:
         """Writes a bundle that `warpweave.load` reads without PyTorch."""
-        from .runtime.bundle import save_bundle
-
-        flat = self._signature.placeholders(self._state)
-        description = self.program.description
-        save_bundle(
-            Path(path),
-            description,
-            constants=self.program.constants_of(flat),
-            weights={i: flat[i] for i, arg in enumerate(description.args) if arg.role == "weight"},
-            ir={f"{level}.mlir": text for level, text in self.ir.items()},
-            ledger=self.report["ledger"],
-            report=self.report,
-        )
+        self._compiled.save(path, self._signature.placeholders(self._state))
 
 
 def compile(

@@ -38,6 +38,7 @@ class WeaveProgram:
         self.ir = compiled.ir
         self.program = compiled.program
         self.passes = tuple(counted)
+        self._compiled = compiled
         self._single = len(block.results) == 1
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -52,8 +53,6 @@ class WeaveProgram:
 
         `weights`: the tensors of the block's weight parameters. Raises ArgumentError unless they are just these.
         """
-        from .runtime.bundle import save_bundle
-
         specs = self.program.description.args
         given = dict(weights or {})
         wanted = [s.name for s in specs if s.role == "weight"]
@@ -63,15 +62,7 @@ class WeaveProgram:
             )
         flat = [given.get(spec.name) for spec in specs]
         self._check({i: given[spec.name] for i, spec in enumerate(specs) if spec.role == "weight"})
-        save_bundle(
-            Path(path),
-            self.program.description,
-            constants=self.program.constants_of(flat),
-            weights={i: flat[i] for i, spec in enumerate(specs) if spec.role == "weight"},
-            ir={f"{level}.mlir": text for level, text in self.ir.items()},
-            ledger=self.report["ledger"],
-            report=self.report,
-        )
+        self._compiled.save(path, flat)
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         names = self.parameters
