@@ -11,11 +11,14 @@ from .failures import UNSUPPORTED, USAGE, Failure
 from .render import as_json, say, table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..fuzz.campaign import Outcome, Plan
 
 LEVELS = ("flow", "fused", "tile", "layout")
 BACKENDS = ("reference", "cpu", "triton", "cuda")
 _MISSING = ("triton", "cuda")
+INTERRUPTED = 130
 
 
 @click.command()
@@ -41,7 +44,7 @@ def command(
     """Generate programs and check every pass on them.
 
     What fails is reduced and written as a reproducer for `warpweave repro`; the exit code is 1 then. The tables say what
-    the programs were made of, which rules fired, and why others refused.
+    the programs were made of, which rules fired, and why others refused. Ctrl-C ends it with what there is (exit code 130).
     """
     if backend in _MISSING:
         raise Failure(f"--backend {backend}: there is no such backend yet; use reference or cpu.", UNSUPPORTED)
@@ -64,34 +67,54 @@ def command(
         as_json(_document(outcome, files))
     else:
         _tables(outcome, files)
-    return 1 if outcome.found else 0
+    return 1 if outcome.found else INTERRUPTED if outcome.interrupted else 0
 
 
 def _run(plan: Plan) -> Outcome:
-    """With a progress line on stderr."""
+    """With progress on stderr: one line that changes on a terminal, a line a minute in a log."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from ..fuzz import campaign
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return campaign.run(plan, _Log(console))
+
     columns = (
         TextColumn("{task.completed} programs"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as line:
+    with Progress(*columns, console=console) as line:
         task = line.add_task("0 failures", total=plan.programs)
 
         def progress(outcome: Outcome) -> None:
-            rate = outcome.programs / max(outcome.seconds, 1e-9)
-            text = f"{len(outcome.found)} failures, {rate:.1f} programs/s"
-            line.update(task, completed=outcome.programs, description=text)
+            line.update(task, completed=outcome.programs, description=_so_far(outcome))
 
         return campaign.run(plan, progress)
+
+
+class _Log:
+    """A line a minute."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.next = console, 60.0
+
+    def __call__(self, outcome: Outcome) -> None:
+        if outcome.seconds < self.next:
+            return
+        self.next = outcome.seconds + 60
+        self.console.print(f"{outcome.seconds / 60:.0f} min: {outcome.programs:,} programs, {_so_far(outcome)}")
+
+
+def _so_far(outcome: Outcome) -> str:
+    return f"{len(outcome.found)} failures, {outcome.programs / max(outcome.seconds, 1e-9):.1f} programs/s"
 
 
 def _document(outcome: Outcome, files: dict[str, Path]) -> dict[str, Any]:
     return {
         "programs": outcome.programs,
         "seconds": round(outcome.seconds, 1),
+        "interrupted": outcome.interrupted,
         "found": [
             {"number": f.number, "level": f.level, "error": f.error, "file": str(files[f.kind])} for f in outcome.found
         ],
@@ -113,6 +136,7 @@ def _tables(outcome: Outcome, files: dict[str, Path]) -> None:
         "failures", ["failure", "programs", "file"], [[k, n, files[k]] for k, n in counts.items()], right=["programs"]
     )
     say(
-        f"{outcome.programs:,} programs in {outcome.seconds:.0f} s, {len(outcome.found)} failures, "
+        f"{'interrupted: ' if outcome.interrupted else ''}{outcome.programs:,} programs "
+        f"in {outcome.seconds:.0f} s, {len(outcome.found)} failures, "
         f"{len(outcome.coverage.ops)} (op, dtype, rank), {len(outcome.coverage.pairs)} pairs of passes"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -60,16 +61,21 @@ class Outcome:
     seconds: float = 0.0
     found: list[Found] = field(default_factory=list[Found])
     coverage: Coverage = field(default_factory=Coverage)
+    interrupted: bool = False
 
 
 def run(plan: Plan, progress: Callable[[Outcome], None] = lambda outcome: None) -> Outcome:
-    """The whole campaign; `progress` is called after every batch."""
+    """The whole campaign; `progress` is called after every batch. A KeyboardInterrupt ends it with what there is."""
     outcome, begun = Outcome(), time.monotonic()
     batches = _batches(plan, begun)
-    for results in map(partial(_batch, plan), batches) if plan.jobs == 1 else _in_processes(plan, batches):
-        _collect(outcome, results)
-        outcome.seconds = time.monotonic() - begun
-        progress(outcome)
+    every_result = map(partial(_batch, plan), batches) if plan.jobs == 1 else _in_processes(plan, batches)
+    try:
+        for results in every_result:
+            _collect(outcome, results)
+            outcome.seconds = time.monotonic() - begun
+            progress(outcome)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
     outcome.found.sort(key=lambda found: found.number)
     return outcome
 
@@ -77,12 +83,15 @@ def run(plan: Plan, progress: Callable[[Outcome], None] = lambda outcome: None) 
 def _in_processes(plan: Plan, batches: Iterator[range]) -> Iterator[list[Result]]:
     """The batches' results as they come; few batches wait, so that a limit of time is kept."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(plan.jobs, context, _one_thread) as pool:
+    pool = ProcessPoolExecutor(plan.jobs, context, _worker)
+    try:
         running = {pool.submit(_batch, plan, batch) for batch in islice(batches, 2 * plan.jobs)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             running |= {pool.submit(_batch, plan, batch) for batch in islice(batches, len(done))}
             yield from (future.result() for future in done)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def check(plan: Plan, number: int) -> Result:
@@ -123,7 +132,9 @@ def _collect(outcome: Outcome, results: Sequence[Result]) -> None:
             outcome.coverage.add(result)
 
 
-def _one_thread() -> None:
+def _worker() -> None:
+    """One thread; an interrupt is for the process that collects."""
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

@@ -12,7 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import instruction_sets
+from mutants.score import pytest_terminal_summary
 from warpweave.options import ISAS
+
+__all__ = ["pytest_terminal_summary"]
 
 settings.register_profile(
     "default", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -67,6 +67,18 @@ def test_the_command():
     assert document["found"] == []
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_gives_what_there_is(jobs):
+    def progress(outcome):
+        if outcome.programs >= 16:
+            raise KeyboardInterrupt
+
+    outcome = run(Plan(0, ("layout",), programs=10_000, jobs=jobs), progress)
+    assert outcome.interrupted
+    assert 16 <= outcome.programs < 100
+    assert outcome.found == []
+
+
 def test_missing_backends_are_refused_in_words(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["fuzz", "--backend", "cuda"])

@@ -1,4 +1,5 @@
-"""`make mutants` ends with a table of who killed whom, and the score."""
+"""A run with mutants in it ends with a table of who killed whom, and the score. `tests/conftest.py` registers this: only it
+is always loaded in the process that prints."""
 
 import pytest
 
