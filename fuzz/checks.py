@@ -60,9 +60,10 @@ def check_tile(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Fa
     oracles.verifies(module, "tile")
     oracles.round_trips(module)
     if backend == "cpu":
-        from .kernels import kernel_rounds_once
+        from .kernels import kernel_refuses_strays, kernel_rounds_once
 
         kernel_rounds_once(module, recipe.buffers(seed), recipe.dims)
+        kernel_refuses_strays(module, recipe.buffers(seed), recipe.dims)
     else:
         oracles.kernel_is_order_independent(module, recipe.buffers(seed), recipe.dims)
     return Facts(ops_of(module))

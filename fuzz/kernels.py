@@ -20,7 +20,7 @@ from ..ir.reference_tile import run_kernel
 from ..ir.testing.oracles import Violation, kernel_of
 from ..runtime.artifact import Kernel
 from ..runtime.cpu import best_isa, supports
-from ..runtime.native_code import LoadedKernel
+from ..runtime.native_code import LoadedKernel, WwFault
 from ..runtime.toolchain import Source, build
 
 _GUARD = 0xA5
@@ -28,7 +28,8 @@ _PHASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_
 
 
 class CompiledKernel:
-    """A tile kernel as machine code for `isa`. Calls take contiguous tensors; packed weights as plain [N, K].
+    """A tile kernel as machine code for `isa`. Calls take contiguous tensors; packed weights as plain [N, K]. IndexError
+    where an entry that is looked up is out of range.
 
     Where the CPU has no AMX, code for it runs on emulated tiles. `options`: those of `emit`.
     """
@@ -47,7 +48,8 @@ class CompiledKernel:
     def __call__(self, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], threads: int = 1) -> None:
         args = [self._argument(arg, b) for arg, b in zip(self.kernel.body.args, buffers, strict=True)]
         assert all(b.is_contiguous() for b in args)
-        pointers = (ctypes.c_void_p * max(1, len(args)))(*(b.data_ptr() for b in args))
+        fault = WwFault()
+        pointers = (ctypes.c_void_p * (len(args) + 2))(*(b.data_ptr() for b in args), ctypes.addressof(fault))
         values = [dims[symbol.data] for symbol in self.kernel.symbols]
         sizes = (ctypes.c_int64 * max(1, len(values)))(*values)
 
@@ -59,6 +61,8 @@ class CompiledKernel:
         with ThreadPoolExecutor(threads) as pool:
             for phase in self._phases:
                 list(pool.map(partial(run, phase), range(threads)))
+        if fault.raised:
+            raise IndexError(f"index {fault.entry} is out of range of {fault.extent}")
 
     def _argument(self, arg: SSAValue, buffer: torch.Tensor) -> torch.Tensor:
         assert isinstance(arg.type, tile.BufferType)
@@ -83,6 +87,26 @@ def kernel_rounds_once(
             raise Violation(
                 "kernel_rounds_once", f"buffer {i} of {kernel.sym_name.data} differs from the interpreter's"
             )
+
+
+def kernel_refuses_strays(
+    module: ModuleOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], isa: str = "", threads: int = 3
+) -> None:
+    """With one entry of a look-up out of range, first or last, the kernel says so and writes nothing."""
+    kernel = kernel_of(module)
+    for index, entries, extent in kernel.lookups:
+        number, last = kernel.body.args.index(index), entries.evaluate(dims) - 1  # pyright: ignore[reportArgumentType]
+        for position, entry in ((0, -1), (last, extent.evaluate(dims))) if last >= 0 else ():
+            actual, memories = guarded(buffers)
+            actual[number].view(-1)[position] = entry
+            before = [memory.clone() for memory in memories]
+            try:
+                CompiledKernel(kernel, isa or best_isa())(actual, dims, threads)
+            except IndexError:
+                if not all(map(torch.equal, memories, before)):
+                    raise Violation("kernel_refuses_strays", f"index {entry}: something is written") from None
+                continue
+            raise Violation("kernel_refuses_strays", f"index {entry} at {position} of buffer {number} passes")
 
 
 def _close(have: torch.Tensor, want: torch.Tensor) -> bool:

@@ -61,7 +61,8 @@ def run_kernel(
     """Runs `kernel` in place on its flat `buffers` (contiguous; a packed weight is given as plain row-major [N, K]).
 
     `dims` gives every symbol of the kernel. `compute`: the dtype that f32 tiles are held in; with float64, nothing is
-    rounded but loads, stores and conversions to 16-bit types. Raises IndexError where an access leaves its buffer.
+    rounded but loads, stores and conversions to 16-bit types. Raises IndexError where an access leaves its buffer, and
+    before anything is written where a look-up leaves its extent.
     """
     flat = [(torch.from_numpy(b) if isinstance(b, np.ndarray) else b).view(-1) for b in buffers]
     if len(flat) != len(kernel.body.args):
@@ -82,6 +83,10 @@ class Interpreter:
     values: dict[SSAValue, Any] = field(default_factory=dict[SSAValue, Any])
 
     def run(self, kernel: tile.KernelOp) -> None:
+        for index, entries, extent in kernel.lookups:
+            outside = [i for i in self.values[index][: self.size(entries)].tolist() if not 0 <= i < self.size(extent)]
+            if outside:
+                raise IndexError(f"{kernel.sym_name.data}: index {outside[0]} is out of range of {self.size(extent)}")
         for loop in (loop for phase in kernel.phases for loop in phase):
             rows, columns = loop.tile_shape
             domain = itertools.product(
@@ -207,17 +212,17 @@ class Interpreter:
         axes: Sequence[tile.Axis],
         position: torch.Tensor,
         index: torch.Tensor | None = None,
-        gather: int | None = None,
+        gather: tile.Gather | None = None,
     ) -> torch.Tensor:
         """Σ axis index · stride of linear positions over axes, the last one fastest."""
-        if index is not None and gather == -1:
-            return index[position].long() * self.size(axes[-1].stride)
         total = torch.zeros_like(position)
         for number in reversed(range(len(axes))):
             size, stride = self.size(axes[number].size), self.size(axes[number].stride)
             step = position % size if size else position
             position = position // size if size else position
-            total += (index[step].long() if index is not None and gather == number else step) * stride
+            if index is not None and gather is not None and gather.axis == number:
+                step = index[step].long()
+            total += step * stride
         return total
 
     # ---- arithmetic --------------------------------------------------------------------------------------------

@@ -67,19 +67,29 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Gather:
+    """The index of row axis `axis` is looked up: entry i of the op's index operand (i64 or i32), for index i of that axis.
+
+    All entries of a kernel's index operands lie in [0, `extent`), or the kernel writes nothing and says so.
+    """
+
+    axis: int
+    extent: Dim
+
+
+@dataclass(frozen=True)
 class Access:
     """Element address of (batch, row, column): `offset` + Σ axis index · stride over the batch, row and column axes.
 
     Each index is split over its axes (row-major, last axis fastest). No batch axes: the op has no batch operand.
-    `gather` names a row axis whose index is looked up in the op's index operand (an i64 or i32 buffer, one entry an index
-    of that axis; or of all row axes where `gather` is -1): embedding reads, KV-append writes.
+    `gather`: embedding reads, KV-append writes.
     """
 
     rows: tuple[Axis, ...]
     columns: tuple[Axis, ...]
     offset: Dim = _ZERO
     batch: tuple[Axis, ...] = ()
-    gather: int | None = None
+    gather: Gather | None = None
 
     def normalised(self) -> Access:
         """The same addresses with axes of one step dropped and neighbours merged where the strides allow."""
@@ -105,7 +115,7 @@ def axes(sizes: Sequence[DimLike], strides: Sequence[DimLike]) -> tuple[Axis, ..
 
 @irdl_attr_definition
 class AccessAttr(Data[Access]):
-    """`#tile.access<batch [] rows [B:"S*64", S:64] columns [64:1] + 0 gather 1>`."""
+    """`#tile.access<batch [] rows [B:"S*64", S:64] columns [64:1] + 0 gather 1 of 512>`."""
 
     name = "tile.access"
 
@@ -124,8 +134,11 @@ class AccessAttr(Data[Access]):
             batch, rows, columns = groups
             parser.parse_punctuation("+")
             offset = parse_dim(parser)
-            gather = parser.parse_integer() if parser.parse_optional_keyword("gather") else None
-            return Access(rows, columns, offset, batch, gather)
+            if not parser.parse_optional_keyword("gather"):
+                return Access(rows, columns, offset, batch)
+            number = parser.parse_integer()
+            parser.parse_keyword("of")
+            return Access(rows, columns, offset, batch, Gather(number, parse_dim(parser)))
 
     def print_parameter(self, printer: Printer) -> None:
         def axis(a: Axis) -> None:
@@ -145,7 +158,8 @@ class AccessAttr(Data[Access]):
             printer.print_string("+ ")
             print_dim(printer, self.data.offset)
             if self.data.gather is not None:
-                printer.print_string(f" gather {self.data.gather}")
+                printer.print_string(f" gather {self.data.gather.axis} of ")
+                print_dim(printer, self.data.gather.extent)
 
 
 @irdl_attr_definition
@@ -208,6 +222,16 @@ class KernelOp(IRDLOperation):
         return self.region.block
 
     @property
+    def lookups(self) -> list[tuple[SSAValue, Dim, Dim]]:
+        """(index buffer, its number of entries, the extent in which they lie), each once."""
+        found: dict[tuple[SSAValue, Dim, Dim], None] = {}
+        for op in self.walk():
+            if isinstance(op, LoadOp | StoreOp) and op.index is not None and op.access.data.gather is not None:
+                access, gather = op.access.data, op.access.data.gather
+                found[op.index, access.rows[gather.axis].size, gather.extent] = None
+        return list(found)
+
+    @property
     def phases(self) -> list[list[ParallelOp]]:
         """The loops between barriers: all threads end a phase before any begins the next."""
         phases: list[list[ParallelOp]] = [[]]
@@ -229,6 +253,9 @@ class KernelOp(IRDLOperation):
             raise VerifyException("tile.kernel: a barrier stands between two loops")
         for phase in self.phases:
             _verify_unordered(phase)
+        written = [self.body.args[i.data] for i in self.outputs]
+        if any(index in written for index, _, _ in self.lookups):
+            raise VerifyException("tile.kernel: an index buffer is written by the kernel that looks it up")
 
 
 def _verify_unordered(loops: Sequence[ParallelOp]) -> None:
@@ -350,8 +377,7 @@ class LoadOp(TileOp):
         )
 
     def verify_(self) -> None:
-        if (self.access.data.gather is None) != (self.index is None):
-            raise VerifyException("tile.load: a gather needs an index buffer, and only a gather has one")
+        _verify_gather(self)
 
 
 @irdl_op_definition
@@ -385,6 +411,17 @@ class StoreOp(IRDLOperation):
         index: SSAValue | None = None,
     ):
         super().__init__(operands=[value, buffer, row, column, batch, index], properties={"access": AccessAttr(access)})
+
+    def verify_(self) -> None:
+        _verify_gather(self)
+
+
+def _verify_gather(op: LoadOp | StoreOp) -> None:
+    gather = op.access.data.gather
+    if (gather is None) != (op.index is None):
+        raise VerifyException(f"{op.name}: a gather needs an index buffer, and only a gather has one")
+    if gather is not None and not 0 <= gather.axis < len(op.access.data.rows):
+        raise VerifyException(f"{op.name}: gather {gather.axis} of {len(op.access.data.rows)} row axes")
 
 
 @irdl_op_definition

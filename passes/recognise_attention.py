@@ -254,7 +254,9 @@ def why_not(root: MatmulOp, scores: Scores) -> Refusal | None:
     if not queries[0] == keys[0] == values[0] or keys[3] != values[2]:
         return Refusal("queries, keys and values differ in batch or length")
     if not (queries[3].is_const and values[3].is_const and (queries[1] == keys[1] or queries[1].is_const)):
-        return Refusal("the size of a head, or the number of heads that share one, has no value", "sizes that are numbers")
+        return Refusal(
+            "the size of a head, or the number of heads that share one, has no value", "sizes that are numbers"
+        )
     full = (*queries[:3], keys[3])
     if broadcast_shapes([full, *(shape for shape in mask_shapes if shape is not None)]) != full:
         return Refusal("a mask is larger than the scores")

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-ABI_VERSION = 2  # of kernels, of ww_run and of this description; part of every cache key
+ABI_VERSION = 3  # of kernels, of ww_run and of this description; part of every cache key
 NUM_THREADS = "num_threads"
 ALIGNMENT = 64  # bytes; of chunks, outputs, constants and scratch
 
@@ -86,6 +86,8 @@ class Constant(msgspec.Struct, frozen=True):
 
 class Kernel(msgspec.Struct, frozen=True, omit_defaults=True):
     """C++ source of one kernel with the C ABI `entry(bufs, dims, scratch, tid, nt)`; `digest` names its meaning.
+
+    `bufs`: its buffers, then the two pointers that ww_run.cpp adds for look-ups out of range.
 
     A kernel with barriers inside is several such functions, one a phase: `entry`, `entry_phase1`, …; it exports their number
     as the int64 `entry_phases`.

@@ -22,6 +22,10 @@ class ArgumentError(ProgramError):
     """An argument of a call that does not fit the program's description."""
 
 
+class IndexRangeError(ProgramError, IndexError):
+    """A token id or a position beyond the rows of the table or cache that it is looked up in."""
+
+
 class ForeignKernelError(ProgramError):
     """A call of a program whose kernels are for another CPU than this one."""
 

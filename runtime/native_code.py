@@ -29,6 +29,18 @@ class WwLaunch(ctypes.Structure):
     )
 
 
+class WwFault(ctypes.Structure):
+    """`struct WwFault` of ww_run.cpp: `entry`, found at `index`, does not lie in [0, `extent`)."""
+
+    _fields_ = (
+        ("raised", ctypes.c_int64),
+        ("entry", ctypes.c_int64),
+        ("extent", ctypes.c_int64),
+        ("index", ctypes.c_void_p),
+        ("launch", ctypes.c_void_p),
+    )
+
+
 class LoadedKernel:
     """The addresses of a kernel's phases, one after the other, and the bytes of scratch that each thread of it needs."""
 
@@ -81,6 +93,10 @@ class LaunchTable:
         """Where launch number `launch` lies."""
         return ctypes.addressof(self._table) + launch * ctypes.sizeof(WwLaunch)
 
+    def number(self, address: int) -> int:
+        """Which launch lies there."""
+        return (address - ctypes.addressof(self._table)) // ctypes.sizeof(WwLaunch)
+
 
 def runner_source() -> Source:
     """The source of ww_run; it needs no particular instruction set."""
@@ -93,7 +109,7 @@ def load_runner(path: Path | None = None) -> Any:
     run = _open(path or build([runner_source()])[0].path).ww_run
     pointer, count = ctypes.c_void_p, ctypes.c_int64
     run.argtypes = [
-        pointer, count, pointer, pointer, pointer, count, pointer, count, pointer, pointer, pointer
+        pointer, count, pointer, pointer, pointer, count, pointer, count, pointer, pointer, pointer, pointer
     ]  # fmt: skip
     run.restype = None
     return run

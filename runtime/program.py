@@ -21,13 +21,13 @@ from .call import Call
 from .checks import check
 from .constants import ComputeConstants, Constants, Packed, check_constants
 from .cpu import best_isa, supports
-from .errors import ArgumentError, ForeignKernelError
+from .errors import ArgumentError, ForeignKernelError, IndexRangeError
 from .native_code import LaunchTable, LoadedKernel, load_kernels, load_runner
 from .sizes import SizePlan, Sizes
 from .slot_table import SlotTable
 from .team import team, thread_count
 from .toolchain import Source, build
-from .workspace import Workspaces
+from .workspace import Workspace, Workspaces
 
 
 class Program:
@@ -38,8 +38,8 @@ class Program:
     as constants; it runs when weights are new or have changed. A program loaded from a bundle has `constants` and
     `weights` (argument number → array) instead, and is called without its weights.
 
-    Raises DescriptionError at construction, ArgumentError when a call's arguments do not fit, ForeignKernelError when
-    this CPU cannot run the kernels.
+    Raises DescriptionError at construction, ArgumentError when a call's arguments do not fit, IndexRangeError when a
+    token id or a position among them is out of range, ForeignKernelError when this CPU cannot run the kernels.
     """
 
     _boxed_call = True  # AOTAutograd: call me with one list
@@ -240,8 +240,23 @@ class Program:
                 continue
             self._run(
                 step[0], step[1], table.arg_index, space.table_address, call.sizes.dims_address, threads,
-                space.scratch_address, table.scratch_bytes, crew.parallel, crew.thread_num, crew.num_threads,
+                space.scratch_address, table.scratch_bytes, space.fault_address, crew.parallel, crew.thread_num,
+                crew.num_threads,
             )  # fmt: skip
+            if space.fault.raised:
+                raise self._out_of_range(space)
+
+    def _out_of_range(self, space: Workspace) -> IndexRangeError:
+        """What a launch reported; the workspace is not used again."""
+        fault, d = space.fault, self.description
+        launch = launches(d)[self._launches.number(fault.launch)]
+        slot = d.slots[next(slot for slot in launch.args if int(space.table[slot]) == fault.index)]
+        source = f"argument {d.args[slot.index].name}" if slot.source == "arg" else "an index that the model computes"
+        return IndexRangeError(
+            f"index {fault.entry} is out of range", where=f"program {d.name}, kernel {d.kernels[launch.kernel].name}",
+            why=f"{source} is looked up in {fault.extent} rows",
+            next="pass token ids below the vocabulary's size, positions below the cache's length",
+        )  # fmt: skip
 
     def _mark_written(self, given: Sequence[Any], arrays: Arrays) -> None:
         """Autograd must know of tensors that kernels have written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -11,19 +12,23 @@ import numpy as np
 from .arrays import Arrays
 from .artifact import ALIGNMENT, ITEM_SIZES
 from .host_arrays import address, aligned_bytes
+from .native_code import WwFault
 
 
 class Workspace:
-    """An arena, the threads' scratch, and the table of slot pointers. Grows; never shrinks."""
+    """An arena, the threads' scratch, the table of slot pointers, and what a launch says that fails. Grows; never shrinks."""
 
     __slots__ = (
-        "arena", "arena_address", "bases", "packed", "scratch", "scratch_address", "table", "table_address", "typed"
+        "arena", "arena_address", "bases", "fault", "fault_address", "packed", "scratch", "scratch_address", "table",
+        "table_address", "typed",
     )  # fmt: skip
 
     def __init__(self, bases: int, slots: int) -> None:
         self.bases = np.zeros(bases, dtype=np.int64)
         self.table = np.zeros(slots, dtype=np.int64)
         self.table_address = address(self.table)
+        self.fault = WwFault()
+        self.fault_address = ctypes.addressof(self.fault)
         self.packed: object = None  # whose addresses `bases` holds
         self.arena = self.scratch = aligned_bytes(0)
         self.arena_address = self.scratch_address = 0

@@ -18,7 +18,7 @@ from xdsl.ir import Attribute, Block, SSAValue
 from warpweave.ir import tile
 from warpweave.ir.dims import Dim, DimLike
 from warpweave.ir.reference import TORCH_DTYPES
-from warpweave.ir.tile import Access, BufferType, axes, tile_type
+from warpweave.ir.tile import Access, BufferType, Gather, axes, tile_type
 from warpweave.ir.types import DTYPES
 
 Expected = dict[int, torch.Tensor]
@@ -302,7 +302,7 @@ def embedding(dtype: str) -> Sample:
 
     def body(ids: SSAValue, table: SSAValue, y: SSAValue) -> None:
         def one(_b: SSAValue, r: SSAValue, c: SSAValue) -> None:
-            rows = Access(axes(["M"], [n]), axes([n], [1]), gather=0)
+            rows = Access(axes(["M"], [n]), axes([n], [1]), gather=Gather(0, Dim.of(vocabulary)))
             store(load(table, r, c, rows, shape, index=ids), y, r, c, matrix("M", n))
 
         parallel("M", n, shape, one)
@@ -523,7 +523,7 @@ def qkv(dtype: str) -> Sample:
             c_, s_ = (load(t, r, index(0), access, (32, d)) for t in (cos, sin))
             return tile.RopeOp(acc, c_, s_, "half", d).result
 
-        append = Access(axes(["S"], [d]), axes([groups, d], [cache * d, 1]), gather=0)
+        append = Access(axes(["S"], [d]), axes([groups, d], [cache * d, 1]), gather=Gather(0, Dim.of(cache)))
 
         def write_q(_b: SSAValue, r: SSAValue, c: SSAValue) -> None:
             (acc,) = mainloop(a, [wq], r, c, k, nq, (32, 64), a_access=matrix("S", k))

@@ -117,13 +117,11 @@ def _rows(ctx: Context, op: MemoryOp, position: str) -> list[str]:
     if op.index is None:
         return _walk(ctx, axes, position)
     index = ctx.buffer(op.index)
-    if gather == -1:
-        return [times(f"int64_t({index}[{position}])", ctx.symbols.dim(axes[-1].stride))]
     terms: list[str] = []
     for number in reversed(range(len(axes))):
         size = ctx.symbols.dim(axes[number].size)
         step = rest(position, size) if number else position
-        if number == gather:
+        if gather is not None and number == gather.axis:
             step = f"int64_t({index}[{step}])"
         terms.append(times(step, ctx.symbols.dim(axes[number].stride)))
         position = over(position, size)

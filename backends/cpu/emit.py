@@ -33,8 +33,17 @@ def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool, precision: str) -
             f"void {name}(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt)"
         ):
             ctx.declare_arguments()
+            _check_lookups(ctx)
             _loops(ctx, phase, [found[loop] for loop in phase])
     return _file(ctx), layout
+
+
+def _check_lookups(ctx: Context) -> None:
+    """Before anything is read or written: all threads see the same entries, so all of them leave."""
+    faults = f"bufs + {len(ctx.kernel.body.args)}"
+    for index, entries, extent in ctx.kernel.lookups:
+        arguments = (ctx.buffer(index), ctx.symbols.dim(entries), ctx.symbols.dim(extent), faults)
+        ctx.out(f"if (!ww::all_inside({', '.join(arguments)})) return;")
 
 
 def _layout(

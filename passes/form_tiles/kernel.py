@@ -24,6 +24,15 @@ INDEX = IndexType()
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """`axis` (None: all row axes as one) is looked up in the buffer `index`, whose entries lie in [0, `extent`)."""
+
+    axis: IterAxis | None
+    index: SSAValue
+    extent: Dim
+
+
+@dataclass(frozen=True)
 class Draft:
     """A finished kernel (its name is empty) with what its launch needs."""
 
@@ -192,7 +201,7 @@ class KernelBuilder:
         dims: Dims,
         layout: Layout,
         element: Attribute | None = None,
-        gather: tuple[IterAxis | None, SSAValue] | None = None,
+        gather: Lookup | None = None,
     ) -> SSAValue:
         """The tile of a value of that layout with those dims; one row or column where it has no axis there."""
         assert isinstance(buffer.type, tile.BufferType)
@@ -207,12 +216,12 @@ class KernelBuilder:
             buffer,
             ctx.row if tall or zero is None else zero,
             ctx.column if wide or zero is None else zero,
-            tile.Access((), (), gather=0 if gather is not None else None),
+            tile.Access((), ()),
             type_,
             batch=ctx.batch_index if batched else None,
-            index=gather[1] if gather is not None else None,
+            index=gather.index if gather is not None else None,
         )
-        self._plan(op, buffer, ctx, dims, layout, gather[0] if gather is not None else None, tall, wide, batched)
+        self._plan(op, buffer, ctx, dims, layout, gather, tall, wide, batched)
         return ctx.add(op)
 
     def store(
@@ -222,7 +231,7 @@ class KernelBuilder:
         buffer: BlockArgument,
         dims: Dims,
         layout: Layout,
-        gather: tuple[IterAxis, SSAValue] | None = None,
+        gather: Lookup | None = None,
     ) -> None:
         """Write a tile, of the context's shape where the dims have axes, to a value of that layout with those dims."""
         axes = flat(dims)
@@ -233,12 +242,12 @@ class KernelBuilder:
             buffer,
             ctx.row if tall else self.constant(ctx, 0),
             ctx.column if wide else self.constant(ctx, 0),
-            tile.Access((), (), gather=0 if gather is not None else None),
+            tile.Access((), ()),
             batch=ctx.batch_index if batched else None,
-            index=gather[1] if gather is not None else None,
+            index=gather.index if gather is not None else None,
         )
         self._written.add(buffer)
-        self._plan(op, buffer, ctx, dims, layout, gather[0] if gather is not None else None, tall, wide, batched)
+        self._plan(op, buffer, ctx, dims, layout, gather, tall, wide, batched)
         ctx.block.add_op(op)
 
     def _plan(
@@ -248,13 +257,14 @@ class KernelBuilder:
         ctx: Context,
         dims: Dims,
         layout: Layout,
-        gathered: IterAxis | None,
+        lookup: Lookup | None,
         tall: bool,
         wide: bool,
         batched: bool,
     ) -> None:
         """Note how the access walks its spaces; its `Access` is made by `finish`."""
         strides = strides_of(dims, layout)
+        gathered = lookup.axis if lookup is not None else None
         known = {axis for space in (ctx.rows, ctx.columns, ctx.batch) if space is not None for axis in space.axes}
         missing = [axis for axis in strides if axis not in known and axis.size != ONE and axis is not gathered]
         assert not missing, f"axes outside the tile's spaces: {[str(a.size) for a in missing]}"
@@ -264,28 +274,28 @@ class KernelBuilder:
                 space.use(strides)
         if gathered is not None:
             ctx.rows.pin(gathered)
-        gathers = op.index is not None
 
         def fix() -> None:
             columns, extent = self._axes(buffer, ctx.columns, strides, Dim(), False) if wide else ((), ONE)
             rows, extent = (
-                self._axes(buffer, ctx.rows, strides, extent, gathers and gathered is not None)
-                if tall or gathers
+                self._axes(buffer, ctx.rows, strides, extent, gathered is not None)
+                if tall or lookup is not None
                 else ((), extent)
             )
             batch = (
                 self._axes(buffer, ctx.batch, strides, extent, False)[0] if ctx.batch is not None and batched else ()
             )
             gather = None
-            if gathers and gathered is None:
-                # every row axis takes part in the look-up: one axis
-                rows, gather = (tile.Axis(product([a.size for a in rows]), rows[-1].stride if rows else ONE),), 0
-            elif gathers and gathered is not None:
-                assert gathered in ctx.rows.axes or gathered.size == ONE
-                if gathered in ctx.rows.axes:
-                    gather = next(i for i, g in enumerate(self._groups[ctx.rows]) if gathered in g)
+            if lookup is not None:
+                number = 0
+                if gathered is None:  # every row axis takes part in the look-up: one axis
+                    rows = (tile.Axis(product([a.size for a in rows]), rows[-1].stride if rows else ONE),)
+                elif gathered in ctx.rows.axes:
+                    number = next(i for i, g in enumerate(self._groups[ctx.rows]) if gathered in g)
                 else:
-                    rows, gather = (*rows, tile.Axis(ONE, self._stride(buffer, strides[gathered], Dim()))), len(rows)
+                    assert gathered.size == ONE
+                    number, rows = len(rows), (*rows, tile.Axis(ONE, self._stride(buffer, strides[gathered], Dim())))
+                gather = tile.Gather(number, self._symbol(("extent", lookup.extent), lookup.extent))
             offset = layout.offset
             if offset != Dim():
                 offset = self._symbol(("offset", buffer, offset), offset)

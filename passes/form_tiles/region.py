@@ -20,7 +20,7 @@ from . import statistics
 from .arithmetic import convert, integer, number, pointwise, tile_element, widened
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, broadcast_dims, flat, regroup, settled
 from .context import Context, element_of
-from .kernel import KernelBuilder
+from .kernel import KernelBuilder, Lookup
 
 _WIDTH: dict[Attribute, int] = {i1: 0, i64: 1, f32: 2, f64: 3}  # the wider operand decides
 
@@ -203,7 +203,8 @@ class Region:
         strides = tuple(s * row_stride for s in Layout.contiguous(shape).strides)
         rows = Layout((*shape, shape_of(op.table)[1]), (*strides, column_stride), layout.offset)
         lead = tuple((axis,) for axis in axes) if axes else ((gathered,),) if gathered is not None else ()
-        return self.kernel.load(ctx, self.kernel.buffer(table), (*lead, dims[-1]), rows, gather=(gathered, ids))
+        lookup = Lookup(gathered, ids, shape_of(op.table)[0])
+        return self.kernel.load(ctx, self.kernel.buffer(table), (*lead, dims[-1]), rows, gather=lookup)
 
     # ---- results -----------------------------------------------------------------------------------------------
 
@@ -231,7 +232,7 @@ class Region:
         ctx: Context,
         buffer: BlockArgument,
         layout: Layout,
-        gather: tuple[IterAxis, SSAValue] | None = None,
+        gather: Lookup | None = None,
     ) -> None:
         """The tile of a region value written to a buffer."""
         dims = settled(dims)
@@ -261,7 +262,7 @@ class Region:
         written = dims if dims[axis] else (*dims[:axis], (gathered,), *dims[axis + 1 :])
         computed = self.tile(op.new, dims, ctx)
         computed = widened(ctx, computed, ctx.tile[0] if ctx.rows.holds(flat(dims)) else 1, ctx.tile[1])
-        self.kernel.store(ctx, computed, buffer, written, layout, (gathered, positions))
+        self.kernel.store(ctx, computed, buffer, written, layout, Lookup(gathered, positions, layout.sizes[axis]))
 
 
 def _same(region: Region, op: Operation, dims: Dims) -> list[tuple[SSAValue, Dims]]:

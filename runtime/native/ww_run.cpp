@@ -5,6 +5,10 @@
 //   scratch    nthreads pieces of scratch_per_thread bytes (a multiple of 64)
 //   gomp_parallel, omp_get_thread_num, omp_get_num_threads     of that runtime; gomp_parallel null, or nthreads 1: no region
 //
+//   fault      what a launch writes that looks up an entry out of range; its kernel then does nothing else
+//
+// A kernel's buffers are followed by `fault` and the address of its launch.
+//
 // A launch is a list of phases, each of which every thread finishes before any starts the next; so is a launch with
 // barrier_after. The runtime may give fewer threads than asked for: kernels are told the number there is.
 #include <sched.h>
@@ -19,6 +23,11 @@ struct WwLaunch {
   int64_t n_phases, first_arg, n_args, first_dim, n_dims, barrier_after;
 };
 
+struct WwFault {
+  int64_t raised, entry, extent;
+  const void *index, *launch;  // where the entries lie
+};
+
 struct Team {
   const WwLaunch* launches;
   int64_t count;
@@ -27,6 +36,7 @@ struct Team {
   const int64_t* dims;
   char* scratch;
   int64_t scratch_per_thread;
+  WwFault* fault;
   int (*thread)();
   int (*threads)();
   alignas(64) int arrived = 0;
@@ -57,8 +67,10 @@ void work(Team& team, int tid, int nt) {
   int sense = 0;
   for (int64_t i = 0; i < team.count; ++i) {
     const WwLaunch& launch = team.launches[i];
-    void* buffers[launch.n_args > 0 ? launch.n_args : 1];
+    void* buffers[launch.n_args + 2];
     for (int64_t j = 0; j < launch.n_args; ++j) buffers[j] = team.slots[team.arg_index[launch.first_arg + j]];
+    buffers[launch.n_args] = team.fault;
+    buffers[launch.n_args + 1] = const_cast<WwLaunch*>(&launch);
     for (int64_t phase = 0; phase < launch.n_phases; ++phase) {
       if (phase > 0 && nt > 1) barrier(team, nt, &sense);
       launch.phases[phase](buffers, team.dims + launch.first_dim, team.scratch + tid * team.scratch_per_thread, tid, nt);
@@ -75,10 +87,10 @@ void work_in_region(void* data) {
 }  // namespace
 
 extern "C" void ww_run(const WwLaunch* launches, int64_t n, const int64_t* arg_index, void* const* slots, const int64_t* dims,
-                       int64_t nthreads, void* scratch, int64_t scratch_per_thread,
+                       int64_t nthreads, void* scratch, int64_t scratch_per_thread, WwFault* fault,
                        void (*gomp_parallel)(void (*)(void*), void*, unsigned, unsigned), int (*omp_get_thread_num)(),
                        int (*omp_get_num_threads)()) {
-  Team team{launches, n, arg_index, slots, dims, static_cast<char*>(scratch), scratch_per_thread, omp_get_thread_num, omp_get_num_threads};
+  Team team{launches, n, arg_index, slots, dims, static_cast<char*>(scratch), scratch_per_thread, fault, omp_get_thread_num, omp_get_num_threads};
   if (nthreads <= 1 || !gomp_parallel) return work(team, 0, 1);
   gomp_parallel(work_in_region, &team, static_cast<unsigned>(nthreads), 0);
 }

@@ -1,11 +1,11 @@
-// gemm_rope_append_128x128_64_64_b0380035 (gemm): qkv.q, qkv.k, qkv.v, qkv.return
+// gemm_rope_append_128x128_64_64_106b7420 (gemm): qkv.q, qkv.k, qkv.v, qkv.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_rope_append_128x128_64_64_b0380035_scratch_bytes;
-const int64_t gemm_rope_append_128x128_64_64_b0380035_scratch_bytes = ww::gemm_scratch_bytes(128, 64) + 1024;
+extern const int64_t gemm_rope_append_128x128_64_64_106b7420_scratch_bytes;
+const int64_t gemm_rope_append_128x128_64_64_106b7420_scratch_bytes = ww::gemm_scratch_bytes(128, 64) + 1024;
 
-void gemm_rope_append_128x128_64_64_b0380035(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* w2 = static_cast<const ww::bf16*>(bufs[2]);
@@ -20,6 +20,8 @@ void gemm_rope_append_128x128_64_64_b0380035(void* const* bufs, const int64_t* d
   [[maybe_unused]] const int64_t d1 = dims[1];
   [[maybe_unused]] const int64_t d2 = dims[2];
   [[maybe_unused]] const int64_t d3 = dims[3];
+  [[maybe_unused]] const int64_t d4 = dims[4];
+  if (!ww::all_inside(in7, d1, d3, bufs + 10)) return;
   {
     // a [d0 * d1, 128] . w [128, 64, 64; 128]^T
     [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(128, 64));
@@ -95,7 +97,7 @@ void gemm_rope_append_128x128_64_64_b0380035(void* const* bufs, const int64_t* d
       for (int64_t r = 0; r < rows; ++r) {
         const float* sum3_r = sum3 + r * 64;
         {
-          auto* out8_at = out8 + (int64_t(in7[(row3 + r) % d1])) * 64 + ((row3 + r) / d1) * d3 + column3;
+          auto* out8_at = out8 + (int64_t(in7[(row3 + r) % d1])) * 64 + ((row3 + r) / d1) * d4 + column3;
 #pragma omp simd
           for (int c = 0; c < 64; ++c) {
             ww::store(out8_at + c, sum3_r[c]);

@@ -1,9 +1,9 @@
 builtin.module {
   func.func @main(%x: !flow.tensor<[B, S, 128], bf16> {weave.role = "input", weave.name = "x"}, %wq: !flow.tensor<[128, 128], bf16> {weave.role = "weight", weave.name = "wq"}, %wk: !flow.tensor<[64, 128], bf16> {weave.role = "weight", weave.name = "wk"}, %wv: !flow.tensor<[64, 128], bf16> {weave.role = "weight", weave.name = "wv"}, %cos: !flow.tensor<[1, S, 32], bf16> {weave.role = "input", weave.name = "cos"}, %sin: !flow.tensor<[1, S, 32], bf16> {weave.role = "input", weave.name = "sin"}, %positions: !flow.tensor<[S], i64> {weave.role = "input", weave.name = "positions"}, %keys: !flow.tensor<[B, L, 2, 32], bf16> {weave.role = "cache", weave.name = "keys"}, %values: !flow.tensor<[B, L, 2, 32], bf16> {weave.role = "cache", weave.name = "values"}) -> (!flow.tensor<[B, S, 4, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>) attributes {weave.outputs = ["tensor", "tensor", "tensor"], weave.mutations = [[#builtin.int<3>, #builtin.int<7>], [#builtin.int<4>, #builtin.int<8>]]} {
-    %q, %0, %1 = tile.launch @gemm_rope_append_128x128_64_64_b0380035 %x, %wq, %wk, %wv, %cos, %sin, %keys, %positions, %values {dims = [#flow.dim<B>, #flow.dim<S>, #flow.dim<"64*L">, #flow.dim<"64*L">], in_place = [[#builtin.int<1>, #builtin.int<6>], [#builtin.int<2>, #builtin.int<8>]]} : (!flow.tensor<[B, S, 128], bf16>, !flow.tensor<[128, 128], bf16>, !flow.tensor<[64, 128], bf16>, !flow.tensor<[64, 128], bf16>, !flow.tensor<[1, S, 32], bf16>, !flow.tensor<[1, S, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[S], i64>, !flow.tensor<[B, L, 2, 32], bf16>) -> (!flow.tensor<[B, S, 4, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>)
+    %q, %0, %1 = tile.launch @gemm_rope_append_128x128_64_64_106b7420 %x, %wq, %wk, %wv, %cos, %sin, %keys, %positions, %values {dims = [#flow.dim<B>, #flow.dim<S>, #flow.dim<"64*L">, #flow.dim<L>, #flow.dim<"64*L">], in_place = [[#builtin.int<1>, #builtin.int<6>], [#builtin.int<2>, #builtin.int<8>]]} : (!flow.tensor<[B, S, 128], bf16>, !flow.tensor<[128, 128], bf16>, !flow.tensor<[64, 128], bf16>, !flow.tensor<[64, 128], bf16>, !flow.tensor<[1, S, 32], bf16>, !flow.tensor<[1, S, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[S], i64>, !flow.tensor<[B, L, 2, 32], bf16>) -> (!flow.tensor<[B, S, 4, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>)
     func.return %q, %0, %1, %0, %1 : !flow.tensor<[B, S, 4, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>, !flow.tensor<[B, L, 2, 32], bf16>
   }
-  tile.kernel @gemm_rope_append_128x128_64_64_b0380035 attributes {kind = "gemm", symbols = ["d0", "d1", "d2", "d3"], outputs = [#builtin.int<6>, #builtin.int<8>, #builtin.int<9>]} {
+  tile.kernel @gemm_rope_append_128x128_64_64_106b7420 attributes {kind = "gemm", symbols = ["d0", "d1", "d2", "d3", "d4"], outputs = [#builtin.int<6>, #builtin.int<8>, #builtin.int<9>]} {
   ^bb0(%0: !tile.buffer<bf16, "strided">, %1: !tile.buffer<bf16, "packed">, %2: !tile.buffer<bf16, "packed">, %3: !tile.buffer<bf16, "packed">, %4: !tile.buffer<bf16, "strided">, %5: !tile.buffer<bf16, "strided">, %6: !tile.buffer<bf16, "strided">, %7: !tile.buffer<i64, "strided">, %8: !tile.buffer<bf16, "strided">, %9: !tile.buffer<bf16, "strided">):
     tile.parallel attributes {batch = #flow.dim<1>, rows = #flow.dim<"d0*d1">, columns = #flow.dim<128>, tile = [#builtin.int<32>, #builtin.int<64>]} {
     ^bb0(%10: index, %11: index, %12: index):
@@ -35,7 +35,7 @@ builtin.module {
       %37 = tile.load %4, %26, %29 : !tile.buffer<bf16, "strided">, index, index {access = #tile.access<batch [] rows [d0:0, d1:32] columns [32:1] + 0>} -> vector<32x32xf32>
       %38 = tile.load %5, %26, %29 : !tile.buffer<bf16, "strided">, index, index {access = #tile.access<batch [] rows [d0:0, d1:32] columns [32:1] + 0>} -> vector<32x32xf32>
       %39 = tile.rope %31, %37, %38 {kind = "half", head = #builtin.int<32>} : (vector<32x64xf32>, vector<32x32xf32>, vector<32x32xf32>) -> vector<32x64xf32>
-      tile.store %39, %6, %26, %27 : vector<32x64xf32>, !tile.buffer<bf16, "strided">, index, index index %7 : !tile.buffer<i64, "strided"> {access = #tile.access<batch [] rows [d0:d2, d1:64] columns [64:1] + 0 gather 1>}
+      tile.store %39, %6, %26, %27 : vector<32x64xf32>, !tile.buffer<bf16, "strided">, index, index index %7 : !tile.buffer<i64, "strided"> {access = #tile.access<batch [] rows [d0:d2, d1:64] columns [64:1] + 0 gather 1 of d3>}
     }
     tile.parallel attributes {batch = #flow.dim<1>, rows = #flow.dim<"d0*d1">, columns = #flow.dim<64>, tile = [#builtin.int<32>, #builtin.int<64>]} {
     ^bb0(%40: index, %41: index, %42: index):
@@ -48,7 +48,7 @@ builtin.module {
         %51 = tile.dot %49, %50, %48 {transposed} : (vector<32x128xf32>, vector<64x128xf32>, vector<32x64xf32>) -> vector<32x64xf32>
         scf.yield %51 : vector<32x64xf32>
       }
-      tile.store %46, %8, %41, %42 : vector<32x64xf32>, !tile.buffer<bf16, "strided">, index, index index %7 : !tile.buffer<i64, "strided"> {access = #tile.access<batch [] rows [d0:d3, d1:64] columns [64:1] + 0 gather 1>}
+      tile.store %46, %8, %41, %42 : vector<32x64xf32>, !tile.buffer<bf16, "strided">, index, index index %7 : !tile.buffer<i64, "strided"> {access = #tile.access<batch [] rows [d0:d4, d1:64] columns [64:1] + 0 gather 1 of d3>}
     }
   }
 }

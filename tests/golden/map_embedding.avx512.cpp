@@ -1,16 +1,18 @@
-// map_embedding_row_stats_160_1efa8f71 (map): embed.h, embed.return
+// map_embedding_row_stats_160_3f36cfb6 (map): embed.h, embed.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t map_embedding_row_stats_160_1efa8f71_scratch_bytes;
-const int64_t map_embedding_row_stats_160_1efa8f71_scratch_bytes = 1600;
+extern const int64_t map_embedding_row_stats_160_3f36cfb6_scratch_bytes;
+const int64_t map_embedding_row_stats_160_3f36cfb6_scratch_bytes = 1600;
 
-void map_embedding_row_stats_160_1efa8f71(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void map_embedding_row_stats_160_3f36cfb6(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const int64_t*>(bufs[0]);
   const auto* in1 = static_cast<const ww::bf16*>(bufs[1]);
   auto* out2 = static_cast<ww::bf16*>(bufs[2]);
   auto* out3 = static_cast<float*>(bufs[3]);
   [[maybe_unused]] const int64_t d0 = dims[0];
+  [[maybe_unused]] const int64_t d1 = dims[1];
+  if (!ww::all_inside(in0, d0, d1, bufs + 4)) return;
   // 1 x d0 x 160 in tiles of 21 x 192
   {
     const int64_t row_tiles = (d0 + 20) / 21, column_tiles = 1;

@@ -1,17 +1,17 @@
 builtin.module {
   func.func @main(%ids: !flow.tensor<[B, S], i64> {weave.role = "input", weave.name = "ids"}, %table: !flow.tensor<[1000, 160], bf16> {weave.role = "weight", weave.name = "table"}, %norm: !flow.tensor<[160], bf16> {weave.role = "weight", weave.name = "norm"}, %up: !flow.tensor<[64, 160], bf16> {weave.role = "weight", weave.name = "up"}) -> (!flow.tensor<[B, S, 160], bf16>, !flow.tensor<[B, S, 64], bf16>) attributes {weave.outputs = ["tensor", "tensor"], weave.mutations = []} {
-    %h, %0 = tile.launch @map_embedding_row_stats_160_1efa8f71 %ids, %table {dims = [#flow.dim<"B*S">], in_place = []} : (!flow.tensor<[B, S], i64>, !flow.tensor<[1000, 160], bf16>) -> (!flow.tensor<[B, S, 160], bf16>, !flow.tensor<[B, S, 3], f32>)
+    %h, %0 = tile.launch @map_embedding_row_stats_160_3f36cfb6 %ids, %table {dims = [#flow.dim<"B*S">, #flow.dim<1000>], in_place = []} : (!flow.tensor<[B, S], i64>, !flow.tensor<[1000, 160], bf16>) -> (!flow.tensor<[B, S, 160], bf16>, !flow.tensor<[B, S, 3], f32>)
     %up_1 = flow.pointwise<"mul"> %up, %norm : (!flow.tensor<[64, 160], bf16>, !flow.tensor<[160], bf16>) -> !flow.tensor<[64, 160], bf16>
     %1 = tile.launch @gemm_norm_160x64_3f22720d %h, %up_1, %0 {dims = [#flow.dim<"B*S">], in_place = []} : (!flow.tensor<[B, S, 160], bf16>, !flow.tensor<[64, 160], bf16>, !flow.tensor<[B, S, 3], f32>) -> !flow.tensor<[B, S, 64], bf16>
     func.return %h, %1 : !flow.tensor<[B, S, 160], bf16>, !flow.tensor<[B, S, 64], bf16>
   }
-  tile.kernel @map_embedding_row_stats_160_1efa8f71 attributes {kind = "map", symbols = ["d0"], outputs = [#builtin.int<2>, #builtin.int<3>]} {
+  tile.kernel @map_embedding_row_stats_160_3f36cfb6 attributes {kind = "map", symbols = ["d0", "d1"], outputs = [#builtin.int<2>, #builtin.int<3>]} {
   ^bb0(%0: !tile.buffer<i64, "strided">, %1: !tile.buffer<bf16, "strided">, %2: !tile.buffer<bf16, "strided">, %3: !tile.buffer<f32, "strided">):
     tile.parallel attributes {batch = #flow.dim<1>, rows = #flow.dim<d0>, columns = #flow.dim<160>, tile = [#builtin.int<21>, #builtin.int<192>]} {
     ^bb0(%4: index, %5: index, %6: index):
       %7 = arith.constant 64 : index
       %8 = arith.constant 160 : index
-      %9 = tile.load %1, %5, %6 : !tile.buffer<bf16, "strided">, index, index index %0 : !tile.buffer<i64, "strided"> {access = #tile.access<batch [] rows [d0:160] columns [160:1] + 0 gather 0>} -> vector<21x192xf32>
+      %9 = tile.load %1, %5, %6 : !tile.buffer<bf16, "strided">, index, index index %0 : !tile.buffer<i64, "strided"> {access = #tile.access<batch [] rows [d0:160] columns [160:1] + 0 gather 0 of d1>} -> vector<21x192xf32>
       tile.store %9, %2, %5, %6 : vector<21x192xf32>, !tile.buffer<bf16, "strided">, index, index {access = #tile.access<batch [] rows [d0:160] columns [160:1] + 0>}
       %10 = arith.subi %8, %6 : index
       %11 = arith.floordivsi %6, %7 : index

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpweave.fuzz import checks
-from warpweave.fuzz.kernels import kernel_rounds_once
+from warpweave.fuzz.kernels import kernel_refuses_strays, kernel_rounds_once
 from warpweave.fuzz.plans import plan_is_sound
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.testing import oracles
@@ -56,8 +56,9 @@ def text(recipe: Any) -> None:
 
 
 def kernel(recipe: Any) -> None:
-    """The compiled kernel against the interpreter; portable code, three threads."""
+    """The compiled kernel against the interpreter, and with entries out of range; portable code, three threads."""
     kernel_rounds_once(recipe.build(), recipe.buffers(0), recipe.dims, "portable", 3)
+    kernel_refuses_strays(recipe.build(), recipe.buffers(0), recipe.dims, "portable", 3)
 
 
 def program(recipe: Any) -> None:

@@ -69,6 +69,22 @@ template <class F> WW_INLINE void whole_or_ragged(bool whole, F body) { whole ? 
 // A position among a tile's columns, as a narrow integer: what lies far outside stays outside.
 WW_INLINE int32_t near(i64 column) { return int32_t(min(max(column, -(i64(1) << 30)), i64(1) << 30)); }
 
+// A look-up that found an entry out of range: `struct WwFault` of ww_run.cpp. The first thread that finds one says so.
+struct Fault { i64 raised, entry, extent; const void *index, *launch; };
+template <class T> WW_NOINLINE void report(Fault* fault, const T* index, i64 entries, i64 extent, const void* launch) {
+  if (__atomic_exchange_n(&fault->raised, 1, __ATOMIC_RELAXED)) return;
+  for (i64 i = 0; i < entries; ++i)
+    if (uint64_t(index[i]) >= uint64_t(extent)) fault->entry = i64(index[i]);
+  fault->extent = extent, fault->index = index, fault->launch = launch;
+}
+// Whether all entries lie in [0, extent); `call`: where the call's fault and the launch's identity stand.
+template <class T> WW_INLINE bool all_inside(const T* index, i64 entries, i64 extent, void* const* call) {
+  bool outside = false;
+  for (i64 i = 0; i < entries; ++i) outside |= uint64_t(index[i]) >= uint64_t(extent);
+  if (__builtin_expect(outside, false)) report(static_cast<Fault*>(call[0]), index, entries, extent, call[1]);
+  return !outside;
+}
+
 template <class T> WW_INLINE T* scratch_at(void* scratch, i64 bytes) { return reinterpret_cast<T*>(static_cast<char*>(scratch) + bytes); }
 
 // How many of `tile` rows (columns) from `start` lie inside `size`.

@@ -14,7 +14,7 @@ from xdsl.ir import Attribute, Block, SSAValue
 from ... import tile
 from ...dims import Dim
 from ...reference import TORCH_DTYPES
-from ...tile import Access, BufferType, KernelOp, axes, tile_type
+from ...tile import Access, BufferType, Gather, KernelOp, axes, tile_type
 from ...types import DTYPES
 from .norms import ACTIVATIONS
 from .source import Source, near, pick, sometimes
@@ -122,7 +122,7 @@ class TileRecipe:
             "row": Access(axes([rows], [0]), axes([n], [1])),
             "column": Access(axes([rows], [1]), axes([n], [0])),
             "gapped": Access(axes([rows], [n + 3]), axes([n], [1]), Dim.of(2)),
-            "gathered": Access(axes([rows], [n]), axes([n], [1]), gather=0),
+            "gathered": Access(axes([rows], [n]), axes([n], [1]), gather=Gather(0, rows)),
             "batched": Access(axes([rows], [n]), axes([n], [1]), batch=axes([batch], [rows * n])),
             "left": Access(axes([rows], [self.depth]), axes([self.depth], [1])),
             "right": Access(axes([self.depth], [n]), axes([n], [1])),

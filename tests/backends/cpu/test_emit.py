@@ -68,3 +68,17 @@ def test_weights_are_packed_for_the_instruction_set():
         ]
     }
     assert list(layouts.values()) == ["vnni", "panel", "rows"]
+
+
+@pytest.mark.parametrize("entry", [-1, 50, 2**40])
+def test_an_entry_out_of_range_stops_the_kernel_before_it_writes(entry):
+    sample = SAMPLES["embedding"]("f32")
+    dims = sample.dims[-1]
+    buffers = sample.buffers(dims)
+    buffers[0][7] = entry
+    before = [b.clone() for b in buffers]
+    with pytest.raises(IndexError, match=rf"index {entry} is out of range of 50"):
+        CompiledKernel(sample.kernel, best_isa())(buffers, dims, 3)
+    with pytest.raises(IndexError, match=rf"index {entry} is out of range of 50"):
+        run_kernel(sample.kernel, buffers, dims)
+    assert all(map(torch.equal, buffers, before))
