@@ -1,11 +1,11 @@
-// attention_causal_window_softcap_64_99d49810 (attention): attend.return
+// attention_causal_window_softcap_64_96d8b2b4 (attention): attend.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t attention_causal_window_softcap_64_99d49810_scratch_bytes;
-const int64_t attention_causal_window_softcap_64_99d49810_scratch_bytes = ww::dot_scratch_bytes(64) + 51456;
+extern const int64_t attention_causal_window_softcap_64_96d8b2b4_scratch_bytes;
+const int64_t attention_causal_window_softcap_64_96d8b2b4_scratch_bytes = ww::dot_scratch_bytes(64) + 120576;
 
-void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const float*>(bufs[0]);
   const auto* in1 = static_cast<const float*>(bufs[1]);
   const auto* in2 = static_cast<const float*>(bufs[2]);
@@ -44,6 +44,18 @@ void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_
       const int64_t index7 = ww::max(int64_t(index6), int64_t(0));
       const int64_t index8 = ww::floor_div(int64_t(index7), int64_t(64));
       const int64_t index9 = index8 * 64;
+      const int64_t index10 = index + 0;
+      const int64_t index11 = index10 - 192;
+      const int64_t index12 = ww::max(int64_t(index11), int64_t(0));
+      const int64_t index13 = ww::floor_div(int64_t(index12), int64_t(64));
+      const int64_t index14 = index13 * 64;
+      const int64_t index15 = ww::min(int64_t(index14), int64_t(index4));
+      const int64_t index16 = row + 0;
+      const int64_t index17 = index16 + 1;
+      const int64_t index18 = ww::min(int64_t(d6), int64_t(index17));
+      const int64_t index19 = ww::floor_div(int64_t(index18), int64_t(64));
+      const int64_t index20 = index19 * 64;
+      const int64_t index21 = ww::max(int64_t(index15), int64_t(index20));
       float* const mul_tile = ww::scratch_at<float>(arrays, 0);
       int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 16384);
       for (int64_t r = 0; r < rows; ++r) {
@@ -66,7 +78,7 @@ void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_
       ww::fill(add_tile2, 64, 0.0f);
       float* const dot_tile = ww::scratch_at<float>(arrays, 17408);
       ww::fill(dot_tile, 4096, 0.0f);
-      for (int64_t i = index9; i < index4; i += 64) {
+      for (int64_t i = index9; i < index15; i += 64) {
         float* const dot_tile2 = ww::scratch_at<float>(arrays, 33792);
         ww::dot_nt<64>(rows, ww::inside(d6, i, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i * d7, d7, dot_tile2, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i, 64), 64, dot_tile2, 64);
@@ -80,7 +92,7 @@ void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_
             for (int c = 0; c < 64; ++c) {
               const float mul2 = (dot_tile2_r[c] * 0.03333333333333333f);
               const float tanh = ww::tanh(mul2);
-              const float mul3 = (tanh * 30.0f);
+              const float mul3 = (tanh * 43.2808512266689f);
               const bool lt = (c < ww::near(int64_t(d6) - (i)));
               const bool le = (c <= ww::near(add_tile_r - (i)));
               const int64_t add2 = (int64_t(i + c) + int64_t(256));
@@ -95,7 +107,7 @@ void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_
           maxnum_tile[r] = maxnum;
         }
         float* const where_tile = ww::scratch_at<float>(arrays, 50432);
-        float* const exp_tile = ww::scratch_at<float>(arrays, 50688);
+        float* const softmax_exp2_tile = ww::scratch_at<float>(arrays, 50688);
         float* const mul_tile2 = ww::scratch_at<float>(arrays, 50944);
 #pragma omp simd
         for (int64_t r = 0; r < rows; ++r) {
@@ -108,15 +120,15 @@ void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_
           const float where2 = (eq ? 0.0f : max);
           where_tile[r] = where2;
           const float sub = (max_tile_r - where2);
-          const float exp = ww::exp(sub);
-          exp_tile[r] = exp;
-          const float mul4 = (add_tile2_r * exp);
+          const float softmax_exp2 = ww::softmax_exp2(sub);
+          softmax_exp2_tile[r] = softmax_exp2;
+          const float mul4 = (add_tile2_r * softmax_exp2);
           mul_tile2[r] = mul4;
         }
         float* const sum_tile = ww::scratch_at<float>(arrays, 51200);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile_r = dot_tile + r * 64;
-          const float exp_tile_r = exp_tile[r];
+          const float softmax_exp2_tile_r = softmax_exp2_tile[r];
           auto* const dot_tile2_r3 = dot_tile2 + r * 64;
           const float where_tile_r = where_tile[r];
           auto* const dot_tile_r2 = dot_tile + r * 64;
@@ -124,11 +136,11 @@ void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_
           {
 #pragma omp simd
             for (int c = 0; c < 64; ++c) {
-              const float mul5 = (dot_tile_r[c] * exp_tile_r);
+              const float mul5 = (dot_tile_r[c] * softmax_exp2_tile_r);
               dot_tile_r2[c] = mul5;
               const float sub2 = (dot_tile2_r3[c] - where_tile_r);
-              const float exp2 = ww::exp(sub2);
-              dot_tile2_r4[c] = exp2;
+              const float softmax_exp2_2 = ww::softmax_exp2(sub2);
+              dot_tile2_r4[c] = softmax_exp2_2;
             }
           }
           const float sum = ww::row_sum<64>(dot_tile2_r4);
@@ -143,16 +155,174 @@ void attention_causal_window_softcap_64_99d49810(void* const* bufs, const int64_
         }
         ww::dot_nn<64>(rows, 64, ww::inside(d6, i, 64), dot_tile2, in2 + (batch % d1) * d11 + (batch / d1) * d12 + i * d10, d10, dot_tile, 64, scratch);
       }
+      float* const max_tile2 = ww::scratch_at<float>(arrays, 51456);
+      ww::copy(max_tile2, max_tile, 64);
+      float* const add_tile3 = ww::scratch_at<float>(arrays, 51712);
+      ww::copy(add_tile3, add_tile2, 64);
+      float* const dot_tile3 = ww::scratch_at<float>(arrays, 51968);
+      ww::copy(dot_tile3, dot_tile, 4096);
+      for (int64_t i2 = index15; i2 < index21; i2 += 64) {
+        float* const dot_tile4 = ww::scratch_at<float>(arrays, 68352);
+        ww::dot_nt<64>(rows, ww::inside(d6, i2, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i2 * d7, d7, dot_tile4, 64, scratch);
+        ww::clear_columns(rows, ww::inside(d6, i2, 64), 64, dot_tile4, 64);
+        float* const maxnum_tile2 = ww::scratch_at<float>(arrays, 84736);
+        for (int64_t r = 0; r < rows; ++r) {
+          auto* const dot_tile4_r = dot_tile4 + r * 64;
+          auto* const dot_tile4_r2 = dot_tile4 + r * 64;
+          {
+#pragma omp simd
+            for (int c = 0; c < 64; ++c) {
+              const float mul6 = (dot_tile4_r[c] * 0.03333333333333333f);
+              const float tanh2 = ww::tanh(mul6);
+              const float mul7 = (tanh2 * 43.2808512266689f);
+              dot_tile4_r2[c] = mul7;
+            }
+          }
+          const float maxnum2 = ww::row_maxnum<64>(dot_tile4_r2);
+          maxnum_tile2[r] = maxnum2;
+        }
+        float* const where_tile2 = ww::scratch_at<float>(arrays, 84992);
+        float* const softmax_exp2_tile2 = ww::scratch_at<float>(arrays, 85248);
+        float* const mul_tile3 = ww::scratch_at<float>(arrays, 85504);
+#pragma omp simd
+        for (int64_t r = 0; r < rows; ++r) {
+          const float max_tile2_r = max_tile2[r];
+          const float maxnum_tile2_r = maxnum_tile2[r];
+          const float add_tile3_r = add_tile3[r];
+          const float max2 = ww::max(max_tile2_r, maxnum_tile2_r);
+          max_tile2[r] = max2;
+          const bool eq2 = (max2 == -__builtin_inff());
+          const float where3 = (eq2 ? 0.0f : max2);
+          where_tile2[r] = where3;
+          const float sub3 = (max_tile2_r - where3);
+          const float softmax_exp2_3 = ww::softmax_exp2(sub3);
+          softmax_exp2_tile2[r] = softmax_exp2_3;
+          const float mul8 = (add_tile3_r * softmax_exp2_3);
+          mul_tile3[r] = mul8;
+        }
+        float* const sum_tile2 = ww::scratch_at<float>(arrays, 85760);
+        for (int64_t r = 0; r < rows; ++r) {
+          auto* const dot_tile3_r = dot_tile3 + r * 64;
+          const float softmax_exp2_tile2_r = softmax_exp2_tile2[r];
+          auto* const dot_tile4_r3 = dot_tile4 + r * 64;
+          const float where_tile2_r = where_tile2[r];
+          auto* const dot_tile3_r2 = dot_tile3 + r * 64;
+          auto* const dot_tile4_r4 = dot_tile4 + r * 64;
+          {
+#pragma omp simd
+            for (int c = 0; c < 64; ++c) {
+              const float mul9 = (dot_tile3_r[c] * softmax_exp2_tile2_r);
+              dot_tile3_r2[c] = mul9;
+              const float sub4 = (dot_tile4_r3[c] - where_tile2_r);
+              const float softmax_exp2_4 = ww::softmax_exp2(sub4);
+              dot_tile4_r4[c] = softmax_exp2_4;
+            }
+          }
+          const float sum2 = ww::row_sum<64>(dot_tile4_r4);
+          sum_tile2[r] = sum2;
+        }
+#pragma omp simd
+        for (int64_t r = 0; r < rows; ++r) {
+          const float mul_tile3_r = mul_tile3[r];
+          const float sum_tile2_r = sum_tile2[r];
+          const float add4 = (mul_tile3_r + sum_tile2_r);
+          add_tile3[r] = add4;
+        }
+        ww::dot_nn<64>(rows, 64, ww::inside(d6, i2, 64), dot_tile4, in2 + (batch % d1) * d11 + (batch / d1) * d12 + i2 * d10, d10, dot_tile3, 64, scratch);
+      }
+      float* const max_tile3 = ww::scratch_at<float>(arrays, 86016);
+      ww::copy(max_tile3, max_tile2, 64);
+      float* const add_tile4 = ww::scratch_at<float>(arrays, 86272);
+      ww::copy(add_tile4, add_tile3, 64);
+      float* const dot_tile5 = ww::scratch_at<float>(arrays, 86528);
+      ww::copy(dot_tile5, dot_tile3, 4096);
+      for (int64_t i3 = index21; i3 < index4; i3 += 64) {
+        float* const dot_tile6 = ww::scratch_at<float>(arrays, 102912);
+        ww::dot_nt<64>(rows, ww::inside(d6, i3, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i3 * d7, d7, dot_tile6, 64, scratch);
+        ww::clear_columns(rows, ww::inside(d6, i3, 64), 64, dot_tile6, 64);
+        float* const maxnum_tile3 = ww::scratch_at<float>(arrays, 119296);
+        for (int64_t r = 0; r < rows; ++r) {
+          auto* const dot_tile6_r = dot_tile6 + r * 64;
+          const int64_t add_tile_r2 = add_tile[r];
+          auto* const dot_tile6_r2 = dot_tile6 + r * 64;
+          {
+#pragma omp simd
+            for (int c = 0; c < 64; ++c) {
+              const float mul10 = (dot_tile6_r[c] * 0.03333333333333333f);
+              const float tanh3 = ww::tanh(mul10);
+              const float mul11 = (tanh3 * 43.2808512266689f);
+              const bool lt2 = (c < ww::near(int64_t(d6) - (i3)));
+              const bool le2 = (c <= ww::near(add_tile_r2 - (i3)));
+              const int64_t add5 = (int64_t(i3 + c) + int64_t(256));
+              const bool gt2 = (c > ww::near(add_tile_r2 - (i3 + int64_t(256))));
+              const bool and4 = (lt2 & le2);
+              const bool and5 = (and4 & gt2);
+              const float where4 = (and5 ? mul11 : -__builtin_inff());
+              dot_tile6_r2[c] = where4;
+            }
+          }
+          const float maxnum3 = ww::row_maxnum<64>(dot_tile6_r2);
+          maxnum_tile3[r] = maxnum3;
+        }
+        float* const where_tile3 = ww::scratch_at<float>(arrays, 119552);
+        float* const softmax_exp2_tile3 = ww::scratch_at<float>(arrays, 119808);
+        float* const mul_tile4 = ww::scratch_at<float>(arrays, 120064);
+#pragma omp simd
+        for (int64_t r = 0; r < rows; ++r) {
+          const float max_tile3_r = max_tile3[r];
+          const float maxnum_tile3_r = maxnum_tile3[r];
+          const float add_tile4_r = add_tile4[r];
+          const float max3 = ww::max(max_tile3_r, maxnum_tile3_r);
+          max_tile3[r] = max3;
+          const bool eq3 = (max3 == -__builtin_inff());
+          const float where5 = (eq3 ? 0.0f : max3);
+          where_tile3[r] = where5;
+          const float sub5 = (max_tile3_r - where5);
+          const float softmax_exp2_5 = ww::softmax_exp2(sub5);
+          softmax_exp2_tile3[r] = softmax_exp2_5;
+          const float mul12 = (add_tile4_r * softmax_exp2_5);
+          mul_tile4[r] = mul12;
+        }
+        float* const sum_tile3 = ww::scratch_at<float>(arrays, 120320);
+        for (int64_t r = 0; r < rows; ++r) {
+          auto* const dot_tile5_r = dot_tile5 + r * 64;
+          const float softmax_exp2_tile3_r = softmax_exp2_tile3[r];
+          auto* const dot_tile6_r3 = dot_tile6 + r * 64;
+          const float where_tile3_r = where_tile3[r];
+          auto* const dot_tile5_r2 = dot_tile5 + r * 64;
+          auto* const dot_tile6_r4 = dot_tile6 + r * 64;
+          {
+#pragma omp simd
+            for (int c = 0; c < 64; ++c) {
+              const float mul13 = (dot_tile5_r[c] * softmax_exp2_tile3_r);
+              dot_tile5_r2[c] = mul13;
+              const float sub6 = (dot_tile6_r3[c] - where_tile3_r);
+              const float softmax_exp2_6 = ww::softmax_exp2(sub6);
+              dot_tile6_r4[c] = softmax_exp2_6;
+            }
+          }
+          const float sum3 = ww::row_sum<64>(dot_tile6_r4);
+          sum_tile3[r] = sum3;
+        }
+#pragma omp simd
+        for (int64_t r = 0; r < rows; ++r) {
+          const float mul_tile4_r = mul_tile4[r];
+          const float sum_tile3_r = sum_tile3[r];
+          const float add6 = (mul_tile4_r + sum_tile3_r);
+          add_tile4[r] = add6;
+        }
+        ww::dot_nn<64>(rows, 64, ww::inside(d6, i3, 64), dot_tile6, in2 + (batch % d1) * d11 + (batch / d1) * d12 + i3 * d10, d10, dot_tile5, 64, scratch);
+      }
       for (int64_t r = 0; r < rows; ++r) {
-        const float add_tile2_r2 = add_tile2[r];
-        auto* const dot_tile_r3 = dot_tile + r * 64;
-        const bool eq2 = (add_tile2_r2 == 0.0f);
-        const float where3 = (eq2 ? 1.0f : add_tile2_r2);
+        const float add_tile4_r2 = add_tile4[r];
+        auto* const dot_tile5_r3 = dot_tile5 + r * 64;
+        const bool eq4 = (add_tile4_r2 == 0.0f);
+        const float where6 = (eq4 ? 1.0f : add_tile4_r2);
         {
           auto* out3_at = out3 + (batch % d1) * d14 + (batch / d1) * d15 + (row + r) * d13;
 #pragma omp simd
           for (int c = 0; c < 64; ++c) {
-            const float div = (dot_tile_r3[c] / where3);
+            const float div = (dot_tile5_r3[c] / where6);
             *(out3_at + c) = div;
           }
         }

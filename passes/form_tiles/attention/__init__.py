@@ -21,7 +21,7 @@ from ..axes import IterAxis, UnsupportedRegionError
 from ..context import Context
 from ..kernel import Draft, KernelBuilder
 from . import split
-from .state import LOG2E, TILE_KEYS, Attention, exponential, normalised, nothing_seen, rescaled, with_sinks
+from .state import TILE_KEYS, Attention, exponential, normalised, nothing_seen, rescaled, with_sinks
 from .visible import bounds, modified, visible
 
 TILE_ROWS = 64
@@ -50,7 +50,8 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
     loop = kernel.parallel(rows, None, (height, 1), batch)
     ctx = loop.narrowed(q_columns, kernel.constant(loop, 0), d.value)
     q = a.load(op.query, ((a.batch,), (a.queries,), a.heads, q_dim), ctx)
-    q = pointwise(ctx, "mul", q, number(ctx, op.scale.value.data * (1 if a.natural else LOG2E), a.element))
+    scale = op.scale.value.data * (a.base if op.softcap is None else 1)
+    q = pointwise(ctx, "mul", q, number(ctx, scale, a.element))
 
     def step(block: Block, first: SSAValue, state: Sequence[SSAValue], masked: bool) -> Sequence[SSAValue]:
         zero, index = kernel.constant(ctx, 0), ctx.batch_index
@@ -68,14 +69,13 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
         v = a.load(op.value, ((a.batch,), (a.keys,), (a.kv_heads,), v_dim), at_v)
         return [top, total, at.add(tile.DotOp(weights, v, acc, transposed=False))]
 
-    start, whole, end = bounds(a, ctx, rows, keys, height)
+    seen = bounds(a, ctx, rows, keys, height)
     if splits is not None:
-        start, whole, end = split.share(a, ctx, batch, (start, whole, end))
+        seen = split.share(a, ctx, batch, seen)
     before = with_sinks if splits is None else nothing_seen
     state: Sequence[SSAValue] = before(a, ctx, height, dv.value)
-    if whole is not None:
-        state = kernel.loop(ctx, start, whole, TILE_KEYS, state, partial(step, masked=False))
-    state = kernel.loop(ctx, whole or start, end, TILE_KEYS, state, partial(step, masked=True))
+    for first, last, masked in seen.ranges:
+        state = kernel.loop(ctx, first, last, TILE_KEYS, state, partial(step, masked=masked))
 
     out = loop.narrowed(v_columns, kernel.constant(loop, 0), dv.value)
     out_dims, out_layout = ((a.batch,), (a.queries,), a.heads, v_dim), Layout.contiguous(shape_of(op.result))

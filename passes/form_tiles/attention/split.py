@@ -20,12 +20,11 @@ from ..arithmetic import pointwise
 from ..axes import Dims, IterAxis, Space
 from ..context import Context
 from .state import TILE_KEYS, Attention, exponential, normalised, rescaled, with_sinks
+from .visible import Bounds
 
 MERGED_ROWS = 4  # of a tile of the merge: so few that the rows of one KV head are work for several threads
 LEAST_SHARE = 2 * TILE_KEYS  # keys of a part, unless fewer are seen
 FAIR = 4  # KV heads a thread from which on an uneven number of them costs less than a merge
-
-Bounds = tuple[SSAValue, SSAValue | None, SSAValue]
 
 
 def parts(heads: Dim, keys: Dim) -> Dim:
@@ -35,10 +34,10 @@ def parts(heads: Dim, keys: Dim) -> Dim:
     return (uneven * threads.min(keys // LEAST_SHARE)).max(1)
 
 
-def share(a: Attention, ctx: Context, batch: Space, whole_range: Bounds) -> Bounds:
-    """The part's keys among (first, whole, end); parts are whole blocks, the last ones may have none."""
+def share(a: Attention, ctx: Context, batch: Space, keys_seen: Bounds) -> Bounds:
+    """The part's keys among those seen; parts are whole blocks, the last ones may have none."""
     assert a.splits is not None
-    kernel, (start, whole, end) = a.kernel, whole_range
+    kernel, start, end = a.kernel, keys_seen.start, keys_seen.end
     batch.pin(a.splits)
     count, block = kernel.axis_size(ctx, batch, a.splits), kernel.constant(ctx, TILE_KEYS)
     assert ctx.batch_index is not None
@@ -48,9 +47,12 @@ def share(a: Attention, ctx: Context, batch: Space, whole_range: Bounds) -> Boun
     width = ctx.add(arith.MuliOp(ctx.add(arith.MaxSIOp(blocks, kernel.constant(ctx, 0))), block))
     first = ctx.add(arith.AddiOp(start, ctx.add(arith.MuliOp(part, width))))
     last = ctx.add(arith.MinSIOp(end, ctx.add(arith.AddiOp(first, width))))
-    if whole is None:
-        return first, None, last
-    return first, ctx.add(arith.MaxSIOp(first, ctx.add(arith.MinSIOp(whole, last)))), last
+
+    def within(key: SSAValue) -> SSAValue:
+        return first if key is start else ctx.add(arith.MaxSIOp(first, ctx.add(arith.MinSIOp(key, last))))
+
+    whole = keys_seen.whole
+    return Bounds(first, (within(whole[0]), within(whole[1])) if whole is not None else None, last)
 
 
 @dataclass(eq=False)

@@ -44,9 +44,13 @@ class Attention:
 
     @property
     def natural(self) -> bool:
-        """Whether scores keep base e; else log2(e) is part of the scale (a softcap or an added mask forbid it)."""
-        added = self.op.mask is not None and dtype_of(self.op.mask) != "i1"
-        return added or self.op.softcap is not None
+        """Whether scores keep base e: an added mask may hold the lowest number there is, which times log2(e) is −inf."""
+        return self.op.mask is not None and dtype_of(self.op.mask) != "i1"
+
+    @property
+    def base(self) -> float:
+        """What makes scores exponents of the base that `exponential` takes: part of the softcap, or else of the scale."""
+        return 1 if self.natural else LOG2E
 
     def load(self, value: SSAValue, dims: Dims, ctx: Context, element: Attribute | None = None) -> SSAValue:
         """The tile of an operand at a context."""
@@ -68,7 +72,7 @@ def with_sinks(a: Attention, ctx: Context, height: int, width: int) -> list[SSAV
         return unseen
     sinks = a.load(a.op.sinks, (a.heads,), ctx)
     if not a.natural:
-        sinks = pointwise(ctx, "mul", sinks, number(ctx, LOG2E, a.element))
+        sinks = pointwise(ctx, "mul", sinks, number(ctx, a.base, a.element))
     one = ctx.add(tile.FillOp(1.0, tile.tile_type(height, 1, a.element)))
     return [widened(ctx, sinks, height, 1), one, unseen[2]]
 

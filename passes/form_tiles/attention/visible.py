@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import i1
 from xdsl.ir import SSAValue
@@ -17,12 +19,12 @@ from .state import TILE_KEYS, Attention
 
 
 def modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
-    """Softcap, and a mask that is added."""
+    """Softcap (to the base of the scores), and a mask that is added."""
     op, element = a.op, a.element
     if op.softcap is not None:
         cap = op.softcap.value.data
         scores = pointwise(ctx, "mul", scores, number(ctx, 1 / cap, element))
-        scores = pointwise(ctx, "mul", pointwise(ctx, "tanh", scores), number(ctx, cap, element))
+        scores = pointwise(ctx, "mul", pointwise(ctx, "tanh", scores), number(ctx, cap * a.base, element))
     if op.mask is not None and dtype_of(op.mask) != "i1":
         scores = pointwise(ctx, "add", scores, _mask(a, op.mask, ctx))
     return scores
@@ -88,13 +90,30 @@ def _offset(a: Attention, ctx: Context) -> SSAValue:
     return ctx.memo["offset"]
 
 
-def bounds(
-    a: Attention, ctx: Context, rows: Space, keys: Space, height: int
-) -> tuple[SSAValue, SSAValue | None, SSAValue]:
-    """(first, whole, end): the keys that some row of the tile sees, of which all rows see those before `whole`.
+@dataclass(frozen=True)
+class Bounds:
+    """The keys [start, end) that some row of the tile sees, and those, `whole`, that all its rows see.
 
-    first and whole are multiples of the block; whole is None where no key is known to be seen by all rows.
+    `whole` is None where none are known to be, and begins at `start` itself where nothing is hidden from the left. All but
+    `end` are multiples of the block; a range from `end` on is empty.
     """
+
+    start: SSAValue
+    whole: tuple[SSAValue, SSAValue] | None
+    end: SSAValue
+
+    @property
+    def ranges(self) -> list[tuple[SSAValue, SSAValue, bool]]:
+        """(from, to, masked), in order."""
+        if self.whole is None:
+            return [(self.start, self.end, True)]
+        low, high = self.whole
+        edge = [(self.start, low, True)] if low is not self.start else []
+        return [*edge, (low, high, False), (high, self.end, True)]
+
+
+def bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) -> Bounds:
+    """What the rows of a tile of `height` rows see."""
     kernel, op = a.kernel, a.op
     rows.pin(a.groups)
     start, end = kernel.constant(ctx, 0), kernel.extent(ctx, keys)
@@ -103,9 +122,9 @@ def bounds(
     def blocks(value: SSAValue) -> SSAValue:
         return ctx.add(arith.MuliOp(ctx.add(arith.FloorDivSIOp(value, block)), block))
 
-    hidden = op.window is not None or (op.mask is not None and dtype_of(op.mask) == "i1")
+    hidden = op.mask is not None and dtype_of(op.mask) == "i1"
     if op.causal is None and op.window is None:
-        return start, None if hidden else blocks(end), end
+        return Bounds(start, None if hidden else (start, blocks(end)), end)
 
     def query(row: SSAValue) -> SSAValue:
         if a.groups.size == ONE:
@@ -117,15 +136,22 @@ def bounds(
         last = ctx.add(arith.AddiOp(query(row), offset))
         return ctx.add(arith.MinSIOp(keys_end, ctx.add(arith.AddiOp(last, one))))
 
-    offset, keys_end, one = _offset(a, ctx), end, kernel.constant(ctx, 1)
+    def lowest(row: SSAValue, window: int, round_up: int) -> SSAValue:
+        """The block of the first key that a row sees through the window; rounded up, where all of a block is seen."""
+        last = ctx.add(arith.AddiOp(query(row), offset))
+        key = ctx.add(arith.SubiOp(last, kernel.constant(ctx, window - 1 - round_up)))
+        return blocks(ctx.add(arith.MaxSIOp(key, first)))
+
+    offset, first, keys_end, one = _offset(a, ctx), start, end, kernel.constant(ctx, 1)
+    last_row = ctx.add(arith.AddiOp(ctx.row, kernel.constant(ctx, height - 1)))
     if op.causal is not None:
-        end = seen(ctx.add(arith.AddiOp(ctx.row, kernel.constant(ctx, height - 1))))
-        whole = None if hidden else ctx.add(arith.MaxSIOp(start, blocks(seen(ctx.row))))
-    else:
-        whole = None if hidden else blocks(keys_end)
+        end = seen(last_row)
     if op.window is not None:
-        lowest = ctx.add(arith.AddiOp(query(ctx.row), offset))
-        lowest = ctx.add(arith.SubiOp(lowest, kernel.constant(ctx, op.window.data - 1)))
-        lowest = ctx.add(arith.MaxSIOp(lowest, start))
-        start = blocks(lowest)
-    return start, whole, end
+        start = lowest(ctx.row, op.window.data, 0)
+    if hidden:
+        return Bounds(start, None, end)
+    low = start
+    if op.window is not None:
+        low = ctx.add(arith.MinSIOp(lowest(last_row, op.window.data, TILE_KEYS - 1), end))
+    high = blocks(seen(ctx.row) if op.causal is not None else keys_end)
+    return Bounds(start, (low, ctx.add(arith.MaxSIOp(low, high))), end)

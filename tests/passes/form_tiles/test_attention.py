@@ -47,6 +47,17 @@ def test_modifiers(name, S, L, H, Hkv):
     check(f, attention(f, *heads(f, S=S, L=L, H=H, Hkv=Hkv), **OPTIONS[name]))
 
 
+@pytest.mark.parametrize("window", [1, 63, 64, 65, 127, 128, 150, 10**4])
+@pytest.mark.parametrize(("S", "L", "H", "causal"), [(200, 200, 2, True), (90, 300, 6, True), (130, 200, 2, False)])
+def test_blocks_inside_a_window_take_no_mask(window, S, L, H, causal):
+    """(H / 2 heads share one: rows of a tile are fewer queries than that.) Blocks at both edges do."""
+    f = Function("main")
+    q, k, v = heads(f, B=1, S=S, L=L, H=H, d=8)
+    runner = check(f, attention(f, q, k, v, causal=causal, window=window, offset="L - S", softcap=9.0))
+    loops = [op for op in runner.module.walk() if op.name == "scf.for"]
+    assert len(loops) == 3
+
+
 @pytest.mark.parametrize("start", [0, 5, 66, 10**6, -3, -(10**6)])
 @pytest.mark.parametrize(("queries", "options"), [(7, {}), (1, {}), (9, {"window": 6}), (5, {"offset": 2})])
 def test_a_start_that_is_read_when_the_kernel_runs(start, queries, options):
