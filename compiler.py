@@ -25,7 +25,7 @@ from .ir.text import to_text
 from .ir.verify import verify_level
 from .options import Options
 from .passes import pipeline
-from .planner import Planner
+from .planner import plan
 from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_rows, publish
 from .reproducer import reproducible
 from .runtime.artifact import Kernel
@@ -115,10 +115,11 @@ def compile_module(
     if keep_ir:
         ir["tile"] = to_text(module)
     with phases("plan"):
-        description, recipes = Planner(module, kernels, layouts, packed_type).plan(name)
+        planned = plan(module, name, kernels, layouts, packed_type)
+        description = planned.description
         description.headers.update(cpu.headers())
     with phases("kernels"):
-        constants = ConstantComputer(module, recipes, pack)
+        constants = ConstantComputer(module, planned.constants, pack)
         program = build_program(description, constants)
     report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
     return Compiled(program, report, ir)

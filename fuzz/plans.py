@@ -12,30 +12,30 @@ from ..backends.cpu import backend as cpu
 from ..backends.cpu.pack import packed_type
 from ..ir import tile
 from ..ir.testing.oracles import Violation
-from ..planner import Buffer, Planner, Ref
-from ..runtime.artifact import Kernel, NativeStep, ProgramDescription, launches
+from ..planner import Plan, plan
+from ..planner.values import Buffer, Ref
+from ..runtime.artifact import Kernel, NativeStep, launches
 from ..runtime.cpu import best_isa
 
 
-def planned(module: ModuleOp) -> tuple[Planner, ProgramDescription]:
+def planned(module: ModuleOp) -> Plan:
     """The plan of a tile module, as the compiler makes it; kernels are named, not compiled."""
     isa = best_isa()
     emitted = [cpu.emit(op, cpu.CpuTarget.of(isa)) for op in module.ops if isinstance(op, tile.KernelOp)]
     kernels = {k.name: Kernel(k.name, k.source, k.entry, isa) for k in emitted}
-    planner = Planner(module, kernels, {k.name: k.packed_layout for k in emitted}, packed_type)
-    return planner, planner.plan("fuzz")[0]
+    return plan(module, "fuzz", kernels, {k.name: k.packed_layout for k in emitted}, packed_type)
 
 
 def plan_is_sound(module: ModuleOp) -> None:
     """No value is overwritten while it is still read, and launches that depend on each other have a barrier between."""
-    planner, description = planned(module)
-    _check_chunks(planner)
-    _check_barriers(planner, description)
+    made = planned(module)
+    _check_chunks(made)
+    _check_barriers(made)
 
 
-def _check_chunks(planner: Planner) -> None:
+def _check_chunks(made: Plan) -> None:
     holds: dict[int, Buffer] = {}
-    for number, step in enumerate(planner.steps):
+    for number, step in enumerate(made.steps):
         for ref in step.reads:
             if ref.buffer.source == "arena" and holds.get(ref.buffer.index) is not ref.buffer:
                 raise Violation(
@@ -51,11 +51,11 @@ def _check_chunks(planner: Planner) -> None:
             holds[ref.buffer.index] = ref.buffer
 
 
-def _check_barriers(planner: Planner, description: ProgramDescription) -> None:
+def _check_barriers(made: Plan) -> None:
     """Between a launch and the next barrier nobody touches what it writes."""
-    native = [step for step in planner.steps if isinstance(step.op, tile.LaunchOp)]
-    planned_launches = launches(description)
-    groups = [step.launches for step in description.steps if isinstance(step, NativeStep)]
+    native = [step for step in made.steps if isinstance(step.op, tile.LaunchOp)]
+    planned_launches = launches(made.description)
+    groups = [step.launches for step in made.description.steps if isinstance(step, NativeStep)]
     ends = {id(group[-1]) for group in groups if group}
     read: set[tuple[str, int]] = set()
     written: set[tuple[str, int]] = set()

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "frontend": {"frontend", "ir"},
     "backends": {"backends", "ir"},
     "runtime": {"runtime"},
+    "planner": {"planner", "runtime", "ir"},
     "workbench": {"workbench", "passes", "ir"},
     "fuzz": {"fuzz", "workbench", "passes", "backends", "runtime", "ir", "compiler", "options", "planner"},
 }

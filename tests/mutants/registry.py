@@ -291,9 +291,9 @@ KERNELS = [
            ".transpose(1, 2).contiguous()", ".transpose(1, 2).flip(2).contiguous()", (flow(Linear()),)),
 ]  # fmt: skip
 PLANS = [
-    Mutant("chunk reused while it is read", "plan", "planner:Planner._lifetimes", "for ref in step.reads:", "for ref in ():",
+    Mutant("chunk reused while it is read", "plan", "planner.memory:lifetimes", "for ref in step.reads:", "for ref in ():",
            (flow(Block(RMS, Gated()), Block(RMS, Gated(columns=16)), Linear(), Softmax(), Linear()),)),
-    Mutant("barrier missing", "plan", "planner:_Hazards.conflicts", "return bool(", "return False and bool(",
+    Mutant("barrier missing", "plan", "planner.describe:Hazards.conflicts", "return bool(", "return False and bool(",
            (flow(Linear(), Softmax(), Linear()),)),
 ]  # fmt: skip
 

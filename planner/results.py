@@ -1,0 +1,80 @@
+"""What a program returns, and writes to its arguments: as PyTorch wants it, with copies where no kernel wrote it so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects import func
+from xdsl.ir import SSAValue
+
+from ..ir import flow
+from ..ir.dims import Dim
+from ..ir.layout import ONE, Layout
+from ..ir.signature import mutations_of, output_strides_of, outputs_of
+from ..ir.types import TensorType
+from .inline import Inliner
+from .values import Buffer, Ref, Step
+
+
+@dataclass
+class Results:
+    """The tensors that are returned, the steps that copy some of them, and the layouts of buffers made for such copies."""
+
+    tensors: list[Ref] = field(default_factory=list[Ref])
+    copies: list[Step] = field(default_factory=list[Step])
+    strided: dict[Buffer, Layout] = field(default_factory=dict[Buffer, Layout])
+
+
+def write_back(main: func.FuncOp, returned: Sequence[Ref | None], arguments: Mapping[SSAValue, Ref]) -> list[Step]:
+    """Steps that store mutated arguments' new values in them, where a kernel has not written them in place."""
+    steps: list[Step] = []
+    for position, index in mutations_of(main):
+        value, target = returned[position], arguments[main.body.block.args[index]]
+        assert value is not None
+        if value.buffer is not target.buffer:
+            copy = _call("aten.copy_.default", "an argument that the model writes to")
+            steps.append(Step(copy, [target, value], [target]))
+    return steps
+
+
+def returned_values(main: func.FuncOp, returned: Sequence[Ref | None], inliner: Inliner) -> Results:
+    """The returned tensors, of which those in the arena become outputs."""
+    strides = output_strides_of(main)
+    results = Results()
+    for i, ref in enumerate(returned[: outputs_of(main).count("tensor")]):
+        assert ref is not None
+        if ref.buffer.source == "arena":
+            ref.buffer.source, ref.buffer.index = "output", inliner.number("output")
+        wanted = strides[i] if strides is not None else None
+        if ref.buffer.source in ("arg", "constant") or (wanted is not None and not _same(ref.layout, wanted)):
+            ref = _copied(ref, wanted, inliner, results)
+        results.tensors.append(ref)
+    return results
+
+
+def _copied(ref: Ref, strides: tuple[Dim, ...] | None, inliner: Inliner, results: Results) -> Ref:
+    """A copy of its own, with the strides PyTorch expects."""
+    made = inliner.new("aten", TensorType.of(ref.layout.sizes, ref.dtype))
+    layout = made.layout if strides is None else Layout(ref.layout.sizes, strides, Dim())
+    made = Ref(made.buffer, layout, ref.dtype)
+    results.strided[made.buffer] = layout
+    sizes = [{"dim": str(d)} for d in layout.sizes], [{"dim": str(d)} for d in layout.strides]
+    empty = json.dumps({"args": [{"tensor": 0}, *sizes], "kwargs": {}})
+    reason = "a result with strides of its own"
+    results.copies.append(Step(_call("aten.new_empty_strided.default", reason, empty), [ref], [made]))
+    results.copies.append(Step(_call("aten.copy_.default", reason), [made, ref], [made]))
+    return made
+
+
+def _call(
+    target: str, reason: str, arguments: str = '{"args": [{"tensor": 0}, {"tensor": 1}], "kwargs": {}}'
+) -> flow.AtenOp:
+    """An ATen call that the planner itself adds; its operands are the step's reads."""
+    return flow.AtenOp(target, arguments, reason, [], [])
+
+
+def _same(layout: Layout, strides: tuple[Dim, ...]) -> bool:
+    """Whether the strides say the same addresses; those of dims of 1 do not count."""
+    return all(a == b or n == ONE for n, a, b in zip(layout.sizes, layout.strides, strides, strict=True))
