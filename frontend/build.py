@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ..ir import flow
 from ..ir.dims import Dim, DimLike
+from ..ir.pointwise import POINTWISE
 from ..ir.types import TensorType, broadcast_shapes, dtype_of, shape_of, tensor_type
 from .errors import Unsupported
 
@@ -100,7 +101,7 @@ class Builder:
         shape = broadcast_shapes([shape_of(v) for v in values])
         if shape is None:
             raise Unsupported(f"shapes of {kind} are not known to broadcast")
-        bool_result = flow.POINTWISE[kind].result == "bool"
+        bool_result = POINTWISE[kind].result == "bool"
         dtype = dtype or ("i1" if bool_result else dtype_of(values[-1]))
         return self.emit(flow.PointwiseOp(kind, values, tensor(shape, dtype)))
 

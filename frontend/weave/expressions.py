@@ -11,6 +11,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ...ir import flow
 from ...ir.dims import Dim
+from ...ir.pointwise import POINTWISE
 from ...ir.types import broadcast_shapes, dtype_of, shape_of
 from ..build import Builder, tensor
 from ..errors import Unsupported
@@ -186,7 +187,7 @@ class Expressions(_Checked):
         if node.name in self.epilogues:
             return self.inline(self.epilogues[node.name], node)
         if node.name in FUNCTIONS:
-            return self.apply(FUNCTIONS[node.name], self.positional(node, flow.POINTWISE[FUNCTIONS[node.name]].arity))
+            return self.apply(FUNCTIONS[node.name], self.positional(node, POINTWISE[FUNCTIONS[node.name]].arity))
         if node.name not in OPERATORS:
             hint = "a conversion is written `x as f32`" if node.name == "cast" else nearest(node.name, self.callables)
             raise self.error(f"there is no operator `{node.name}`", node.at, hint)

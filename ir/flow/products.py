@@ -1,0 +1,187 @@
+"""Matrix products, rotary embeddings, attention."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from xdsl.dialects.builtin import (
+    IntAttr,
+    StringAttr,
+    UnitAttr,
+)
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+)
+
+from ..dims import Dim, DimLike
+from ..types import DimAttr, TensorType, broadcast_shapes, shape_of, tensor_type
+from .base import Float, FlowOp, optional_format, real, require, texts
+
+
+@irdl_op_definition
+class LinearOp(FlowOp):
+    """x [.., K] · weightᵀ [K, N] + bias [N]; accumulated in f32 (f64 for f64)."""
+
+    name = "flow.linear"
+    assembly_format: ClassVar[str | None] = optional_format(["input", "weight"], ["bias"])
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    input = operand_def(TensorType)
+    weight = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+
+    def __init__(
+        self, value: SSAValue, weight: SSAValue, bias: SSAValue | None = None, element: Attribute | str | None = None
+    ):
+        shape = [*shape_of(value)[:-1], shape_of(weight)[0]]
+        result = TensorType.of(shape, element if element is not None else tensor_type(value).element)
+        super().__init__(operands=[value, weight, bias], result_types=[result])
+
+    def verify_(self) -> None:
+        weight = shape_of(self.weight)
+        require(len(weight) == 2, "flow.linear: the weight is [N, K]")
+        require(
+            shape_of(self.input)[-1] == weight[1],
+            f"flow.linear: rows of {shape_of(self.input)[-1]} against a weight of {texts(weight)}",
+        )
+        require(self.shape == (*shape_of(self.input)[:-1], weight[0]), "flow.linear: wrong result shape")
+        require(self.bias is None or shape_of(self.bias) == weight[:1], "flow.linear: the bias is [N]")
+
+
+@irdl_op_definition
+class MatmulOp(FlowOp):
+    """a [.., M, K] · b [.., K, N] with numpy-broadcast leading dims; accumulated in f32 (f64 for f64)."""
+
+    name = "flow.matmul"
+    lhs = operand_def(TensorType)
+    rhs = operand_def(TensorType)
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, element: Attribute | str | None = None):
+        batch = broadcast_shapes([shape_of(lhs)[:-2], shape_of(rhs)[:-2]])
+        if batch is None:
+            raise ValueError(f"matmul: batch dims {texts(shape_of(lhs))} and {texts(shape_of(rhs))} do not broadcast")
+        result = TensorType.of(
+            [*batch, shape_of(lhs)[-2], shape_of(rhs)[-1]], element if element is not None else tensor_type(lhs).element
+        )
+        super().__init__(operands=[lhs, rhs], result_types=[result])
+
+    def verify_(self) -> None:
+        a, b = shape_of(self.lhs), shape_of(self.rhs)
+        require(len(a) >= 2 and len(b) >= 2 and a[-1] == b[-2], f"flow.matmul: {texts(a)} against {texts(b)}")
+
+
+@irdl_op_definition
+class RopeOp(FlowOp):
+    """Rotary embedding (Su et al., 2021) of x [B, S, H, d] by cos, sin [.., S, r] (leading dim B or 1), r ≤ d even.
+
+    `half` pairs columns (j, j + r/2) and reads cos, sin [.., r] (both halves); `interleaved` pairs (2j, 2j + 1) and
+    reads cos, sin [.., r] (each number twice). Columns from r on pass through.
+    """
+
+    name = "flow.rope"
+    input = operand_def(TensorType)
+    cos = operand_def(TensorType)
+    sin = operand_def(TensorType)
+    kind = prop_def(StringAttr)
+
+    def __init__(
+        self,
+        value: SSAValue,
+        cos: SSAValue,
+        sin: SSAValue,
+        kind: Literal["half", "interleaved"],
+        element: Attribute | str | None = None,
+    ):
+        result = tensor_type(value) if element is None else tensor_type(value).with_element(element)
+        super().__init__(operands=[value, cos, sin], result_types=[result], properties={"kind": StringAttr(kind)})
+
+    def verify_(self) -> None:
+        require(self.kind.data in ("half", "interleaved"), f"flow.rope: unknown kind `{self.kind.data}`")
+        shape, cos = shape_of(self.input), shape_of(self.cos)
+        require(
+            len(shape) == 4 and len(cos) == 3,
+            f"flow.rope: x is [B, S, H, d] and cos [B, S, r], got {texts(shape)} and {texts(cos)}",
+        )
+        require(
+            cos == shape_of(self.sin) and self.shape == shape,
+            "flow.rope: cos and sin have one shape, the result has x's",
+        )
+        require(cos[1] in (shape[1], Dim.of(1)), f"flow.rope: {shape[1]} positions, cos has {cos[1]}")
+
+
+@irdl_op_definition
+class AttentionOp(FlowOp):
+    """softmax(scale · q kᵀ ⊙ modifiers) v.
+
+    q [B, S, H, d], k [B, L, Hkv, d], v [B, L, Hkv, e] → [B, S, H, e]; H = groups · Hkv.
+
+    In order: scale, softcap (c · tanh(x / c)), mask (bool: keep where true; float: added; broadcasts to [B, H, S, L]),
+    `causal` (query s sees keys ≤ s + `offset` + `start`; without them, PyTorch's upper-left alignment), `window` (and
+    those > s + offset + start − window), sinks [H] (one more logit a row that takes part in the sum only). A row that sees nothing
+    gives 0. `start` (an i64 number): how many keys stand before the first query, read when the kernel runs.
+    """
+
+    name = "flow.attention"
+    assembly_format: ClassVar[str | None] = optional_format(["query", "key", "value"], ["mask", "sinks", "start"])
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    query = operand_def(TensorType)
+    key = operand_def(TensorType)
+    value = operand_def(TensorType)
+    mask = opt_operand_def(TensorType)
+    sinks = opt_operand_def(TensorType)
+    start = opt_operand_def(TensorType)
+    scale = prop_def(Float)
+    causal = opt_prop_def(UnitAttr)
+    offset = opt_prop_def(DimAttr)
+    window = opt_prop_def(IntAttr)
+    softcap = opt_prop_def(Float)
+
+    def __init__(
+        self,
+        query: SSAValue,
+        key: SSAValue,
+        value: SSAValue,
+        scale: float,
+        mask: SSAValue | None = None,
+        sinks: SSAValue | None = None,
+        causal: bool = False,
+        offset: DimLike = 0,
+        window: int | None = None,
+        softcap: float | None = None,
+        start: SSAValue | None = None,
+    ):
+        shape = [*shape_of(query)[:-1], shape_of(value)[-1]]
+        properties: dict[str, Attribute | None] = {
+            "scale": real(scale),
+            "causal": UnitAttr() if causal else None,
+            "offset": DimAttr(Dim.of(offset)) if causal or window is not None else None,
+            "window": IntAttr(window) if window is not None else None,
+            "softcap": real(softcap) if softcap is not None else None,
+        }
+        super().__init__(
+            operands=[query, key, value, mask, sinks, start],
+            result_types=[tensor_type(query).with_shape(shape)],
+            properties=properties,
+        )
+
+    def verify_(self) -> None:
+        q, k, v = shape_of(self.query), shape_of(self.key), shape_of(self.value)
+        require(len(q) == len(k) == len(v) == 4, "flow.attention: q, k and v have rank 4")
+        require(q[3] == k[3] and k[:3] == v[:3], f"flow.attention: q {texts(q)}, k {texts(k)}, v {texts(v)} do not fit")
+        require(q[2].exact_div(k[2]) is not None, f"flow.attention: {q[2]} heads are no multiple of {k[2]} KV heads")
+        require(self.shape == (*q[:3], v[3]), "flow.attention: the result is [B, S, H, e]")
+        if self.start is not None:
+            require(self.offset is not None, "flow.attention: only a causal or windowed attention has a start")
+            require(tensor_type(self.start) == TensorType.of([], "i64"), "flow.attention: the start is one i64 number")
+        if self.mask is not None:
+            full = (q[0], q[2], q[1], k[1])
+            require(
+                broadcast_shapes([shape_of(self.mask), full]) == full,
+                f"flow.attention: a mask {texts(shape_of(self.mask))} does not broadcast to {texts(full)}",
+            )
