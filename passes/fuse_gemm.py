@@ -358,9 +358,9 @@ def _record(gemm: Gemm, members: Sequence[Operation], outputs: Sequence[SSAValue
         if op not in gemm.linears and not isinstance(op, flow.VIEWS)
     ]
     epilogue = ", ".join(dict.fromkeys(names)) or "none"
-    ledger.take(
-        RULE, place, f"{len(gemm.linears)} linears in one kernel; epilogue: {epilogue}", bytes_saved=saved, bound=BOUND
-    )
+    count = len(gemm.linears)
+    linears = "1 linear" if count == 1 else f"{count} linears"
+    ledger.take(RULE, place, f"{linears} in one kernel; epilogue: {epilogue}", bytes_saved=saved, bound=BOUND)
 
 
 def _as_matmul(op: flow.LinearOp) -> None:

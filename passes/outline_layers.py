@@ -266,27 +266,25 @@ def _sorted(roots: Iterable[NodeT], needs: Mapping[NodeT, Iterable[NodeT]]) -> t
 def _classes(layers: Sequence[Layer], ledger: Ledger) -> list[list[Layer]]:
     """Sets of two or more layers of one stack that are the same; the others go to the ledger."""
     found: list[list[Layer]] = []
-    refusals: dict[Layer, Refusal] = {}
     for layer in layers:
-        reasons: dict[str, str] = {}
-        for members in found:
-            if members[0].key[0] != layer.key[0]:
-                continue
-            reason = difference(members[0], layer)
-            if reason is None:
-                members.append(layer)
-                break
-            reasons[members[0].name] = reason
-        else:
+        stack = (members for members in found if members[0].key[0] == layer.key[0])
+        like = next((members for members in stack if difference(members[0], layer) is None), None)
+        if like is None:
             found.append([layer])
-            if reasons:
-                other, reason = next(iter(reasons.items()))
-                refusals[layer] = Refusal(f"differs from {other}: {reason}")
-    for members in found:
-        if len(members) == 1:
-            alone = Refusal("no other layer in its stack", "more than one layer")
-            ledger.refuse(RULE, members[0].name, refusals.get(members[0], alone))
+        else:
+            like.append(layer)
+    for layer, *more in found:
+        if not more:
+            ledger.refuse(RULE, layer.name, _alone(layer, layers))
     return [members for members in found if len(members) > 1]
+
+
+def _alone(layer: Layer, layers: Sequence[Layer]) -> Refusal:
+    """Why no other layer is like this one."""
+    other = next((o for o in layers if o is not layer and o.key[0] == layer.key[0]), None)
+    if other is None:
+        return Refusal("no other layer in its stack", "more than one layer")
+    return Refusal(f"differs from {other.name}: {difference(other, layer)}")
 
 
 def difference(a: Layer, b: Layer) -> str | None:

@@ -16,14 +16,11 @@ from ..ir.types import shape_of
 RULE = "unflatten-linear"
 
 
-def why_not(op: LinearOp) -> Refusal | None:
-    """Why the product cannot be taken before the reshape."""
-    flat = op.input.owner
-    if not isinstance(flat, ReshapeOp):
-        return Refusal("the operand is no reshape")
+def why_not(op: LinearOp, flat: ReshapeOp) -> Refusal | None:
+    """Why the product cannot be taken before the reshape of its operand."""
     before, after = shape_of(flat.input), flat.shape
     if len(after) != 2 or len(before) < 3:
-        return Refusal("the reshape does not merge leading dims")
+        return Refusal("the reshape does not merge leading dims", "a reshape to rows")
     if before[-1] != after[-1]:
         return Refusal(f"rows of {before[-1]} become rows of {after[-1]}", "a reshape that keeps the rows")
     return None
@@ -32,10 +29,13 @@ def why_not(op: LinearOp) -> Refusal | None:
 def run(module: ModuleOp, ledger: Ledger) -> None:
     """Applies the rule everywhere; bitwise."""
     for op in [op for op in module.walk() if isinstance(op, LinearOp)]:
-        if why_not(op) is not None:
-            continue
         flat = op.input.owner
-        assert isinstance(flat, ReshapeOp)
+        if not isinstance(flat, ReshapeOp):
+            continue
+        refusal = why_not(op, flat)
+        if refusal is not None:
+            ledger.refuse(RULE, ", ".join(modules(op)), refusal)
+            continue
         product = LinearOp(flat.input, op.weight, op.bias, op.type.element)
         back = ReshapeOp(product.result, op.shape)
         product.location = back.location = fuse_ops([op, flat])

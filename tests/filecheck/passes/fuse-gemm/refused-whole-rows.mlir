@@ -20,4 +20,4 @@ builtin.module {
 // CHECK-NEXT: }
 
 // LEDGER: refused fuse-gemm at router.max: it reduces over whole rows, which no tile holds; would change it: a reduction over the columns of one head
-// LEDGER: taken fuse-gemm at router: 1 linears in one kernel; epilogue: none; numbers: rounds once, at each output
+// LEDGER: taken fuse-gemm at router: 1 linear in one kernel; epilogue: none; numbers: rounds once, at each output

@@ -25,5 +25,5 @@ builtin.module {
 // CHECK-NEXT:   func.return %sum :
 // CHECK-NEXT: }
 
-// LEDGER: taken fuse-gemm at first: 1 linears in one kernel; epilogue: relu; saves 512*B*S bytes; numbers: rounds once, at each output
-// LEDGER: taken fuse-gemm at second: 1 linears in one kernel; epilogue: add; saves 512*B*S bytes; numbers: rounds once, at each output
+// LEDGER: taken fuse-gemm at first: 1 linear in one kernel; epilogue: relu; saves 512*B*S bytes; numbers: rounds once, at each output
+// LEDGER: taken fuse-gemm at second: 1 linear in one kernel; epilogue: add; saves 512*B*S bytes; numbers: rounds once, at each output

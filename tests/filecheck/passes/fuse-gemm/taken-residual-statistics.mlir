@@ -20,4 +20,4 @@ builtin.module {
 // CHECK-NEXT:   func.return %sum, %stats :
 // CHECK-NEXT: }
 
-// LEDGER: taken fuse-gemm at layers.0.o_proj: 1 linears in one kernel; epilogue: add, row_stats; saves 512*B*S bytes; numbers: rounds once, at each output
+// LEDGER: taken fuse-gemm at layers.0.o_proj: 1 linear in one kernel; epilogue: add, row_stats; saves 512*B*S bytes; numbers: rounds once, at each output
