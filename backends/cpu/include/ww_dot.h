@@ -54,34 +54,51 @@ void rows_times_panel(i64 m, i64 cols, i64 k, const float* a, const TB* b, i64 l
   }
 }
 
-// `rows` <= MR rows of a against all n rows of b, along k.
+// 2 * kLanes floats in the order of Pair<T>.
+template <class T> WW_INLINE void paired(const float* p, float* out) {
+  store(out, load(p)), store(out + kLanes, load(p + kLanes));
+}
+template <> WW_INLINE void paired<bf16>(const float* p, float* out) {
+  for (int i = 0; i < kLanes; ++i) out[i] = p[2 * i], out[kLanes + i] = p[2 * i + 1];
+}
+
+// `rows` <= MR rows of a against all n rows of b, along k. Rows of b are taken two at a time, so that each number of a is loaded
+// once for both; meanwhile those n rows on, the next block of keys, come into L1.
 template <int MR, int LDA, class TB>
 WW_NOINLINE void dots(i64 rows, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* __restrict c, i64 ldc) {
-  const i64 whole = k / kLanes * kLanes;
-  const float* ai[MR];
-  vf tail[MR];
+  const i64 whole = k / kPair * kPair, left = k - whole, first = left < kLanes ? left : kLanes;
+  alignas(64) float pairs[MR][(LDA + kPair - 1) / kPair * kPair];
+  vf tail[MR][2];
   WW_UNROLL(4) for (int i = 0; i < MR; ++i) {
-    ai[i] = a + (i < rows ? i : rows - 1) * LDA;
-    tail[i] = load_partial(ai[i] + whole, k - whole);
+    const float* row = a + (i < rows ? i : rows - 1) * LDA;
+    for (i64 l = 0; l < whole; l += kPair) paired<TB>(row + l, pairs[i] + l);
+    tail[i][0] = load_partial(row + whole, first), tail[i][1] = load_partial(row + whole + first, left - first);
   }
   for (i64 j0 = 0; j0 < n; j0 += kLanes) {
     const i64 count = n - j0 < kLanes ? n - j0 : kLanes;
     vf part[MR][kLanes];
-    for (i64 j = 0; j < kLanes; ++j) {
-      vf s[MR];
-      WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i] = vf{};
+    for (i64 j = 0; j < kLanes; j += 2) {
+      vf s[MR][2];
+      WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i][0] = s[i][1] = vf{};
       if (j < count) {
-        const TB* row = b + (j0 + j) * ldb;
-        for (i64 l = 0; l < whole; l += kLanes) {
-          const vf x = load(row + l);
-          WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i] += x * load(ai[i] + l);
+        const TB* one = b + (j0 + j) * ldb;
+        const TB* two = j + 1 < count ? one + ldb : one;
+        for (i64 l = 0; l < k; l += 64 / i64(sizeof(TB))) prefetch(one + n * ldb + l), prefetch(two + n * ldb + l);
+        for (i64 l = 0; l < whole; l += kPair) {
+          vf x[2], y[2];
+          Pair<TB>::load(one + l, x[0], x[1]), Pair<TB>::load(two + l, y[0], y[1]);
+          WW_UNROLL(4) for (int i = 0; i < MR; ++i) WW_UNROLL(2) for (int h = 0; h < 2; ++h) {
+            const vf w = load(pairs[i] + l + h * kLanes);
+            s[i][0] += x[h] * w, s[i][1] += y[h] * w;
+          }
         }
-        if (whole < k) {
-          const vf x = load_partial(row + whole, k - whole);
-          WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i] += x * tail[i];
+        for (int h = 0; h < 2 && left > h * kLanes; ++h) {
+          const i64 from = whole + h * kLanes, length = h ? left - first : first;
+          const vf x = load_partial(one + from, length), y = load_partial(two + from, length);
+          WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i][0] += x * tail[i][h], s[i][1] += y * tail[i][h];
         }
       }
-      WW_UNROLL(4) for (int i = 0; i < MR; ++i) part[i][j] = s[i];
+      WW_UNROLL(4) for (int i = 0; i < MR; ++i) part[i][j] = s[i][0], part[i][j + 1] = s[i][1];
     }
     WW_UNROLL(1) for (int i = 0; i < rows; ++i) {
       vf v[kLanes];
@@ -99,6 +116,7 @@ template <int LDA, class TB>
 void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
   if (m <= kSmallRows) {
     if (m == 1) return detail::dots<1, LDA>(1, n, k, a, b, ldb, c, ldc);
+    if (m == 2) return detail::dots<2, LDA>(2, n, k, a, b, ldb, c, ldc);
     for (i64 i = 0; i < m; i += 4)
       detail::dots<4, LDA>(m - i < 4 ? m - i : 4, n, k, a + i * LDA, b, ldb, c + i * ldc, ldc);
     return;
