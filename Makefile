@@ -6,10 +6,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
 TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants fuzz lint bench clean
+.PHONY: help demo test mutants fuzz lint bench triton-check clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## compile two real models, compare them with eager and Inductor
 	@$(BIN)/warpweave demo
@@ -28,6 +28,9 @@ lint: $(VENV)/.lint ## ruff and pyright
 
 bench: $(VENV)/.bench ## benchmarks against eager and Inductor; ARGS="--quick" for a short run, "--full" for a long one
 	@$(BIN)/python -m warpweave.bench.run $(ARGS)
+
+triton-check: $(VENV)/.installed ## representative kernels compiled for sm_80, sm_90 and sm_100, checked, and run in Triton's interpreter; no GPU
+	@$(BIN)/python -m warpweave.bench.triton_check --results $(ARGS)
 
 clean: ## remove the virtual environment and everything that was built
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("flow", "fused", "tile", "layout")
 BACKENDS = ("reference", "cpu", "triton", "cuda")
-_MISSING = ("triton", "cuda")
+_MISSING = ("cuda",)
 INTERRUPTED = 130
 
 
@@ -27,7 +28,7 @@ INTERRUPTED = 130
 @click.option("--seed", default=0, show_default=True, help="Program i of a seed is always the same.")
 @click.option("--level", type=click.Choice([*LEVELS, "all"]), default="all", show_default=True)
 @click.option("--backend", type=click.Choice(BACKENDS), default="reference", show_default=True,
-              help="reference: every pass against the float64 semantics; cpu: compiled and run.")  # fmt: skip
+              help="reference: every pass against the float64 semantics; cpu: compiled and run; triton: interpreted.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), help="Processes; one a core by default.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for what is found.")
 @click.option("--json", "json_", is_flag=True, help="Print as JSON.")
@@ -47,7 +48,9 @@ def command(
     the programs were made of, which rules fired, and why others refused. Ctrl-C ends it with what there is (exit code 130).
     """
     if backend in _MISSING:
-        raise Failure(f"--backend {backend}: there is no such backend yet; use reference or cpu.", UNSUPPORTED)
+        raise Failure(f"--backend {backend}: there is no such backend yet; use reference, cpu or triton.", UNSUPPORTED)
+    if backend == "triton" and find_spec("triton") is None:
+        raise Failure("--backend triton: Triton is not installed; pip install 'warpweave[triton]'.", UNSUPPORTED)
     if programs is None and minutes is None:
         minutes = 1.0
     if (minutes or 1) <= 0 or (programs or 1) <= 0:

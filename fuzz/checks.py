@@ -6,24 +6,27 @@ raises, and gives the facts that the coverage table counts. A tile recipe also k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from ..ir import flow, tile
-from ..ir.ledger import Decision
+from ..ir.ledger import Decision, Ledger
 from ..ir.testing import oracles
 from ..ir.testing.inputs import Inputs, draw
 from ..ir.testing.recipes import Source, flow_recipe, fused_recipe, layout_recipe, tile_recipe
+from ..ir.testing.run import run
 from ..ir.types import TensorType
 from ..passes import pipeline
 from .plans import plan_is_sound
 
 Level = Literal["flow", "fused", "tile", "layout"]
-Backend = Literal["reference", "cpu"]
+Backend = Literal["reference", "cpu", "triton"]
 LEVELS: tuple[Level, ...] = get_args(Level)
+SPLIT = 2**-16  # of products of f32 and bf16 tiles in Triton, relative
 FROM_FUSED = {"materialise": pipeline.FUSE["materialise"], **pipeline.FORM}
 
 
@@ -38,8 +41,8 @@ class Facts:
 def check_flow(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Facts:
     """Through every pass: numbers, levels, text, idempotence, order of tiles, memory plan; or the compiled program."""
     oracles.verifies(module, "flow")
-    if backend == "cpu":
-        return _compiled(module, seed)
+    if backend != "reference":
+        return RUN[backend](module, pipeline.ALL, seed)
     oracles.round_trips(module)
     oracles.hashes_by_structure(module)
     oracles.is_idempotent(module, pipeline.RECOGNISE["canonicalise"])
@@ -49,8 +52,8 @@ def check_flow(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Fa
 def check_fused(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Facts:
     """To tiles: the same numbers, whatever the order of the tiles; a sound memory plan; or the compiled program."""
     oracles.verifies(module, "fused")
-    if backend == "cpu":
-        return _compiled(module, seed)
+    if backend != "reference":
+        return RUN[backend](module, FROM_FUSED, seed)
     oracles.round_trips(module)
     return _passes(module, FROM_FUSED, seed)
 
@@ -59,13 +62,13 @@ def check_tile(recipe: Any, module: ModuleOp, backend: Backend, seed: int) -> Fa
     """Text, and tiles in any order; or the compiled kernel against the interpreter."""
     oracles.verifies(module, "tile")
     oracles.round_trips(module)
-    if backend == "cpu":
-        from .kernels import kernel_refuses_strays, kernel_rounds_once
-
-        kernel_rounds_once(module, recipe.buffers(seed), recipe.dims)
-        kernel_refuses_strays(module, recipe.buffers(seed), recipe.dims)
-    else:
+    if backend == "reference":
         oracles.kernel_is_order_independent(module, recipe.buffers(seed), recipe.dims)
+        return Facts(ops_of(module))
+    from .kernels import MAKERS, kernel_refuses_strays, kernel_rounds_once
+
+    kernel_rounds_once(module, recipe.buffers(seed), recipe.dims, MAKERS[backend])
+    kernel_refuses_strays(module, recipe.buffers(seed), recipe.dims, MAKERS[backend])
     return Facts(ops_of(module))
 
 
@@ -87,7 +90,7 @@ def _passes(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int) -> 
     return Facts(ops_of(module) | ops_of(changed), decisions)
 
 
-def _compiled(module: ModuleOp, seed: int) -> Facts:
+def _compiled(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int) -> Facts:
     from ..compiler import compile_module
     from ..options import Options
 
@@ -96,6 +99,35 @@ def _compiled(module: ModuleOp, seed: int) -> Facts:
     program_rounds_within(module, compiled.program, inputs)
     rows = [Decision(**row) for row in compiled.report["ledger"]]
     return Facts(ops_of(module), {"compile": rows})
+
+
+def _interpreted(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int) -> Facts:
+    """Through the passes, with tiles for a GPU, large ones and small ones in turn; each kernel in Triton's interpreter."""
+    from ..backends.triton.shapes import LARGE, SMALL
+    from .kernels import interpreted, rounds_once
+
+    def launch(
+        kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], compute: torch.dtype
+    ) -> None:
+        rounds_once(kernel, buffers, dims, interpreted, SPLIT)
+
+    inputs, changed, decisions = draw(module, seed), module.clone(), dict[str, list[Decision]]()
+    for name, apply in passes.items():
+        ledger = Ledger()
+        if name in pipeline.FORM:
+            pipeline.to_tiles(changed, ledger, shapes=(LARGE, SMALL)[seed % 2])
+        else:
+            apply(changed, ledger)
+        decisions[name] = ledger.rows
+    oracles.agree(run(module, inputs), run(changed, inputs), "preserves_numbers")
+    run(changed, inputs, torch.float32, launch)
+    return Facts(ops_of(module) | ops_of(changed), decisions)
+
+
+RUN: dict[Backend, Callable[[ModuleOp, Mapping[str, oracles.Pass], int], Facts]] = {
+    "cpu": _compiled,
+    "triton": _interpreted,
+}
 
 
 def program_rounds_within(module: ModuleOp, program: Callable[[list[Any]], list[Any]], inputs: Inputs) -> None:

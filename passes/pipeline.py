@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from ..ir.ledger import Ledger
+from ..ir.tile_shapes import TileShapes
 from . import (
     append_in_place,
     canonicalise,
@@ -79,9 +81,11 @@ def to_fused(module: ModuleOp, ledger: Ledger, *, after: After | None = None, wi
     run([(name, apply) for name, apply in {**RECOGNISE, **FUSE}.items() if name not in without], module, ledger, after)
 
 
-def to_tiles(module: ModuleOp, ledger: Ledger, *, after: After | None = None) -> None:
-    """A fused module becomes a tile module, in place."""
-    run(FORM.items(), module, ledger, after)
+def to_tiles(
+    module: ModuleOp, ledger: Ledger, *, shapes: TileShapes = form_tiles.CPU, after: After | None = None
+) -> None:
+    """A fused module becomes a tile module, in place. `shapes`: the tiles that the target wants."""
+    run([("form-tiles", partial(form_tiles.run, shapes=shapes))], module, ledger, after)
 
 
 def run(passes: Iterable[tuple[str, Pass]], module: ModuleOp, ledger: Ledger, after: After | None = None) -> None:

@@ -11,13 +11,13 @@ MAY_IMPORT = {
     "ir": {"ir"},
     "passes": {"passes", "ir"},
     "frontend": {"frontend", "ir"},
-    "backends": {"backends", "ir"},
+    "backends": {"backends", "ir", "runtime"},
     "runtime": {"runtime"},
     "planner": {"planner", "runtime", "ir"},
     "workbench": {"workbench", "passes", "ir"},
     "fuzz": {"fuzz", "workbench", "passes", "backends", "runtime", "ir", "compiler", "options", "planner"},
 }
-LOADED_WITHOUT = {"runtime": {"torch", "xdsl", "triton"}}
+LOADED_WITHOUT = {"runtime": {"torch", "xdsl", "triton"}, "backends/triton": {"torch", "triton"}}
 
 
 def imports(path: Path):

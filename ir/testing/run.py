@@ -7,7 +7,7 @@ operands' memory in the layout that its kernel was formed for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -30,17 +30,23 @@ class NotRunnableError(RuntimeError):
     """An op that the reference cannot run: a `flow.aten` that PyTorch refuses here."""
 
 
-def run(module: ModuleOp, inputs: Inputs, compute: torch.dtype = torch.float64) -> list[torch.Tensor]:
+Launch = Callable[[tile.KernelOp, Sequence[torch.Tensor], Mapping[str, int], torch.dtype], None]
+"""Runs a kernel on its buffers, for the values of its symbols; `ir/reference_tile.py: run_kernel` is one."""
+
+
+def run(
+    module: ModuleOp, inputs: Inputs, compute: torch.dtype = torch.float64, launch: Launch | None = None
+) -> list[torch.Tensor]:
     """The results of @main in order, then what each argument that may be written holds afterwards, in argument order.
 
     `torch.float64`: the mathematics; every float is f64 and nothing is rounded, so that modules before and after a pass
     agree to f64 rounding at every level. `torch.float32`: types as declared, each op computes in f32 and rounds to its
-    result type, as a naive implementation would. `inputs` are not written.
+    result type, as a naive implementation would. `inputs` are not written. `launch`: what runs kernels.
 
     Raises ValueError where an input does not fit its type or a launch's operand has another layout than its kernel
     reads, UnboundSymbolError for a size that is not known, NotRunnableError, IndexError for a kernel that leaves a buffer.
     """
-    runner = Runner(module, inputs.symbols, compute)
+    runner = Runner(module, inputs.symbols, compute, launch)
     main = functions_of(module)["main"]
     written = mutations_of(main)
     arguments = [runner.placed(a, v) for a, v in zip(main.body.block.args, inputs.arguments, strict=True)]
@@ -59,10 +65,15 @@ class Runner:
     """Calls functions of one module. `launched` names the kernels that ran, in order."""
 
     def __init__(
-        self, module: ModuleOp, symbols: Mapping[str, int] | None = None, compute: torch.dtype = torch.float64
+        self,
+        module: ModuleOp,
+        symbols: Mapping[str, int] | None = None,
+        compute: torch.dtype = torch.float64,
+        launch: Launch | None = None,
     ) -> None:
         self.module = module
         self.compute = compute
+        self._launch = launch or run_kernel
         self.evaluator = Evaluator(module, compute == torch.float64, {tile.NUM_THREADS: 3, **(symbols or {})})
         self.launched: list[str] = []
         self._wide: dict[tile.KernelOp, tile.KernelOp] = {}
@@ -149,7 +160,7 @@ class Runner:
             results.append(torch.full(shape, float("nan") if dtype.is_floating_point else 7, dtype=dtype))
             buffers.append(results[-1].view(-1))
         dims = {s.data: self._size(d.data) for s, d in zip(kernel.symbols, op.dims, strict=True)}
-        run_kernel(self._widened(kernel), buffers, dims, self.compute)
+        self._launch(self._widened(kernel), buffers, dims, self.compute)
         return results
 
     def _size(self, dim: Dim) -> int:

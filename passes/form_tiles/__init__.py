@@ -17,6 +17,7 @@ from ...ir import flow, fused, tile
 from ...ir.ledger import Ledger, Refusal
 from ...ir.signature import functions_of
 from ...ir.text import structural_hash
+from ...ir.tile_shapes import TileShapes
 from ...ir.types import tensor_type
 from .. import materialise
 from ..rewriting import erase_unused, where
@@ -26,6 +27,7 @@ from .explode import can_explode, explode
 from .kernel import Draft
 
 RULE = "form-tiles"
+CPU = TileShapes()
 LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
     fused.GemmOp: gemm.lower,
     fused.MapOp: map.lower,
@@ -35,8 +37,9 @@ LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
 }
 
 
-def run(module: ModuleOp, ledger: Ledger) -> None:
-    """Expects materialised operands (`passes.materialise`). A region without a tile form becomes one kernel an op.
+def run(module: ModuleOp, ledger: Ledger, shapes: TileShapes = CPU) -> None:
+    """Expects materialised operands (`passes.materialise`). A region without a tile form becomes one kernel an op. `shapes`:
+    the tiles that the target wants.
 
     Raises UnsupportedRegionError with the module path where an op by itself has none.
     """
@@ -48,7 +51,7 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             if type(op) not in LOWERINGS:
                 continue
             try:
-                draft = LOWERINGS[type(op)](op)
+                draft = LOWERINGS[type(op)](op, shapes)
             except UnsupportedRegionError as error:
                 pending.extendleft(reversed(_exploded(op, error, ledger)))
                 continue

@@ -14,6 +14,7 @@ from xdsl.ir import Block, BlockArgument, SSAValue
 from ...ir import flow, fused, tile
 from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout, resolve
+from ...ir.tile_shapes import TileShapes
 from ...ir.types import dtype_of, shape_of
 from .arithmetic import number, pointwise, tile_element
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, flat, regroup, settled
@@ -21,8 +22,6 @@ from .context import Context, element_of
 from .kernel import Draft, KernelBuilder
 from .region import Region
 from .statistics import column_limit, store_row_stats
-
-TILE_ROWS, TILE_COLUMNS, TILE_K, PANEL = 32, 64, 128, 32
 
 
 @dataclass(eq=False)
@@ -67,8 +66,8 @@ class Epilogue(Region):
         return ctx.add(tile.ReduceOp(op.kind.data, value, size))
 
 
-def lower(op: fused.GemmOp) -> Draft:
-    kernel = KernelBuilder("gemm")
+def lower(op: fused.GemmOp, shapes: TileShapes) -> Draft:
+    kernel = KernelBuilder("gemm", shapes)
     args = op.body.args
     count = len(op.weights)
     lead = shape_of(op.a)[:-1]
@@ -88,8 +87,10 @@ def lower(op: fused.GemmOp) -> Draft:
         _segment(op, kernel, region, segment, rows, inner, results)
     n = "_".join(str(segment.columns) for segment in segments)
     name = "_".join(["gemm", *_features(op, segments), f"{shape_of(op.a)[-1]}x{n}"])
-    tiles = ", ".join(f"{TILE_ROWS}x{_tile_columns(op, dims, s)}" for s in segments)
-    return kernel.finish(name, f"tiles {tiles}, K in steps of {_step(op)}: whole heads and statistics tiles", in_place)
+    tiles = ", ".join(f"{shapes.rows_for(rows.size)}x{_tile_columns(op, dims, s, shapes)}" for s in segments)
+    return kernel.finish(
+        name, f"tiles {tiles}, K in steps of {_step(op, shapes)}: whole heads and statistics tiles", in_place
+    )
 
 
 # ---- analysis --------------------------------------------------------------------------------------------------
@@ -184,9 +185,9 @@ def _settle(op: fused.GemmOp, region: Epilogue, dims: dict[SSAValue, Dims]) -> N
         visit(value, at)
 
 
-def _group(op: fused.GemmOp, dims: dict[SSAValue, Dims], segment: Segment) -> int:
+def _group(op: fused.GemmOp, dims: dict[SSAValue, Dims], segment: Segment, multiple: int) -> int:
     """The number of columns that a tile must hold whole multiples of."""
-    need = PANEL
+    need = multiple
     axes = set(segment.axis.leaves)
     for inner in op.body.ops:
         source = inner.operands[0] if inner.operands else None
@@ -199,17 +200,16 @@ def _group(op: fused.GemmOp, dims: dict[SSAValue, Dims], segment: Segment) -> in
         if isinstance(inner, flow.ReduceOp):
             whole = settled(dims[source])
             size = product([axis.size for i in inner.dims_reduced for axis in whole[i]]).value
-            need = lcm(need, size) if size < segment.columns.value else max(need, -(-size // PANEL) * PANEL)
+            need = lcm(need, size) if size < segment.columns.value else max(need, -(-size // multiple) * multiple)
     return need
 
 
-def _tile_columns(op: fused.GemmOp, dims: dict[SSAValue, Dims], segment: Segment) -> int:
-    need = _group(op, dims, segment)
-    return max(need, TILE_COLUMNS // need * need)
+def _tile_columns(op: fused.GemmOp, dims: dict[SSAValue, Dims], segment: Segment, shapes: TileShapes) -> int:
+    return shapes.columns_in(_group(op, dims, segment, shapes.gemm_multiple))
 
 
-def _step(op: fused.GemmOp) -> int:
-    return min(TILE_K, shape_of(op.a)[-1].value)
+def _step(op: fused.GemmOp, shapes: TileShapes) -> int:
+    return min(shapes.gemm_depth, shape_of(op.a)[-1].value)
 
 
 def _features(op: fused.GemmOp, segments: Sequence[Segment]) -> list[str]:
@@ -244,7 +244,8 @@ def _segment(
     results: dict[int, BlockArgument],
 ) -> None:
     columns = kernel.space([segment.axis])
-    shape = (TILE_ROWS if rows.axes else 1, _tile_columns(op, region.dims, segment))
+    height = kernel.shapes.rows_for(rows.size) if rows.axes else 1
+    shape = (height, _tile_columns(op, region.dims, segment, kernel.shapes))
     ctx = kernel.parallel(rows, columns, shape)
     accumulators = _main_loop(op, kernel, region, ctx, segment, inner)
     region.accumulators.update((op.accumulators[i], v) for i, v in zip(segment.weights, accumulators, strict=True))
@@ -258,7 +259,7 @@ def _main_loop(
     """The accumulators, [TM, TN] each."""
     a_base, a_layout = resolve(op.a)
     element = element_of(dtype_of(op.accumulators[0]))
-    step, (tall, wide) = _step(op), ctx.tile
+    step, (tall, wide) = _step(op, kernel.shapes), ctx.tile
     a_dims = (*region.dims[op.accumulators[0]][:-1], inner.axes)
 
     def body(block: Block, k: SSAValue, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:

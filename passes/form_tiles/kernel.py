@@ -16,6 +16,7 @@ from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 from ...ir import tile
 from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout
+from ...ir.tile_shapes import TileShapes
 from ...ir.types import DimAttr, TensorType, tensor_type
 from .axes import Dims, IterAxis, Space, flat, leaves, strides_of
 from .context import Context, element_of
@@ -48,8 +49,9 @@ class Draft:
 class KernelBuilder:
     """One kernel. Buffers come in the order in which they are asked for: operands first, results last."""
 
-    def __init__(self, kind: str):
+    def __init__(self, kind: str, shapes: TileShapes):
         self.kind = kind
+        self.shapes = shapes
         self.block = Block()
         self.operands: list[SSAValue] = []
         self._buffers: dict[tuple[SSAValue, str], BlockArgument] = {}

@@ -15,6 +15,7 @@ from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 from ...ir import flow, fused, tile
 from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout
+from ...ir.tile_shapes import TileShapes
 from ...ir.types import DTYPES, broadcast_shapes, dtype_of, is_float, shape_of
 from .arithmetic import convert, integer, number, pointwise, tile_element, widened
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, broadcast_dims, flat, fresh, settled
@@ -23,7 +24,6 @@ from .kernel import Draft, KernelBuilder
 from .region import Region
 from .statistics import column_limit, store_row_stats
 
-MAX_COLUMNS, SYMBOLIC_COLUMNS, TILE_ELEMENTS, MAX_ROWS = 512, 256, 4096, 32
 _COMBINE = {"sum": "add", "mean": "add", "max": "max", "min": "min"}
 
 
@@ -103,9 +103,10 @@ class MapRegion(Region):
     def width(self, space: Space) -> tuple[int, bool]:
         """(columns of a tile, whether one tile holds them all)."""
         if self.symbolic or not space.size.is_const:
-            return SYMBOLIC_COLUMNS, False
+            return self.kernel.shapes.symbolic_columns, False
         whole = -(-max(space.size.value, 1) // self.width_multiple) * self.width_multiple
-        return (whole, True) if whole <= MAX_COLUMNS else (MAX_COLUMNS, False)
+        most = self.kernel.shapes.row_columns
+        return (whole, True) if whole <= most else (most, False)
 
     def whole(self, ctx: Context, space: Space, width: int) -> Context:
         """The context of all columns at once."""
@@ -161,8 +162,8 @@ class MapRegion(Region):
         return pointwise(ctx, "div", total, count, element=element)
 
 
-def lower(op: fused.MapOp) -> Draft:
-    kernel = KernelBuilder("map")
+def lower(op: fused.MapOp, shapes: TileShapes) -> Draft:
+    kernel = KernelBuilder("map", shapes)
     region = MapRegion(kernel, dict(zip(op.body.args, op.inputs, strict=True)))
     region.symbolic = not any(is_float(DTYPES[dtype_of(v)]) for v in [*op.outputs, *op.inputs])
     stats = [inner.tile.data for inner in op.body.ops if isinstance(inner, flow.RowStatsOp)]
@@ -215,7 +216,7 @@ def _domain(
     rows = kernel.space([a for a in axes if a not in columns], symbolic=True)
     space = region.column_space(columns)
     width, at_once = region.width(space)
-    height = 1 if not rows.axes else min(MAX_ROWS, max(1, TILE_ELEMENTS // width))
+    height = 1 if not rows.axes else min(kernel.shapes.most_rows, max(1, kernel.shapes.row_elements // width))
     narrow = [r for r in domain.roots if columns and not set(flat(settled(domain.dims_of(r)))) & set(columns)]
     if not reduces and not narrow:
         ctx = kernel.parallel(rows, space, (height, width))

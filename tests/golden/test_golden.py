@@ -1,8 +1,9 @@
-"""Golden kernels: what a few representative programs become, as tile IR and as C++, is what is recorded beside them.
+"""Golden kernels: what a few representative programs become, as tile IR, C++ and Triton, is what is recorded beside them.
 
 `NAME.weave` is the program; `NAME.tile.mlir` its tile module; `NAME.avx512.cpp` the kernels of it, one after the other;
-`NAME.amx.cpp` stands where a GEMM that reads tiled weights is shown too. No C++ is compiled. A new program is a `.weave`
-file more, recorded with `--update-golden`.
+`NAME.amx.cpp` stands where a GEMM that reads tiled weights is shown too; `NAME.triton.py` is the program with tiles for a
+GPU. Nothing is compiled; the Triton kernels are interpreted. A new program is a `.weave` file more, recorded with
+`--update-golden`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import pytest
 import torch
 from xdsl.dialects.builtin import ModuleOp
 
+from interpreted import H100, assert_right, interpreted, needs_triton
 from mutants.edits import edited
 from warpweave.backends.cpu.backend import VECTOR_BYTES, CpuTarget, emit
+from warpweave.backends.triton.emit import emit as emit_triton
+from warpweave.backends.triton.shapes import LARGE
 from warpweave.frontend.weave.errors import Source
 from warpweave.frontend.weave.lower import lower
 from warpweave.frontend.weave.parse import parse
@@ -25,6 +29,8 @@ from warpweave.ir.ledger import Ledger
 from warpweave.ir.testing import draw, run
 from warpweave.ir.text import parse as read_tiles
 from warpweave.ir.text import to_text
+from warpweave.ir.tile_shapes import TileShapes
+from warpweave.passes.form_tiles import CPU
 from warpweave.passes.pipeline import to_fused, to_tiles
 
 HERE = Path(__file__).parent
@@ -45,17 +51,23 @@ def flow(program: str) -> ModuleOp:
     return lower(parse(source.text, source.name), source)
 
 
-def formed(program: str) -> ModuleOp:
+def formed(program: str, shapes: TileShapes = CPU) -> ModuleOp:
     """The tile module of a program."""
     module, ledger = flow(program), Ledger()
     to_fused(module, ledger)
-    to_tiles(module, ledger)
+    to_tiles(module, ledger, shapes=shapes)
     return module
 
 
 def printed(module: ModuleOp, isa: str) -> str:
     """The C++ of a module's kernels."""
     return "\n".join(emit(op, TARGETS[isa]).source for op in module.ops if isinstance(op, tile.KernelOp))
+
+
+def triton(program: str) -> str:
+    """The Triton of a program's kernels, with tiles for a GPU."""
+    kernels = [op for op in formed(program, LARGE).ops if isinstance(op, tile.KernelOp)]
+    return "\n\n".join(emit_triton(op, H100).source for op in kernels)
 
 
 def golden(program: str) -> dict[str, str]:
@@ -65,6 +77,7 @@ def golden(program: str) -> dict[str, str]:
     return {
         f"{program}.tile.mlir": to_text(module) + "\n",
         **{f"{program}.{isa}.cpp": printed(module, isa) for isa in isas},
+        f"{program}.triton.py": triton(program),
     }
 
 
@@ -93,9 +106,9 @@ def message(what: str) -> str:
 
 def strays(names: Iterable[str]) -> list[str]:
     """Golden files without a program."""
-    belong = {f"{p}.{kind}" for p in PROGRAMS for kind in ("tile.mlir", "avx512.cpp")}
+    belong = {f"{p}.{kind}" for p in PROGRAMS for kind in ("tile.mlir", "avx512.cpp", "triton.py")}
     belong |= {f"{p}.amx.cpp" for p in WITH_AMX}
-    return sorted(name for name in names if name.endswith((".mlir", ".cpp")) and name not in belong)
+    return sorted(name for name in names if name.endswith((".mlir", ".cpp", ".triton.py")) and name not in belong)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -123,6 +136,23 @@ def test_tiles_compute_what_the_program_says(program):
     inputs = draw(module, seed=0)
     for ours, exact in zip(run(tiles, inputs), run(module, inputs), strict=True):
         torch.testing.assert_close(ours, exact, rtol=0, atol=1e-9)
+
+
+@needs_triton
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_triton_computes_what_the_program_says(program):
+    """With the recorded kernels, at sizes that are no multiple of a tile."""
+    module = flow(program)
+    inputs, tiles, ran = draw(module, seed=0), formed(program, LARGE), list[str]()
+
+    def launch(kernel, buffers, dims, compute):
+        run = interpreted(kernel)
+        assert run.emitted.source in triton(program)
+        assert_right(kernel, buffers, dims, run)
+        ran.append(kernel.sym_name.data)
+
+    run(tiles, inputs, torch.float32, launch)
+    assert len(ran) == sum(isinstance(op, tile.LaunchOp) for op in tiles.walk())
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpweave.fuzz import checks
-from warpweave.fuzz.kernels import kernel_refuses_strays, kernel_rounds_once
+from warpweave.fuzz.kernels import interpreted, kernel_refuses_strays, kernel_rounds_once, native
 from warpweave.fuzz.plans import plan_is_sound
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.testing import oracles
@@ -57,8 +57,14 @@ def text(recipe: Any) -> None:
 
 def kernel(recipe: Any) -> None:
     """The compiled kernel against the interpreter, and with entries out of range; portable code, three threads."""
-    kernel_rounds_once(recipe.build(), recipe.buffers(0), recipe.dims, "portable", 3)
-    kernel_refuses_strays(recipe.build(), recipe.buffers(0), recipe.dims, "portable", 3)
+    kernel_rounds_once(recipe.build(), recipe.buffers(0), recipe.dims, native("portable"))
+    kernel_refuses_strays(recipe.build(), recipe.buffers(0), recipe.dims, native("portable"))
+
+
+def triton(recipe: Any) -> None:
+    """The same for the kernel in Triton's interpreter."""
+    kernel_rounds_once(recipe.build(), recipe.buffers(0), recipe.dims, interpreted)
+    kernel_refuses_strays(recipe.build(), recipe.buffers(0), recipe.dims, interpreted)
 
 
 def program(recipe: Any) -> None:
@@ -72,7 +78,7 @@ def plan(recipe: Any) -> None:
     plan_is_sound(module)
 
 
-HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, program, plan)}
+HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, triton, program, plan)}
 DRAWN = {"flow": 6, "fused": 8, "layout": 60, "order": 8}
 """How many drawn programs follow the directed ones."""
 

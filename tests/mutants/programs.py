@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
+from padded_tiles import PADDED
+from tile_samples import SAMPLES, Sample
 from warpweave.ir.flow import (
     AttentionOp,
     ConcatOp,
@@ -26,6 +30,28 @@ from warpweave.ir.testing.recipes.builder import FlowBuilder, width_of
 from warpweave.ir.testing.recipes.flow import FlowRecipe
 from warpweave.ir.testing.recipes.steps import linear
 from warpweave.ir.types import TensorType, dtype_of, shape_of
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A hand-written kernel at its last sizes. `dtype`: of those that come in several."""
+
+    name: str
+    dtype: str = "f32"
+
+    @property
+    def sample(self) -> Sample:
+        return PADDED[self.name]() if self.name in PADDED else SAMPLES[self.name](self.dtype)
+
+    @property
+    def dims(self) -> Mapping[str, int]:
+        return self.sample.dims[-1]
+
+    def build(self) -> ModuleOp:
+        return ModuleOp([self.sample.kernel])
+
+    def buffers(self, seed: int) -> list[torch.Tensor]:
+        return self.sample.buffers(self.dims, seed)
 
 
 @dataclass(frozen=True)

@@ -290,6 +290,47 @@ KERNELS = [
     Mutant("weights packed in another order", "program", "backends.cpu.pack:pack",
            ".transpose(1, 2).contiguous()", ".transpose(1, 2).flip(2).contiguous()", (flow(Linear()),)),
 ]  # fmt: skip
+RAGGED = TileRecipe(rows=7, columns=9, shape=(3, 6), ops=(TileOp(12),), reads=("dense", "gapped"))
+TRITON = [
+    Mutant("rows beyond the edge not masked", "triton", "backends.triton.access:_side", "[] if held else", "[] if True else",
+           (RAGGED,)),
+    Mutant("every tile fits its buffer", "triton", "backends.triton.context:Context._holds",
+           "size.value % width == 0", "True", (RAGGED,)),
+    Mutant("one lane too many holds a number", "triton", "backends.triton.lanes:Lanes.inside",
+           'return f"{lane} < {self.size}"', 'return f"{lane} <= {self.size}"', (p.Sampled("product"),)),
+    Mutant("index of a gather is the row", "triton", "backends.triton.access:_gathered",
+           'entry = ctx.scope.pure("entry", f"tl.load({sum_of([ctx.buffer(op.index), step])}{guard})")',
+           'entry = f"{step}.to(tl.int64)"', (TileRecipe(reads=("gathered",), rows=7),)),
+    Mutant("last entry not looked at", "triton", "backends.triton.emit:_phase", "ctx.dim(entries),",
+           'ctx.dim(entries) + " - 1",', (TileRecipe(reads=("gathered",), rows=7),)),
+    Mutant("padding takes part in products", "triton", "backends.triton.values:Values.factor",
+           "if lanes.is_whole or", "if True or", (p.Sampled("product"),)),
+    Mutant("padding takes part in reductions", "triton", "backends.triton.tiles:Tiles._reduce",
+           "[] if lanes.is_whole else", "[] if True else", (p.Sampled("odd_heads"),)),
+    Mutant("largest number begins at zero", "triton", "backends.triton.tiles:Tiles._reduce",
+           '"max": low', '"max": "0.0"', (PARTS,)),
+    Mutant("small parts of split factors lost", "triton", "backends.triton.tiles:Tiles._dot",
+           'op, [small], "")', 'op, sums, "")', (p.Sampled("mixed"),)),
+    Mutant("scale of a product lost", "triton", "backends.triton.tiles:Tiles._dot", "if product.factor is not None:",
+           "if False:", (p.Sampled("attention", "bf16"),)),
+    Mutant("second loop begins at the first tile", "triton", "backends.triton.emit:_divided",
+           'f"{PROGRAM} - {begin}"', "PROGRAM", (p.Sampled("qkv"),)),
+    Mutant("bands of tiles overlap", "triton", "backends.triton.emit:_banded", "{band} * {BAND} + {place} % {height}",
+           "{place} % {height}", (TileRecipe(product=True, rows=33, columns=9, shape=(3, 6)),)),
+    Mutant("batches change places with columns", "triton", "backends.triton.emit:_part", "rest(number, size_text)", "number",
+           (TileRecipe(batch=2, rows=7, columns=9, shape=(3, 6), reads=("batched",)),)),
+    Mutant("heads turn the other way", "triton", "backends.triton.rotations:_by_pairs", "{c1} - {x2}", "{c1} + {x2}",
+           (p.Sampled("heads_norm"),)),
+    Mutant("partner on the wrong side", "triton", "backends.triton.rotations:_by_lanes", "-{y}, {y}", "{y}, -{y}",
+           (p.Sampled("odd_heads"),)),
+    Mutant("gaps between heads forgotten", "triton", "backends.triton.lanes:Lanes.position",
+           "// {self.group} * {self.size}", "// {self.group} * {self.group}", (p.Sampled("odd_heads"),)),
+    Mutant("quotients rounded to zero", "triton", "backends.triton.expressions:pointwise",
+           "_PLAIN_DIVISION.get(kind, spelling) if positive else", "_PLAIN_DIVISION.get(kind, spelling) if True else",
+           (p.Sampled("integers"),)),
+    Mutant("product added up in a variable that is still read", "triton", "backends.triton.tiles:Tiles._keep_in_place",
+           "if all(order[reader] <= order[maker] for reader in readers):", "if True:", (p.Sampled("running"),)),
+]  # fmt: skip
 PLANS = [
     Mutant("chunk reused while it is read", "plan", "planner.memory:lifetimes", "for ref in step.reads:", "for ref in ():",
            (flow(Block(RMS, Gated()), Block(RMS, Gated(columns=16)), Linear(), Softmax(), Linear()),)),
@@ -297,4 +338,4 @@ PLANS = [
            (flow(Linear(), Softmax(), Linear()),)),
 ]  # fmt: skip
 
-MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *PLANS)
+MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *TRITON, *PLANS)

@@ -15,27 +15,26 @@ from xdsl.ir import Block, SSAValue
 from ....ir import fused, tile
 from ....ir.dims import Dim
 from ....ir.layout import Layout, resolve
+from ....ir.tile_shapes import TileShapes
 from ....ir.types import shape_of, tensor_type
 from ..arithmetic import number, pointwise
 from ..axes import IterAxis, UnsupportedRegionError
 from ..context import Context
 from ..kernel import Draft, KernelBuilder
 from . import split
-from .state import TILE_KEYS, Attention, exponential, normalised, nothing_seen, rescaled, with_sinks
+from .state import Attention, exponential, normalised, nothing_seen, rescaled, with_sinks
 from .visible import bounds, modified, visible
 
-TILE_ROWS = 64
 
-
-def lower(op: fused.AttentionKernelOp) -> Draft:
+def lower(op: fused.AttentionKernelOp, shapes: TileShapes) -> Draft:
     """Raises UnsupportedRegionError for head dims that are not constant."""
     (b, s, h, d), (_, length, hkv, dv) = shape_of(op.query), shape_of(op.value)
     group = h.exact_div(hkv)
     if group is None or not (group.is_const and d.is_const and dv.is_const):
         raise UnsupportedRegionError(f"heads {h} over {hkv} of {d} and {dv} columns are no constants")
-    kernel, height = KernelBuilder("attention"), _rows(s, group.value)
+    kernel, height = KernelBuilder("attention", shapes), _rows(s, group.value, shapes.attention_rows)
     few = s.is_const and s.value * group.value <= height
-    splits = IterAxis(split.parts(b * hkv, length)) if few else None
+    splits = IterAxis(split.parts(b * hkv, length, shapes.attention_keys)) if few else None
     groups = IterAxis(group, static=True)
     a = Attention(op, kernel, IterAxis(b), IterAxis(s), IterAxis(hkv), groups, IterAxis(length), splits)
     for value in op.operands:
@@ -55,11 +54,11 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
 
     def step(block: Block, first: SSAValue, state: Sequence[SSAValue], masked: bool) -> Sequence[SSAValue]:
         zero, index = kernel.constant(ctx, 0), ctx.batch_index
-        at_k = Context(block, keys, first, q_columns, zero, (TILE_KEYS, d.value), batch, index, ctx)
-        at_v = Context(block, keys, first, v_columns, zero, (TILE_KEYS, dv.value), batch, index, ctx)
-        at = ctx.inner(block, keys, first, TILE_KEYS)
+        at_k = Context(block, keys, first, q_columns, zero, (a.block, d.value), batch, index, ctx)
+        at_v = Context(block, keys, first, v_columns, zero, (a.block, dv.value), batch, index, ctx)
+        at = ctx.inner(block, keys, first, a.block)
         k = a.load(op.key, ((a.batch,), (a.keys,), (a.kv_heads,), q_dim), at_k)
-        none = at.add(tile.FillOp(0.0, tile.tile_type(height, TILE_KEYS, a.element)))
+        none = at.add(tile.FillOp(0.0, tile.tile_type(height, a.block, a.element)))
         scores = modified(a, at.add(tile.DotOp(q, k, none, transposed=True)), at)
         scores = visible(a, scores, at) if masked else scores
         highest = at.add(tile.ReduceOp("maxnum", scores))  # a NaN makes its weight NaN, whatever the maximum
@@ -75,7 +74,7 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
     before = with_sinks if splits is None else nothing_seen
     state: Sequence[SSAValue] = before(a, ctx, height, dv.value)
     for first, last, masked in seen.ranges:
-        state = kernel.loop(ctx, first, last, TILE_KEYS, state, partial(step, masked=masked))
+        state = kernel.loop(ctx, first, last, a.block, state, partial(step, masked=masked))
 
     out = loop.narrowed(v_columns, kernel.constant(loop, 0), dv.value)
     out_dims, out_layout = ((a.batch,), (a.queries,), a.heads, v_dim), Layout.contiguous(shape_of(op.result))
@@ -87,14 +86,14 @@ def lower(op: fused.AttentionKernelOp) -> Draft:
         split.merge(a, left, result, out_dims, out_layout)
     shared = f"{group} heads of a group share their KV head's loads"
     divided = "; keys are split over threads that would have no KV head" if splits is not None else ""
-    return kernel.finish(_name(op, group.value), f"tiles {height}x{TILE_KEYS}: {shared}{divided}")
+    return kernel.finish(_name(op, group.value), f"tiles {height}x{a.block}: {shared}{divided}")
 
 
-def _rows(queries: Dim, groups: int) -> int:
-    """Rows of a tile: a power of two, no more than needed for few queries (decode), at most TILE_ROWS."""
+def _rows(queries: Dim, groups: int, most: int) -> int:
+    """Rows of a tile: a power of two, no more than needed for few queries (decode), at most `most`."""
     if not queries.is_const or not queries.value:
-        return TILE_ROWS
-    return min(TILE_ROWS, 1 << (queries.value * groups - 1).bit_length())
+        return most
+    return min(most, 1 << (queries.value * groups - 1).bit_length())
 
 
 def _name(op: fused.AttentionKernelOp, groups: int) -> str:

@@ -19,19 +19,18 @@ from ....ir.types import TensorType
 from ..arithmetic import pointwise
 from ..axes import Dims, IterAxis, Space
 from ..context import Context
-from .state import TILE_KEYS, Attention, exponential, normalised, rescaled, with_sinks
+from .state import Attention, exponential, normalised, rescaled, with_sinks
 from .visible import Bounds
 
-MERGED_ROWS = 4  # of a tile of the merge: so few that the rows of one KV head are work for several threads
-LEAST_SHARE = 2 * TILE_KEYS  # keys of a part, unless fewer are seen
+LEAST_SHARE = 2  # tiles of keys of a part, unless fewer are seen
 FAIR = 4  # KV heads a thread from which on an uneven number of them costs less than a merge
 
 
-def parts(heads: Dim, keys: Dim) -> Dim:
+def parts(heads: Dim, keys: Dim, block: int) -> Dim:
     """Into how many parts the keys go: 1 where the threads have equally many KV heads each, or nearly so."""
     threads = Dim.of(tile.NUM_THREADS)
     uneven = (heads % threads).min(1) * ((threads * FAIR) // heads.max(1)).min(1)
-    return (uneven * threads.min(keys // LEAST_SHARE)).max(1)
+    return (uneven * threads.min(keys // (LEAST_SHARE * block))).max(1)
 
 
 def share(a: Attention, ctx: Context, batch: Space, keys_seen: Bounds) -> Bounds:
@@ -39,7 +38,7 @@ def share(a: Attention, ctx: Context, batch: Space, keys_seen: Bounds) -> Bounds
     assert a.splits is not None
     kernel, start, end = a.kernel, keys_seen.start, keys_seen.end
     batch.pin(a.splits)
-    count, block = kernel.axis_size(ctx, batch, a.splits), kernel.constant(ctx, TILE_KEYS)
+    count, block = kernel.axis_size(ctx, batch, a.splits), kernel.constant(ctx, a.block)
     assert ctx.batch_index is not None
     part = ctx.add(arith.RemUIOp(ctx.batch_index, count))
     keys = ctx.add(arith.SubiOp(end, start))
@@ -88,14 +87,14 @@ class Partial:
 def merge(a: Attention, left: Partial, result: BlockArgument, result_dims: Dims, result_layout: Layout) -> None:
     """Behind a barrier: each row's parts as one, normalised, into the result."""
     assert a.splits is not None
-    kernel, width = a.kernel, left.columns[0].size.value
+    kernel, width, height = a.kernel, left.columns[0].size.value, a.kernel.shapes.merged_rows
     kernel.barrier()
     rows = kernel.space([a.queries, a.groups], symbolic=True)
     batch = kernel.space([a.batch, a.kv_heads], symbolic=True)
     of_parts = kernel.space([a.batch, a.kv_heads, a.splits], symbolic=True)
     of_parts.pin(a.splits)
     columns = kernel.space(left.columns)
-    loop = kernel.parallel(rows, None, (MERGED_ROWS, 1), batch)
+    loop = kernel.parallel(rows, None, (height, 1), batch)
     ctx = loop.narrowed(columns, kernel.constant(loop, 0), width)
     count = kernel.axis_size(ctx, of_parts, a.splits)
 
@@ -105,13 +104,13 @@ def merge(a: Attention, left: Partial, result: BlockArgument, result_dims: Dims,
         index = arith.AddiOp(first.result, part)
         block.add_ops([first, index])
         zero = kernel.constant(ctx, 0)
-        at = Context(block, rows, ctx.row, columns, zero, (MERGED_ROWS, width), of_parts, index.result, ctx)
+        at = Context(block, rows, ctx.row, columns, zero, (height, width), of_parts, index.result, ctx)
         top, total, acc = left.load(at)
         new_top, old_total, old_acc, shift = rescaled(a, at, state, top)
         weight = exponential(a, top, shift, at)
         total = pointwise(at, "add", old_total, pointwise(at, "mul", total, weight))
         return [new_top, total, pointwise(at, "add", old_acc, pointwise(at, "mul", acc, weight))]
 
-    start = with_sinks(a, ctx, MERGED_ROWS, width)
+    start = with_sinks(a, ctx, height, width)
     _, total, acc = kernel.loop(ctx, kernel.constant(ctx, 0), count, 1, start, step)
     kernel.store(ctx, normalised(a, ctx, total, acc), result, result_dims, result_layout)

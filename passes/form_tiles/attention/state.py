@@ -17,7 +17,6 @@ from ..axes import Dims, IterAxis
 from ..context import Context
 from ..kernel import KernelBuilder
 
-TILE_KEYS = 64
 LOG2E = log2(e)
 
 
@@ -37,6 +36,11 @@ class Attention:
     @property
     def element(self) -> Attribute:
         return f64 if "f64" in map(dtype_of, (self.op.query, self.op.key, self.op.value)) else f32
+
+    @property
+    def block(self) -> int:
+        """Keys of a tile."""
+        return self.kernel.shapes.attention_keys
 
     @property
     def heads(self) -> tuple[IterAxis, ...]:

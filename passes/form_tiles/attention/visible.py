@@ -15,7 +15,7 @@ from ....ir.types import dtype_of, shape_of
 from ..arithmetic import integer, number, pointwise
 from ..axes import Space
 from ..context import Context
-from .state import TILE_KEYS, Attention
+from .state import Attention
 
 
 def modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
@@ -36,7 +36,7 @@ def visible(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
     conditions: list[SSAValue] = []
     if op.mask is not None and dtype_of(op.mask) == "i1":
         conditions.append(_mask(a, op.mask, ctx))
-    key = ctx.add(tile.IotaOp(ctx.column, TILE_KEYS, 1))
+    key = ctx.add(tile.IotaOp(ctx.column, a.block, 1))
     length = ctx.add(tile.SplatOp(a.kernel.extent(ctx, ctx.columns)))
     conditions.append(pointwise(ctx, "lt", key, length))
     if op.causal is not None or op.window is not None:
@@ -117,7 +117,7 @@ def bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) ->
     kernel, op = a.kernel, a.op
     rows.pin(a.groups)
     start, end = kernel.constant(ctx, 0), kernel.extent(ctx, keys)
-    block = kernel.constant(ctx, TILE_KEYS)
+    block = kernel.constant(ctx, a.block)
 
     def blocks(value: SSAValue) -> SSAValue:
         return ctx.add(arith.MuliOp(ctx.add(arith.FloorDivSIOp(value, block)), block))
@@ -152,6 +152,6 @@ def bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) ->
         return Bounds(start, None, end)
     low = start
     if op.window is not None:
-        low = ctx.add(arith.MinSIOp(lowest(last_row, op.window.data, TILE_KEYS - 1), end))
+        low = ctx.add(arith.MinSIOp(lowest(last_row, op.window.data, a.block - 1), end))
     high = blocks(seen(ctx.row) if op.causal is not None else keys_end)
     return Bounds(start, (low, ctx.add(arith.MaxSIOp(low, high))), end)

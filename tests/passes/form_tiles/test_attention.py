@@ -163,5 +163,5 @@ def test_only_keys_that_are_seen_are_split(start):
     ],
 )
 def test_into_how_many_parts(heads, keys, threads, expected):
-    dim = split.parts(Dim.of("B") * heads, Dim.of("L"))
+    dim = split.parts(Dim.of("B") * heads, Dim.of("L"), 64)
     assert dim.evaluate({"B": 1, "L": keys, "num_threads": threads}) == expected

@@ -1,0 +1,303 @@
+"""Representative kernels, compiled for every target and checked, and run in Triton's interpreter: `make triton-check`.
+
+The golden programs of `tests/golden`, and the kernels of Llama, Qwen3, Gemma 2, GPT-2 and Mixtral layers in prefill and
+decode. A kernel takes the first of a few choices whose code passes the static checks; it fails where none does, or where
+the interpreter is not as near to float64 as its dtype allows. Needs no GPU.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch._functorch.aot_autograd import make_boxed_func  # pyright: ignore[reportPrivateImportUsage]
+from xdsl.dialects.builtin import ModuleOp
+
+from ..backends.triton.checks import occupancy_of, refusals, spill_instructions, tensor_instructions
+from ..backends.triton.compile import Job, build, multiples
+from ..backends.triton.compiled import CompiledTriton
+from ..backends.triton.emit import emit
+from ..backends.triton.interpret import InterpretedKernel
+from ..backends.triton.shapes import LARGE, SMALL
+from ..backends.triton.source import Choice, TritonSource
+from ..backends.triton.target import A100, B200, H100, TritonTarget
+from ..frontend.capture import Placeholder, capture
+from ..frontend.importer import import_graph
+from ..frontend.weave.errors import Source
+from ..frontend.weave.lower import lower
+from ..frontend.weave.parse import parse
+from ..ir import tile
+from ..ir.ledger import Ledger
+from ..ir.reference_tile import run_kernel
+from ..ir.testing.inputs import draw
+from ..ir.testing.run import run
+from ..ir.tile_shapes import TileShapes
+from ..passes.pipeline import to_fused, to_tiles
+from . import models
+from .machine import describe
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGETS = (A100, H100, B200)
+RAGGED, CONTEXT = 37, 70
+"""Tokens of a prompt, and tokens in the cache when one more is decoded: no multiples of a tile."""
+
+Attempt = tuple[TileShapes, Choice]
+MANY_ROWS: tuple[Attempt, ...] = (
+    (LARGE, Choice(8, 3)), (LARGE, Choice(4, 2)), (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)),
+)  # fmt: skip
+FEW_ROWS: tuple[Attempt, ...] = ((SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)), (SMALL, Choice(4, 2)))
+"""What a kernel tries, in order."""
+
+LIMITS = {torch.bfloat16: 2**-7, torch.float16: 2**-10, torch.float32: 2e-5, torch.float64: 1e-12}
+"""The largest error, relative to the largest number: the next number of the dtype where f32 arithmetic decided the rounding."""
+
+_DECODER = {
+    "vocab_size": 512, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 1, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 512,
+}  # fmt: skip
+MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "llama": ("LlamaConfig", "LlamaForCausalLM", _DECODER),
+    "qwen3": ("Qwen3Config", "Qwen3ForCausalLM", {**_DECODER, "head_dim": 64}),
+    "gemma2": ("Gemma2Config", "Gemma2ForCausalLM", {**_DECODER, "head_dim": 64, "sliding_window": 32, "num_hidden_layers": 2}),
+    "gpt2": ("GPT2Config", "GPT2LMHeadModel", {"vocab_size": 512, "n_embd": 256, "n_layer": 1, "n_head": 4}),
+    "mixtral": ("MixtralConfig", "MixtralForCausalLM", {**_DECODER, "num_experts_per_tok": 2, "num_local_experts": 4}),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Program:
+    """A module at the fused level, and what its kernels try."""
+
+    name: str
+    fused: ModuleOp
+    attempts: tuple[Attempt, ...]
+
+    def formed(self, shapes: TileShapes) -> ModuleOp:
+        module = self.fused.clone()
+        to_tiles(module, Ledger(), shapes=shapes)
+        return module
+
+
+@dataclass
+class Row:
+    """One phase of a kernel on one target. `error`: of the interpreter, relative; None where it did not run."""
+
+    program: str
+    kernel: str
+    phase: int
+    target: str
+    warps: int = 0
+    registers: int = 0
+    spills: int = 0
+    shared: int = 0
+    occupancy: float = 0.0
+    tensor: dict[str, int] = field(default_factory=dict[str, int])
+    error: float | None = None
+    refused: list[str] = field(default_factory=list[str])
+    failed: str = ""
+
+
+def golden() -> Iterator[Program]:
+    """The programs of `tests/golden`."""
+    for path in sorted((ROOT / "tests" / "golden").glob("*.weave")):
+        source = Source(path.name, path.read_text())
+        few = "decode" in path.stem or "f32[" in source.text
+        yield _fused(path.stem, lower(parse(source.text, source.name), source), FEW_ROWS if few else MANY_ROWS)
+
+
+def layers() -> Iterator[Program]:
+    """Models of `transformers`, small and random, in bf16."""
+    import transformers
+
+    for name, (config, model, options) in MODELS.items():
+        torch.manual_seed(0)
+        built = getattr(transformers, model)(getattr(transformers, config)(**options)).to(torch.bfloat16).eval()
+        for phase, call, attempts in (
+            ("prefill", models.prefill(built, RAGGED, batch=2), MANY_ROWS),
+            ("decode", models.decode(built, CONTEXT, batch=2), FEW_ROWS),
+        ):
+            call.rewind()
+            for number, module in enumerate(_captured(built, call.kwargs)):
+                yield _fused(f"{name}-{phase}" + (f"-{number}" if number else ""), module, attempts)
+
+
+def _captured(model: torch.nn.Module, kwargs: Mapping[str, Any]) -> list[ModuleOp]:
+    """The graphs of one call, as torch.compile gives them."""
+    modules: list[ModuleOp] = []
+
+    def compile_graph(graph: Any, _: Any, kind: str, placeholders: Sequence[Placeholder]) -> Callable[..., Any]:
+        modules.append(import_graph(graph, [p.name for p in placeholders], [p.role for p in placeholders]))
+        return make_boxed_func(graph.forward)
+
+    torch.compiler.reset()
+    with torch.no_grad():
+        torch.compile(model, backend=lambda graph, examples: capture(graph, examples, compile_graph))(**kwargs)
+    return modules
+
+
+def _fused(name: str, module: ModuleOp, attempts: tuple[Attempt, ...]) -> Program:
+    to_fused(module, Ledger())
+    return Program(name, module, attempts)
+
+
+# ---- compiling -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Case:
+    """A kernel of a program on a target, on its way through its attempts. `position`: among the program's kernels."""
+
+    program: Program
+    position: int
+    target: TritonTarget
+    attempt: int = 0
+    refused: list[str] = field(default_factory=list[str])
+    sound: tuple[CompiledTriton, ...] = ()
+
+    def job(self, formed: Callable[[Program, TileShapes], ModuleOp]) -> Job:
+        shapes, choice = self.program.attempts[self.attempt]
+        module = formed(self.program, shapes)
+        source: TritonSource = emit(_kernels(module)[self.position], self.target, choice)
+        return Job(source, self.target, multiples(module, source))
+
+
+def _kernels(module: ModuleOp) -> list[tile.KernelOp]:
+    return [op for op in module.ops if isinstance(op, tile.KernelOp)]
+
+
+def compiled(programs: Sequence[Program], targets: Sequence[TritonTarget]) -> list[Case]:
+    """Each kernel of each program for each target, with the first sound code, or with none and every refusal."""
+    known: dict[tuple[str, int], ModuleOp] = {}
+
+    def formed(program: Program, shapes: TileShapes) -> ModuleOp:
+        key = (program.name, id(shapes))
+        if key not in known:
+            known[key] = program.formed(shapes)
+        return known[key]
+
+    cases = [
+        Case(program, position, target)
+        for program in programs
+        for position in range(len(_kernels(formed(program, program.attempts[0][0]))))
+        for target in targets
+    ]
+    pending = cases
+    while pending:
+        for case, phases in zip(pending, build([case.job(formed) for case in pending]), strict=True):
+            found = [f"{check}: {r.reason}" for phase in phases for check, r in refusals(phase, case.target).items()]
+            case.sound = () if found else phases
+            case.refused += [f"{_attempt(case)}: {reason}" for reason in found]
+            case.attempt += bool(found)
+        pending = [c for c in pending if not c.sound and c.attempt < len(c.program.attempts)]
+    return cases
+
+
+def _attempt(case: Case) -> str:
+    shapes, choice = case.program.attempts[case.attempt]
+    return f"{'large' if shapes is LARGE else 'small'} tiles, {choice.num_warps} warps, {choice.num_stages} stages"
+
+
+# ---- running -------------------------------------------------------------------------------------------------------
+
+
+def errors(program: Program, shapes: TileShapes) -> dict[str, float]:
+    """Kernel → the largest error that it makes in the interpreter on drawn inputs, relative to the largest number of the
+    buffer and to what the buffer's dtype allows: at most 1 for a kernel that is right."""
+    found: dict[str, float] = {}
+
+    def launch(kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], _: torch.dtype) -> None:
+        have = [b.clone(memory_format=torch.contiguous_format) for b in buffers]
+        run_kernel(kernel, buffers, dims, torch.float64)
+        InterpretedKernel(emit(kernel, H100))(have, dims)
+        worst = max(_error(have[i.data], buffers[i.data]) for i in kernel.outputs)
+        found[kernel.sym_name.data] = max(worst, found.get(kernel.sym_name.data, 0.0))
+
+    module = program.formed(shapes)
+    symbols = {"B": 2, "S": RAGGED, "M": 33, "K": 45, "N": 50, "L": CONTEXT}
+    used = {s for op in module.walk() if isinstance(op, tile.LaunchOp) for dim in op.dims for s in dim.data.symbols}
+    run(module, draw(module, 0, {s: n for s, n in symbols.items() if s in used}), torch.float32, launch)
+    return found
+
+
+def _error(have: torch.Tensor, want: torch.Tensor) -> float:
+    if not want.dtype.is_floating_point:
+        return 0.0 if torch.equal(have, want) else float("inf")
+    finite = want.isfinite()
+    if not torch.equal(finite, have.isfinite()):
+        return float("inf")
+    scale = max(float(want[finite].abs().max()) if finite.any() else 0.0, 1e-30)
+    return (
+        float((have.double() - want.double())[finite].abs().max() / scale / LIMITS[want.dtype]) if finite.any() else 0.0
+    )
+
+
+# ---- the table -----------------------------------------------------------------------------------------------------
+
+
+def rows(cases: Sequence[Case], found: Mapping[tuple[str, str], float]) -> list[Row]:
+    """One a phase of a kernel and target; one for a case without sound code. `found`: program and kernel → error."""
+    made: list[Row] = []
+    for case in cases:
+        for phase in case.sound:
+            error = found.get((case.program.name, phase.name))
+            made.append(Row(
+                case.program.name, phase.name, phase.phase, case.target.name, phase.launch.num_warps,
+                phase.resources.registers, spill_instructions(phase), phase.launch.shared,
+                occupancy_of(phase, case.target).fraction, tensor_instructions(phase), error, case.refused,
+                "the interpreter is too far from float64" if error is not None and error > 1 else "",
+            ))  # fmt: skip
+        if not case.sound:
+            kernel = f"kernel {case.position}"
+            made.append(
+                Row(case.program.name, kernel, 0, case.target.name, refused=case.refused, failed=case.refused[-1])
+            )
+    return made
+
+
+def table(rows: Sequence[Row]) -> str:
+    """As Markdown; then what failed."""
+    head = "| program | kernel | target | warps | registers | spills | shared | occupancy | tensor cores | error | refused |"
+    lines = [head, "|" + "---|" * head.count(" | ") + "---|"]
+    for row in rows:
+        tensor = ", ".join(f"{op} {n}" for op, n in row.tensor.items()) or "–"
+        error = "–" if row.error is None else f"{row.error:.2f}"
+        lines.append(
+            f"| {row.program} | {row.kernel}.{row.phase} | {row.target} | {row.warps} | {row.registers} | {row.spills} "
+            f"| {row.shared} | {row.occupancy:.2f} | {tensor} | {error} | {len(row.refused) or '–'} |"
+        )
+    failed = [f"FAILED {row.program} {row.kernel} {row.target}: {row.failed}" for row in rows if row.failed]
+    return "\n".join([*lines, "", *failed, f"{len(rows)} rows, {len(failed)} failed"])
+
+
+def check(programs: Sequence[Program], targets: Sequence[TritonTarget]) -> list[Row]:
+    """Compiles, checks and runs."""
+    cases = compiled(programs, targets)
+    found: dict[tuple[str, str], float] = {}
+    for program in programs:
+        taken = {id(s): s for c in cases if c.program is program and c.sound for s in (program.attempts[c.attempt][0],)}
+        for shapes in taken.values():
+            found.update({(program.name, kernel): error for kernel, error in errors(program, shapes).items()})
+    return rows(cases, found)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Names of programs (`gemm`, `llama-prefill`; all where none is); `--results` keeps the rows in `bench/results`."""
+    wanted = [name for name in argv if not name.startswith("-")]
+    programs = [*golden(), *(layers() if not wanted or any("-" in name for name in wanted) else ())]
+    made = check([p for p in programs if not wanted or p.name in wanted], TARGETS)
+    if "--results" in argv:
+        path = ROOT / "bench" / "results" / f"{date.today()}-triton-check.json"
+        kept = {"machine": describe(), "rows": [asdict(row) for row in made]}
+        path.write_text(json.dumps(kept, indent=1) + "\n")
+    print(table(made))
+    return int(any(row.failed for row in made))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
