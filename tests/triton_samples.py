@@ -52,6 +52,12 @@ def softmax_divide(in0, out1, w2, d0, d1):
     x = tl.exp(tl.load(in0 + row.to(tl.int64) * d1 + columns, mask=columns < d1, other=float("-inf")))
     tl.store(out1 + row.to(tl.int64) * d1 + columns, x / tl.load(w2 + row), mask=columns < d1)
 """
+ANGLES = """@triton.jit
+def angles(in0, out1):
+    at = tl.arange(0, 128)
+    x = tl.load(in0 + at)
+    tl.store(out1 + at, tl.sin(x) * tl.cos(x))
+"""
 
 PLACED = layout((("in0", "*fp32"), ("d0", "i32"), ("d1", "i64")), frozenset())
 SOUND = CompiledTriton(
@@ -124,10 +130,14 @@ SOURCES = {
     "spilled": gemm(64, 128, 32, num_warps=1),
     "oversized": gemm(64, 64, 128, num_stages=8),
     "ieee": gemm(16, 16, 16, dtype="fp32", precision="ieee"),
+    "angles": TritonSource(
+        "angles", HEADER + ANGLES, ("angles",), (Parameter("in0", "*fp32"), Parameter("out1", "*fp32")), ("1",)
+    ),
 }
 WANTED = (
     *(("gemm", target) for target in ("sm_80", "sm_90", "sm_100")),
     *(("softmax", "sm_90"), ("spilled", "sm_80"), ("oversized", "sm_90"), ("ieee", "sm_80")),
+    ("angles", "sm_90"),
 )
 
 

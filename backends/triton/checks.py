@@ -18,6 +18,8 @@ Check = Callable[[CompiledTriton, TritonTarget], Refusal | None]
 TENSOR_OPS = ("HMMA", "IMMA", "HGMMA", "IGMMA", "QGMMA", "UTCHMMA", "UTCIMMA", "UTCQMMA", "UTCOMMA", "OMMA", "QMMA")
 """Instructions of tensor cores: sm_80's, sm_90's, sm_100's."""
 SPILL_OPS = ("STL", "LDL")
+ANGLE_STACK = 32
+"""Bytes of a table that libdevice's sine and cosine keep on the stack for angles beyond 105615, and touch for no other."""
 
 
 def tensor_instructions(compiled: CompiledTriton) -> dict[str, int]:
@@ -73,7 +75,7 @@ def shared_memory(compiled: CompiledTriton, target: TritonTarget) -> Refusal | N
 
 def spills(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
     stack, instructions = compiled.resources.stack, spill_instructions(compiled)
-    if not stack and not instructions:
+    if (not stack and not instructions) or (compiled.resources.angles and stack <= ANGLE_STACK):
         return None
     return Refusal(
         f"{stack} bytes of stack a thread, {instructions} loads and stores of it, at {compiled.resources.registers} registers",

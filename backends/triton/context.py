@@ -10,7 +10,7 @@ from xdsl.ir import Block, SSAValue
 
 from ...ir import tile
 from ...ir.dims import Dim, product
-from .expressions import TYPES, constant_index, dim_text, dtype_of
+from .expressions import TYPES, constant_index, dim_text
 from .lanes import Lanes, Layouts
 from .source import Parameter, UnsupportedKernelError
 from .text import Names, Scope
@@ -132,10 +132,6 @@ class Context:
 def tile_of(op: MemoryOp) -> SSAValue:
     """The tile that is read or written."""
     return op.value if isinstance(op, tile.StoreOp) else op.result
-
-
-def is_16_bit(buffer: SSAValue) -> bool:
-    return dtype_of(buffer) in ("bf16", "f16")
 
 
 def _sizes(kernel: tile.KernelOp) -> frozenset[str]:

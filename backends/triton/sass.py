@@ -37,8 +37,8 @@ def tools() -> Path:
     return folder
 
 
-def inspect(cubin: bytes, products: int = 0, tensor_columns: int = 0) -> Resources:
-    """Of a cubin with one kernel; the other two are taken as they are. Raises ValueError where a tool's text is not understood."""
+def inspect(cubin: bytes) -> Resources:
+    """Of a cubin with one kernel. Raises ValueError where a tool's text is not understood."""
     with tempfile.TemporaryDirectory(prefix="warpweave-sass-") as folder:
         path = Path(folder, "kernel.cubin")
         path.write_bytes(cubin)
@@ -54,8 +54,6 @@ def inspect(cubin: bytes, products: int = 0, tensor_columns: int = 0) -> Resourc
         threads=int(x, 16) * int(y, 16) * int(z, 16),
         offsets=parameters(elf),
         opcodes=opcodes(code),
-        products=products,
-        tensor_columns=tensor_columns,
     )
 
 

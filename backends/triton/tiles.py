@@ -11,6 +11,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...ir import tile
 from . import access
 from .context import Context
+from .dots import dotted
 from .expressions import (
     all_of,
     arithmetic,
@@ -98,7 +99,8 @@ class Tiles:
             case tile.LoadOp():
                 return self._load(op)
             case tile.DotOp():
-                return self._dot(op)
+                text = dotted(self.values, self.products.of[op], op)
+                return self._let(op, text, held(dtype_of(op.result)), self.ctx.layouts.shape(op.result))
             case tile.PointwiseOp():
                 return self._pointwise(op)
             case tile.ConvertOp():
@@ -240,34 +242,6 @@ class Tiles:
         text = values.relaid(f"tl.reshape({text}, {extents((rows, lanes.padded))})", rows, lanes, wanted)
         return self._let(op, text, value.dtype, (rows, wanted.padded))
 
-    # ---- products ----------------------------------------------------------------------------------------------
-
-    def _dot(self, op: tile.DotOp) -> Value:
-        values, product, shape = self.values, self.products.of[op], self.ctx.layouts.shape(op.result)
-        zero, dtype = op.accumulator.owner, values.of[op.accumulator].dtype
-        sums = [] if isinstance(zero, tile.FillOp) and zero.value.value.data == 0 else [values.block(op.accumulator)]
-        a = self._factor(product.a, product.mode, 1, op.a)
-        b = self._factor(op.b, product.mode, depth_axis(op), op.b)
-        if product.mode == "split":
-            small = self.ctx.scope.let("small", _call(a[0], b[0], op, sums, ""))
-            return self._let(op, _scalar(_call(a[1], b[1], op, [small], ""), shape), dtype, shape)
-        more = {"f32": f', input_precision="{self.ctx.precision}"', "f64": ", out_dtype=tl.float64"}[dtype]
-        text = _scalar(_call(a[0], b[0], op, sums, "" if product.mode == "exact" else more), shape)
-        if product.factor is not None:
-            text = f"{text} * {values.of[product.factor].text}"
-        return self._let(op, text, dtype, shape)
-
-    def _factor(self, value: SSAValue, mode: str, axis: int, like: SSAValue) -> tuple[str, str]:
-        """What goes into a product; of a split f32 tile the small and the large part."""
-        values, scope = self.values, self.ctx.scope
-        exact = mode != "wide" and exact_dtype(value) != ""
-        text = values.factor(value, axis, like, exact)
-        if exact or mode == "wide":
-            return text, text
-        wide = text if text.isidentifier() else scope.let("factor", text)
-        large = scope.let("large", f"{wide}.to(tl.bfloat16)")
-        return scope.let("rest", f"({wide} - {large}.to(tl.float32)).to(tl.bfloat16)"), large
-
     # ---- loops -------------------------------------------------------------------------------------------------
 
     def _for(self, op: scf.ForOp) -> None:
@@ -316,21 +290,6 @@ class Tiles:
                 readers = [_ancestor(use.operation, block) for use in arg.uses]
                 if all(order[reader] <= order[maker] for reader in readers):
                     self.targets[value] = self.values.of[arg].text
-
-
-def depth_axis(op: tile.DotOp) -> int:
-    """The axis of the right operand that is summed over."""
-    return 1 if op.transposed is not None else 0
-
-
-def _call(a: str, b: str, op: tile.DotOp, sums: Sequence[str], more: str) -> str:
-    right = f"tl.trans({b})" if op.transposed is not None else b
-    return f"tl.dot({', '.join([a, right, *sums])}{more})"
-
-
-def _scalar(text: str, shape: tuple[int, int]) -> str:
-    """A block of one number as a scalar."""
-    return f"tl.sum(tl.reshape({text}, (1,)), 0)" if shape == (1, 1) else text
 
 
 def _ancestor(op: Operation, block: Block) -> Operation:

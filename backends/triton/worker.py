@@ -27,6 +27,7 @@ SCRATCH = ("global_scratch", "profile_scratch")
 
 # A product of f32 operands without a stated precision is IEEE's, and no tensor core's.
 _DOT = re.compile(r"tt\.dot .*?(, inputPrecision = \w+)? : tensor<[0-9x]+x(\w+)>")
+_ANGLE = re.compile(r"= math\.(?:sin|cos) |__nv_(?:sin|cos)f")
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -84,7 +85,12 @@ def compiled(request: Request) -> CompiledTriton:
             cooperative=about.launch_cooperative_grid,
             programmatic=about.launch_pdl,
         ),
-        resources=inspect(kernel.asm["cubin"], products(kernel.asm["ttir"]), about.tmem_size),
+        resources=msgspec.structs.replace(
+            inspect(kernel.asm["cubin"]),
+            products=products(kernel.asm["ttir"]),
+            angles=len(_ANGLE.findall(kernel.asm["ttir"])),
+            tensor_columns=about.tmem_size,
+        ),
     )
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from triton_samples import SOUND, SOURCES, changed, compiled, needs_triton
-from warpweave.backends.triton.checks import CHECKS, occupancy_of, refusals, tensor_instructions
+from warpweave.backends.triton.checks import ANGLE_STACK, CHECKS, occupancy_of, refusals, tensor_instructions
 from warpweave.backends.triton.sass import opcodes, parameters
 from warpweave.backends.triton.target import A100, H100, target_of
 from warpweave.ir.ledger import Refusal
@@ -54,6 +54,21 @@ def test_parameters_are_counted(count):
 def test_a_spill_needs_no_stack_to_be_seen(op):
     assert CHECKS["spills"](changed(opcodes={"HGMMA": 2, op: 1}), H100) is not None
     assert CHECKS["spills"](changed(stack=8), H100) is not None
+
+
+def test_the_table_of_sines_and_cosines_is_no_spill():
+    """libdevice reduces large angles by a table on the stack; more stack than that, or without angles, is a spill."""
+    ops = {"HGMMA": 2, "STL": 80}
+    assert CHECKS["spills"](changed(stack=32, angles=2, opcodes=ops), H100) is None
+    assert CHECKS["spills"](changed(stack=40, angles=2, opcodes=ops), H100) is not None
+    assert CHECKS["spills"](changed(stack=32, opcodes=ops), H100) is not None
+
+
+@needs_triton
+def test_a_kernel_of_angles_is_sound():
+    (kernel,) = compiled()["angles", "sm_90"]
+    assert (kernel.resources.stack, kernel.resources.angles) == (ANGLE_STACK, 2)
+    assert refusals(kernel, H100) == {}
 
 
 # ---- real code -----------------------------------------------------------------------------------------------------
