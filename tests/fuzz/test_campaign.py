@@ -83,4 +83,4 @@ def test_missing_backends_are_refused_in_words(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["fuzz", "--backend", "cuda"])
     assert ended.value.code == 3
-    assert "there is no such backend yet; use reference or cpu" in capsys.readouterr().err
+    assert "there is no such backend yet; use reference, cpu or triton" in capsys.readouterr().err
