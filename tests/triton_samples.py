@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-from importlib.machinery import PathFinder
 from typing import Any
 
 import msgspec
-import pytest
 from xdsl.dialects.builtin import ModuleOp
 
 from warpweave.backends.triton.compile import Job, build
@@ -75,9 +73,6 @@ def changed(*, launch: dict[str, Any] | None = None, **resources: Any) -> Compil
         launch=msgspec.structs.replace(SOUND.launch, **(launch or {})),
         resources=msgspec.structs.replace(SOUND.resources, **resources),
     )
-
-
-needs_triton = pytest.mark.skipif(PathFinder.find_spec("triton") is None, reason="Triton is not installed")
 
 
 def gemm(

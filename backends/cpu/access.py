@@ -9,15 +9,15 @@ from xdsl.ir import SSAValue
 
 from ...ir import tile
 from ...ir.dims import Dim, product
-from .context import Context, MemoryOp, tile_of
-from .expressions import cast, dtype_of, held, over, rest, sum_of, times
+from .context import Context
+from .expressions import cast, held, over, rest, sum_of, times
 
 FAST_RUN = 8  # columns with one stride, from which on a loop over them is worth its set-up
 
 
-def run_length(ctx: Context, op: MemoryOp) -> int:
+def run_length(ctx: Context, op: tile.MemoryOp) -> int:
     """The longest run of columns, a divisor of the tile's width, whose addresses have one stride wherever the tile lies."""
-    width = tile.tile_shape(tile_of(op))[1]
+    width = tile.tile_shape(tile.tile_of(op))[1]
     columns = op.access.data.columns
     if isinstance(op, tile.LoadOp) and ctx.is_packed(op.buffer) and ctx.packed != "rows":
         return 1
@@ -29,31 +29,31 @@ def run_length(ctx: Context, op: MemoryOp) -> int:
     return math.gcd(inner.value, width, ctx.alignment(op.column))
 
 
-def is_fast(ctx: Context, op: MemoryOp) -> bool:
+def is_fast(ctx: Context, op: tile.MemoryOp) -> bool:
     """Whether the columns are walked by plain unit-stride pointers, so that loading again is no dearer than keeping."""
     length = run_length(ctx, op)
     columns = op.access.data.columns
     unit = not columns or columns[-1].stride in (Dim.of(0), Dim.of(1))
-    return unit and length >= min(FAST_RUN, tile.tile_shape(tile_of(op))[1])
+    return unit and length >= min(FAST_RUN, tile.tile_shape(tile.tile_of(op))[1])
 
 
-def row_position(ctx: Context, op: MemoryOp, row: str) -> str:
+def row_position(ctx: Context, op: tile.MemoryOp, row: str) -> str:
     """The row's number in the access; `row` is its number in the tile."""
-    tall = tile.tile_shape(tile_of(op))[0] > 1
+    tall = tile.tile_shape(tile.tile_of(op))[0] > 1
     start = ctx.symbols.index(op.row)
     if not tall:
         return start
     return sum_of([start, row])
 
 
-def row_guard(ctx: Context, op: MemoryOp, row: str) -> str:
+def row_guard(ctx: Context, op: tile.MemoryOp, row: str) -> str:
     """The condition under which the row lies inside; empty where it always does."""
     if ctx.rows_inside(op):
         return ""
     return f"{row_position(ctx, op, row)} < {ctx.symbols.dim(product([a.size for a in op.access.data.rows]))}"
 
 
-def pointer(ctx: Context, op: MemoryOp, row: str, column: str) -> str:
+def pointer(ctx: Context, op: tile.MemoryOp, row: str, column: str) -> str:
     """The address of (row of the tile, column of the tile) as an expression of pointer type."""
     access, symbols = op.access.data, ctx.symbols
     position = row_position(ctx, op, row)
@@ -66,12 +66,12 @@ def pointer(ctx: Context, op: MemoryOp, row: str, column: str) -> str:
     return sum_of(terms)
 
 
-def column_stride(ctx: Context, op: MemoryOp) -> str:
+def column_stride(ctx: Context, op: tile.MemoryOp) -> str:
     columns = op.access.data.columns
     return ctx.symbols.dim(columns[-1].stride) if columns else "0"
 
 
-def element(ctx: Context, op: MemoryOp, row: str, column: str) -> str:
+def element(ctx: Context, op: tile.MemoryOp, row: str, column: str) -> str:
     """The address of one element, wherever it lies; weights in panels included."""
     if not (isinstance(op, tile.LoadOp) and ctx.is_packed(op.buffer) and ctx.packed != "rows"):
         return pointer(ctx, op, row, column)
@@ -91,7 +91,7 @@ def loaded(source: str, memory: str, dtype: str) -> str:
 
 def stored(target: str, value: SSAValue, text: str, memory: str) -> str:
     """A statement that writes a tile element to an lvalue's address."""
-    own = held(dtype_of(value))
+    own = held(tile.element_dtype(value))
     if memory in ("bf16", "f16"):
         return f"ww::store({target}, {cast(text, own, 'float')});"
     if memory == "i1":
@@ -112,7 +112,7 @@ def _walk(ctx: Context, axes: Sequence[tile.Axis], position: str) -> list[str]:
     return terms
 
 
-def _rows(ctx: Context, op: MemoryOp, position: str) -> list[str]:
+def _rows(ctx: Context, op: tile.MemoryOp, position: str) -> list[str]:
     axes, gather = op.access.data.rows, op.access.data.gather
     if op.index is None:
         return _walk(ctx, axes, position)

@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from ...ir import tile
 from .context import Context
-from .expressions import UnsupportedKernelError, dtype_of, held, literal
+from .expressions import UnsupportedKernelError, held, literal
 from .stages import shape
 from .values import Place, wish
 
@@ -25,7 +25,7 @@ class Arrays:
         """The value's array, declared if it has none yet."""
         if value not in self.names:
             name = self.ctx.names.of(value, f"{wish(value)}_tile")
-            self.ctx.array(name, held(dtype_of(value)), math.prod(shape(value)))
+            self.ctx.array(name, held(tile.element_dtype(value)), math.prod(shape(value)))
             self.names[value] = name
         return self.names[value]
 
@@ -33,7 +33,7 @@ class Arrays:
         """All of a value copied to an array. Raises UnsupportedKernelError for values that are in no array."""
         count = math.prod(shape(value))
         if isinstance(value.owner, tile.FillOp):
-            constant = literal(value.owner.value.value.data, held(dtype_of(value)))
+            constant = literal(value.owner.value.value.data, held(tile.element_dtype(value)))
             self.ctx.out(f"ww::fill({array}, {count}, {constant});")
         elif value not in self.names:
             raise UnsupportedKernelError(f"a loop that carries a {getattr(value.owner, 'name', 'block argument')}")
@@ -49,7 +49,7 @@ class Arrays:
             if written:
                 return Place(element, False)
             local = self.ctx.names.fresh(f"{name}_r")
-            self.ctx.out(f"const {held(dtype_of(value))} {local} = {element};")
+            self.ctx.out(f"const {held(tile.element_dtype(value))} {local} = {element};")
             return Place(local, False)
         if rows == 1:
             return Place(name, True)

@@ -12,14 +12,12 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
-from ...ir.dims import Dim, product
-from .expressions import ITEM_BYTES, Names, Symbols, Writer, arithmetic, constant_index, dtype_of, memory_type
+from ...ir.dims import product
+from .expressions import ITEM_BYTES, Names, Symbols, Writer, arithmetic, memory_type
 
 LINE = 64
 
 _TILED = {"vnni": "ww::vnni", "bf16x1": "ww::vnni", "bf16x3": "ww::vnni3"}
-
-MemoryOp = tile.LoadOp | tile.StoreOp
 
 
 @dataclass
@@ -52,7 +50,7 @@ class Context:
         unused = "[[maybe_unused]] " if len(self.kernel.phases) > 1 else ""
         outputs = {i.data for i in self.kernel.outputs}
         for arg in self.kernel.body.args:
-            ctype = memory_type(dtype_of(arg))
+            ctype = memory_type(tile.element_dtype(arg))
             if self.is_packed(arg):
                 ctype = _TILED.get(self.packed, ctype)
             qualifier = "" if arg.index in outputs else "const "
@@ -114,7 +112,7 @@ class Context:
     def define_indices(self, ops: Iterable[Operation]) -> None:
         """The index values of a block, as variables."""
         for op in ops:
-            if not is_index(op) or constant_index(op.results[0]) is not None:
+            if not is_index(op) or tile.constant_index(op.results[0]) is not None:
                 continue
             value = op.results[0]
             match op:
@@ -135,7 +133,7 @@ class Context:
 
     def alignment(self, value: SSAValue) -> int:
         """A number that the index is known to be a multiple of; 0 for the index 0."""
-        constant = constant_index(value)
+        constant = tile.constant_index(value)
         if constant is not None:
             return constant
         owner = value.owner
@@ -154,35 +152,22 @@ class Context:
 
     # ---- bounds ------------------------------------------------------------------------------------------------
 
-    def rows_inside(self, op: MemoryOp) -> bool:
+    def rows_inside(self, op: tile.MemoryOp) -> bool:
         """Whether each row of the tile that is computed lies inside the access' rows."""
         size = product([a.size for a in op.access.data.rows])
         assert self.loop is not None
         if op.row is self.loop.body.args[1]:
-            return self.limited and size == self.loop.rows.data and tile_of(op) not in self.whole_rows
-        return self._inside(op.row, size, tile.tile_shape(tile_of(op))[0])
+            return self.limited and size == self.loop.rows.data and tile.tile_of(op) not in self.whole_rows
+        return tile.always_inside(op.row, size, tile.tile_shape(tile.tile_of(op))[0])
 
-    def columns_inside(self, op: MemoryOp) -> bool:
+    def columns_inside(self, op: tile.MemoryOp) -> bool:
         """Whether the access' columns hold the whole tile."""
         size = product([a.size for a in op.access.data.columns])
-        width = tile.tile_shape(tile_of(op))[1]
+        width = tile.tile_shape(tile.tile_of(op))[1]
         assert self.loop is not None
         if op.column is self.loop.body.args[2] and self.loop.columns.data == size:
             return size.is_const and size.value % width == 0 and self.loop.tile_shape[1] % width == 0
-        return self._inside(op.column, size, width)
-
-    def _inside(self, start: SSAValue, size: Dim, width: int) -> bool:
-        constant = constant_index(start)
-        if constant is not None:
-            return size.is_const and constant + width <= size.value
-        loop = start.owner.parent_op() if isinstance(start.owner, Block) else None
-        if not isinstance(loop, scf.ForOp) or not size.is_const or start is not start.owner.args[0]:  # pyright: ignore
-            return False
-        low, high, step = (constant_index(v) for v in (loop.lb, loop.ub, loop.step))
-        if low is None or high is None or step is None or high <= low:
-            return False
-        last = low + (high - low - 1) // step * step
-        return last + width <= size.value
+        return tile.always_inside(op.column, size, width)
 
     @contextmanager
     def ragged(self, ops: Iterable[Operation]) -> Iterator[None]:
@@ -199,7 +184,7 @@ class Context:
         for op in outside:
             text = f"{self.symbols.dim(product([a.size for a in op.access.data.columns]))} - {self.symbols.index(op.column)}"
             name, width = counts.get(text) or (self.names.fresh("columns"), 0)
-            counts[text] = (name, max(width, tile.tile_shape(tile_of(op))[1]))
+            counts[text] = (name, max(width, tile.tile_shape(tile.tile_of(op))[1]))
             self.limits[op] = (flag, name)
         for text, (name, _) in counts.items():
             self.out(f"const int64_t {name} = {text};")
@@ -209,17 +194,12 @@ class Context:
             self.out(f"constexpr bool {flag} = decltype({whole})::value;")
             yield
 
-    def column_guard(self, op: MemoryOp, column: str) -> str:
+    def column_guard(self, op: tile.MemoryOp, column: str) -> str:
         """The condition under which a column of the tile lies inside; empty where it always does."""
         if op not in self.limits:
             return ""
         flag, count = self.limits[op]
         return f"({flag} || {column} < {count})"
-
-
-def tile_of(op: MemoryOp) -> SSAValue:
-    """The tile that is read or written."""
-    return op.value if isinstance(op, tile.StoreOp) else op.result
 
 
 def is_index(op: Operation) -> bool:

@@ -8,7 +8,7 @@ from ...ir import locations, tile
 from .context import Context
 from .emit_gemm import Gemm, emit_gemms, match
 from .emit_tile import emit_parallel
-from .expressions import Writer, dtype_of
+from .expressions import Writer
 from .pack import PackedLayout
 
 # float32_matmul_precision → the layout of an fp32 weight on AMX
@@ -57,7 +57,7 @@ def _layout(
     taken = [gemm for gemm in gemms if gemm is not None and gemm.loop in users]
     if not packed or len(taken) < len(users):
         return False, "rows"
-    types = {dtype_of(v) for gemm in taken for v in (gemm.a.buffer, gemm.weights[0].buffer)}
+    types = {tile.element_dtype(v) for gemm in taken for v in (gemm.a.buffer, gemm.weights[0].buffer)}
     if isa != "amx" or len(types) > 1:
         return True, "panel"
     tiled: dict[str, PackedLayout] = {"bf16": "vnni", "f32": _PRECISION[precision]}

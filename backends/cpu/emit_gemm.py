@@ -12,7 +12,7 @@ from ...ir import tile
 from ...ir.dims import Dim
 from . import access
 from .context import Context, is_index
-from .expressions import constant_index, dtype_of, memory_type
+from .expressions import memory_type
 from .rows import Place, RowPrinter
 from .stages import VIRTUAL, shape
 
@@ -45,7 +45,7 @@ class Gemm:
 
     @property
     def weight_type(self) -> str:
-        return dtype_of(self.weights[0].buffer)
+        return tile.element_dtype(self.weights[0].buffer)
 
 
 def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
@@ -87,13 +87,13 @@ def _fits(ctx: Context, gemm: Gemm) -> bool:
     starts = [v.owner.value.value.data if isinstance(v.owner, tile.FillOp) else None for v in gemm.mainloop.iter_args]
     return (
         starts == [0.0] * len(starts)
-        and constant_index(gemm.mainloop.lb) == 0
-        and constant_index(gemm.mainloop.ub) == depth[0].size.value
+        and tile.constant_index(gemm.mainloop.lb) == 0
+        and tile.constant_index(gemm.mainloop.ub) == depth[0].size.value
         and a.row is row and a.column is counter and a.batch is None and a.index is None
         and ctx.rows_inside(a)
-        and dtype_of(a.buffer) in ("f32", "bf16", "f16")
+        and tile.element_dtype(a.buffer) in ("f32", "bf16", "f16")
         and all(ctx.is_packed(w.buffer) and w.row is column and w.column is counter for w in gemm.weights)
-        and len({dtype_of(w.buffer) for w in gemm.weights}) == 1
+        and len({tile.element_dtype(w.buffer) for w in gemm.weights}) == 1
         and gemm.columns % PANEL == 0 and gemm.columns <= MAX_COLUMNS and gemm.columns == loop.tile_shape[1]
         and loop.columns.data.is_const
         and all(_is_row_start(op, row) for op in loop.body.ops if op is not gemm.mainloop)
@@ -136,7 +136,7 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
 
 def _weight(ctx: Context, load: tile.LoadOp) -> str:
     name = ctx.buffer(load.buffer)
-    plain = f"ww::plain<{memory_type(dtype_of(load.buffer))}>"
+    plain = f"ww::plain<{memory_type(tile.element_dtype(load.buffer))}>"
     return f"reinterpret_cast<const {plain}*>({name})" if ctx.packed == "rows" else name
 
 

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerAttr, VectorType
 from xdsl.ir import Operation, SSAValue
 
 from ...ir import tile
 from ...ir.dims import Call, Dim
 from ...ir.pointwise import POINTWISE
-from ...ir.types import DTYPE_NAMES
 
 
 class UnsupportedKernelError(ValueError):
@@ -27,14 +25,6 @@ MEMORY_TYPES: dict[str, str] = {
     "i64": "int64_t", "i32": "int32_t", "i16": "int16_t", "i8": "int8_t", "u8": "uint8_t", "i1": "uint8_t",
 }  # fmt: skip
 ITEM_BYTES: dict[str, int] = {"double": 8, "int64_t": 8, "float": 4, "bool": 1}
-
-
-def dtype_of(value: SSAValue) -> str:
-    """The element type's short name of a buffer or a tile."""
-    if isinstance(value.type, tile.BufferType):
-        return value.type.dtype
-    assert isinstance(value.type, VectorType)
-    return DTYPE_NAMES[value.type.element_type]
 
 
 def held(dtype: str) -> str:
@@ -164,18 +154,8 @@ class Symbols:
 
     def index(self, value: SSAValue) -> str:
         """An index value: a variable, or a literal where it is constant."""
-        constant = constant_index(value)
+        constant = tile.constant_index(value)
         return str(constant) if constant is not None else self.names[value]
-
-
-def constant_index(value: SSAValue) -> int | None:
-    """The value of an index that an arith.constant or a constant tile.size gives."""
-    owner = value.owner
-    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
-        return owner.value.value.data
-    if isinstance(owner, tile.SizeOp) and owner.dim.data.is_const:
-        return owner.dim.data.value
-    return None
 
 
 _ARITHMETIC: dict[type[Operation], str] = {

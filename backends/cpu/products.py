@@ -13,7 +13,7 @@ from ...ir.dims import product
 from . import access
 from .arrays import Arrays
 from .context import Context
-from .expressions import UnsupportedKernelError, dtype_of, held
+from .expressions import UnsupportedKernelError, held
 from .stages import shape
 
 
@@ -34,7 +34,7 @@ class Matrix:
 
 def is_read_in_place(ctx: Context, op: tile.LoadOp) -> bool:
     """Whether products read the load's tile from its buffer: rows and columns of one stride each, one of them 1."""
-    memory, own = dtype_of(op.buffer), held(dtype_of(op.result))
+    memory, own = tile.element_dtype(op.buffer), held(tile.element_dtype(op.result))
     types = memory == "f64" if own == "double" else memory in ("f32", "bf16", "f16") and own == "float"
     only_right = all(isinstance(u.operation, tile.DotOp) and u.operation.b is op.result for u in op.result.uses)
     plain = op.access.data.gather is None and (ctx.packed == "rows" or not ctx.is_packed(op.buffer))
@@ -75,7 +75,7 @@ class Products:
         right = self._right(op.b)
         b = right.transposed if op.transposed is not None else right  # [K, N]
         sizes = f"{self.row_count(op.result)}, {b.columns}, {b.rows}"
-        a, is_float = self.arrays.names[op.a], held(dtype_of(op.result)) == "float"
+        a, is_float = self.arrays.names[op.a], held(tile.element_dtype(op.result)) == "float"
         fill = op.accumulator.owner
         starts_at_zero = isinstance(fill, tile.FillOp) and fill.value.value.data == 0
         if is_float and b.row_stride == "1" and starts_at_zero and op.result not in self.arrays.names:

@@ -11,11 +11,9 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...ir import tile
 from . import access, whole_rows
 from .context import Context
-from .expressions import MEMORY_TYPES, dtype_of, held, literal
+from .expressions import MEMORY_TYPES, held, literal
 from .stages import Schedule, Stage, is_wide, reads_by_array, schedule, shape
 from .values import Place, Run, Values, wish
-
-MemoryOp = access.MemoryOp
 
 
 class RowPrinter(Values):
@@ -75,7 +73,7 @@ class RowPrinter(Values):
 
     def _number(self, value: SSAValue, text: str, const: str = "const ") -> None:
         name = self.ctx.names.of(value, wish(value))
-        self.ctx.out(f"{const}{held(dtype_of(value))} {name} = {text};")
+        self.ctx.out(f"{const}{held(tile.element_dtype(value))} {name} = {text};")
         self.places[value] = Place(name, False)
         if const:
             self._sink(value)
@@ -85,12 +83,14 @@ class RowPrinter(Values):
             self.ctx.out(f"{self.sinks[value].at('0')} = {self.places[value].name};")
 
     def _loaded(self, op: tile.LoadOp, address: str, guard: str) -> str:
-        dtype = dtype_of(op.result)
-        element = access.loaded(f"*({address})" if " " in address else f"*{address}", dtype_of(op.buffer), dtype)
+        dtype = tile.element_dtype(op.result)
+        element = access.loaded(
+            f"*({address})" if " " in address else f"*{address}", tile.element_dtype(op.buffer), dtype
+        )
         return f"{guard} ? {element} : {literal(0, held(dtype))}" if guard else element
 
     def _store(self, op: tile.StoreOp, address: str, column: str, guard: str) -> None:
-        text = access.stored(address, op.value, self.at(op.value, column), dtype_of(op.buffer))
+        text = access.stored(address, op.value, self.at(op.value, column), tile.element_dtype(op.buffer))
         self.ctx.out(f"if ({guard}) {text}" if guard else text)
 
     # ---- loops over columns ------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class RowPrinter(Values):
 
     def _is_view(self, op: tile.LoadOp) -> bool:
         """Whether the loaded row is an array in the buffer itself: whole, dense, of the type that tiles are held in."""
-        same = MEMORY_TYPES.get(dtype_of(op.buffer)) == held(dtype_of(op.result))
+        same = MEMORY_TYPES.get(tile.element_dtype(op.buffer)) == held(tile.element_dtype(op.result))
         dense = access.run_length(self.ctx, op) == shape(op.result)[1] and access.column_stride(self.ctx, op) == "1"
         whole = op not in self.ctx.limits and not access.row_guard(self.ctx, op, self.row)
         return same and dense and whole and op.result not in self.sinks and not self.ctx.is_written(op.buffer)
@@ -128,7 +128,7 @@ class RowPrinter(Values):
             self.reduced[op] = own
             return
         self.reduced[op] = self.ctx.names.fresh("parts")
-        self.ctx.array(self.reduced[op], held(dtype_of(op.result)), shape(op.input)[1])
+        self.ctx.array(self.reduced[op], held(tile.element_dtype(op.result)), shape(op.input)[1])
 
     def _loops(self, ops: Sequence[Operation], width: int) -> None:
         """The loop over `width` columns, in runs within which each access has one stride."""
@@ -146,7 +146,7 @@ class RowPrinter(Values):
 
     def _run(self, ops: Sequence[Operation], run: Run) -> None:
         out = self.ctx.out
-        memory: list[MemoryOp] = [op for op in ops if isinstance(op, tile.LoadOp | tile.StoreOp)]
+        memory: list[tile.MemoryOp] = [op for op in ops if isinstance(op, tile.LoadOp | tile.StoreOp)]
         walks = {op: self._walk(op, run) for op in memory}
         if run.pointers or not memory:
             out("#pragma omp simd")
@@ -155,7 +155,7 @@ class RowPrinter(Values):
                 self._column_op(op, run, walks)
         self.column.clear()
 
-    def _walk(self, op: MemoryOp, run: Run) -> tuple[str, str]:
+    def _walk(self, op: tile.MemoryOp, run: Run) -> tuple[str, str]:
         """(the address of column `c` of the run, the condition under which it is inside); prints the pointer it needs."""
         ctx = self.ctx
         guard = access.row_guard(ctx, op, self.row)
@@ -173,7 +173,7 @@ class RowPrinter(Values):
         address = {"0": name, "1": f"{name} + c"}.get(stride, f"{name} + c * ({stride})")
         return address, " && ".join(g for g in (guard, columns) if g)
 
-    def _column_op(self, op: Operation, run: Run, walks: dict[MemoryOp, tuple[str, str]]) -> None:
+    def _column_op(self, op: Operation, run: Run, walks: dict[tile.MemoryOp, tuple[str, str]]) -> None:
         match op:
             case tile.StoreOp():
                 address, guard = walks[op]
@@ -189,7 +189,7 @@ class RowPrinter(Values):
                 result = op.results[0]
                 text = self._loaded(op, *walks[op]) if isinstance(op, tile.LoadOp) else self.expression(op, run)
                 name = self.ctx.names.of(result, wish(result))
-                self.ctx.out(f"const {held(dtype_of(result))} {name} = {text};")
+                self.ctx.out(f"const {held(tile.element_dtype(result))} {name} = {text};")
                 self.column[result] = name
                 if result in self.places:
                     self.ctx.out(f"{self.places[result].at(run.column)} = {name};")
@@ -222,7 +222,7 @@ class RowPrinter(Values):
             self.places[value] = self.sinks[value]
             return
         name = self.ctx.names.of(value, wish(value))
-        self.ctx.array(name, held(dtype_of(value)), shape(value)[1])
+        self.ctx.array(name, held(tile.element_dtype(value)), shape(value)[1])
         self.places[value] = Place(name, True)
 
     def _run_length(self, op: Operation) -> int:
@@ -282,7 +282,7 @@ class RowPrinter(Values):
         for _, value in moved:
             if value in carried:  # it may be overwritten before it is read
                 held_back = Place(self.ctx.names.fresh("old"), is_wide(value))
-                ctype = held(dtype_of(value))
+                ctype = held(tile.element_dtype(value))
                 if is_wide(value):
                     self.ctx.array(held_back.name, ctype, shape(value)[1])
                 else:

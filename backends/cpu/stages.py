@@ -15,7 +15,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
 from .access import is_fast
-from .context import Context, is_index, tile_of
+from .context import Context, is_index
 
 VIRTUAL = tile.FillOp | tile.SplatOp | tile.IotaOp  # spelled out where they are used
 
@@ -176,4 +176,4 @@ def width_of(op: Operation) -> int:
     """The columns that an op walks: of its operand for a reduction or a store, else of its result."""
     if isinstance(op, tile.ReduceOp):
         return shape(op.input)[1]
-    return shape(tile_of(op) if isinstance(op, tile.StoreOp) else op.results[0])[1]
+    return shape(tile.tile_of(op) if isinstance(op, tile.StoreOp) else op.results[0])[1]

@@ -10,7 +10,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...ir import tile
 from ...ir.pointwise import POINTWISE
 from .context import Context
-from .expressions import converted, dtype_of, held, literal, pointwise, sum_of
+from .expressions import converted, held, literal, pointwise, sum_of
 from .stages import is_wide, shape
 
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
@@ -66,7 +66,7 @@ class Values:
         assert not isinstance(op, Block), f"no place for {value}"
         match op:
             case tile.FillOp():
-                return literal(op.value.value.data, held(dtype_of(value)))
+                return literal(op.value.value.data, held(tile.element_dtype(value)))
             case tile.SplatOp():
                 return f"int64_t({self.ctx.symbols.index(op.input)})"
             case tile.IotaOp():
@@ -81,10 +81,12 @@ class Values:
             case tile.PointwiseOp():
                 if position := self._column_comparison(op, run):
                     return position
-                operands = [(self.at(v, run.column), held(dtype_of(v))) for v in op.inputs]
-                return pointwise(op.kind.data, operands, dtype_of(value))
+                operands = [(self.at(v, run.column), held(tile.element_dtype(v))) for v in op.inputs]
+                return pointwise(op.kind.data, operands, tile.element_dtype(value))
             case tile.ConvertOp():
-                return converted(self.at(op.input, run.column), held(dtype_of(op.input)), dtype_of(value))
+                return converted(
+                    self.at(op.input, run.column), held(tile.element_dtype(op.input)), tile.element_dtype(value)
+                )
             case tile.ExpandColumnsOp():
                 start = run.base if run.base and op.group.data % run.length == 0 else f"({run.column})"
                 return self.at(op.input, f"{start} / {op.group.data}")
@@ -104,7 +106,7 @@ class Values:
         left, right = op.inputs
         for column, bound, kind in ((left, right, op.kind.data), (right, left, _FLIPPED[op.kind.data])):
             start = self._column_start(column)
-            if start and not is_wide(bound) and dtype_of(bound) == "i64":
+            if start and not is_wide(bound) and tile.element_dtype(bound) == "i64":
                 limit = f"ww::near({self.at(bound, '0')} - ({start}))"
                 return POINTWISE[kind].cpp.format(f"{'(' * bool(run.base)}{run.column}{')' * bool(run.base)}", limit)
         return ""
@@ -114,10 +116,10 @@ class Values:
         op = value.owner
         if isinstance(op, tile.IotaOp) and is_wide(value):
             return self.ctx.symbols.index(op.start)
-        if isinstance(op, tile.PointwiseOp) and op.kind.data == "add" and dtype_of(value) == "i64":
+        if isinstance(op, tile.PointwiseOp) and op.kind.data == "add" and tile.element_dtype(value) == "i64":
             for column, number in (op.inputs, op.inputs[::-1]):
                 start = self._column_start(column)
-                if start and not is_wide(number) and dtype_of(number) == "i64":
+                if start and not is_wide(number) and tile.element_dtype(number) == "i64":
                     return f"{start} + {self.at(number, '0')}"
         return ""
 

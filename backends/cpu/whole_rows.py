@@ -7,7 +7,7 @@ import math
 from xdsl.ir import Operation
 
 from ...ir import tile
-from .expressions import dtype_of, held, literal
+from .expressions import held, literal
 from .stages import shape
 from .values import Values
 
@@ -32,7 +32,7 @@ def reduced(op: tile.ReduceOp, count: int, array: str) -> str:
 
 def identity(op: tile.ReduceOp) -> str:
     """The number that takes no part in a reduction."""
-    ctype = held(dtype_of(op.result))
+    ctype = held(tile.element_dtype(op.result))
     if ctype == "int64_t" and op.kind.data in ("max", "maxnum", "min"):
         return "INT64_MAX" if op.kind.data == "min" else "INT64_MIN"
     return literal(_IDENTITIES[op.kind.data], ctype)
@@ -45,7 +45,7 @@ def _groups(values: Values, op: tile.ReduceOp) -> None:
     source = values.array_of(op.input)
     if op.columns is not None or not source:
         source = values.ctx.names.fresh("parts")
-        values.ctx.array(source, held(dtype_of(op.result)), group * count)
+        values.ctx.array(source, held(tile.element_dtype(op.result)), group * count)
         value = values.at(op.input, "c")
         if op.columns is not None:
             value = f"c < {values.ctx.symbols.index(op.columns)} ? {value} : {identity(op)}"
@@ -57,7 +57,7 @@ def _groups(values: Values, op: tile.ReduceOp) -> None:
 
 def _rope(values: Values, op: tile.RopeOp) -> None:
     """Pairs of columns turned by the row's angles, head by head."""
-    out, ctype, target = values.ctx.out, held(dtype_of(op.result)), values.places[op.result]
+    out, ctype, target = values.ctx.out, held(tile.element_dtype(op.result)), values.places[op.result]
     head, turned = op.head.data, shape(op.cos)[1]
     half = turned // 2
     apart, pair = (half, "i") if op.kind.data == "half" else (1, "2 * i")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ...ir import tile
 from ...ir.dims import Dim, product
-from .context import Context, MemoryOp, tile_of
-from .expressions import all_of, dtype_of, operand, over, rest, sum_of, times
+from .context import Context
+from .expressions import all_of, operand, over, rest, sum_of, times
 
 NARROW = 2**31  # offsets below are exact in 32 bits
 
@@ -31,9 +31,9 @@ class _Side:
     padded: int
 
 
-def place(ctx: Context, op: MemoryOp) -> Place:
+def place(ctx: Context, op: tile.MemoryOp) -> Place:
     """Where the tile of a load or a store lies."""
-    access, value = op.access.data, tile_of(op)
+    access, value = op.access.data, tile.tile_of(op)
     narrow = _reach(access.batch + access.rows + access.columns) < NARROW
     rows = _side(ctx, op, 0, access.rows, narrow)
     columns = _side(ctx, op, 1, access.columns, narrow)
@@ -55,8 +55,8 @@ def place(ctx: Context, op: MemoryOp) -> Place:
     return Place(" + ".join(terms), mask, shape)
 
 
-def _side(ctx: Context, op: MemoryOp, axis: int, axes: Sequence[tile.Axis], narrow: bool) -> _Side:
-    lanes = ctx.layouts[tile_of(op), axis]
+def _side(ctx: Context, op: tile.MemoryOp, axis: int, axes: Sequence[tile.Axis], narrow: bool) -> _Side:
+    lanes = ctx.layouts[tile.tile_of(op), axis]
     start, wish = (op.row, "rows") if axis == 0 else (op.column, "columns")
     held = ctx.rows_inside(op) if axis == 0 else ctx.columns_inside(op)
     if held and lanes.is_whole and op.index is None and all(a.stride == Dim() for a in axes):
@@ -82,7 +82,7 @@ def _offset(ctx: Context, axes: Sequence[tile.Axis], position: str, vector: bool
     return sum_of(terms[::-1])
 
 
-def _gathered(ctx: Context, op: MemoryOp, position: str, mask: str, vector: bool) -> str:
+def _gathered(ctx: Context, op: tile.MemoryOp, position: str, mask: str, vector: bool) -> str:
     """`_offset` of rows one axis of which is looked up."""
     assert op.index is not None
     access = op.access.data
@@ -96,7 +96,7 @@ def _gathered(ctx: Context, op: MemoryOp, position: str, mask: str, vector: bool
             step = f"{position} * 0" if vector and step == "0" else step
             guard = f", mask={ctx.scope.pure('inside', mask)}, other=0" if mask else ""
             entry = ctx.scope.pure("entry", f"tl.load({sum_of([ctx.buffer(op.index), step])}{guard})")
-            wide = entry if dtype_of(op.index) == "i64" else _widened(entry, vector)
+            wide = entry if tile.element_dtype(op.index) == "i64" else _widened(entry, vector)
             terms.append(times(wide, ctx.dim(axis.stride, wide=True)))
         else:
             terms.append(_term(ctx, step, axis, vector, False))

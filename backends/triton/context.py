@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from xdsl.dialects import scf
 from xdsl.ir import Block, SSAValue
 
 from ...ir import tile
 from ...ir.dims import Dim, product
-from .expressions import TYPES, constant_index, dim_text
+from .expressions import TYPES, dim_text
 from .lanes import Lanes, Layouts
 from .source import Parameter, UnsupportedKernelError
 from .text import Names, Scope
 
-MemoryOp = tile.LoadOp | tile.StoreOp
 FAULT = "fault"
 PROGRAM = "program"
 
@@ -70,7 +68,7 @@ class Context:
 
     def index(self, value: SSAValue) -> str:
         """An index value: a variable, or a literal where it is constant."""
-        constant = constant_index(value)
+        constant = tile.constant_index(value)
         return str(constant) if constant is not None else self.indices[value]
 
     def lane(self, lanes: Lanes) -> str:
@@ -93,20 +91,17 @@ class Context:
 
     # ---- bounds ------------------------------------------------------------------------------------------------
 
-    def rows_inside(self, op: MemoryOp) -> bool:
+    def rows_inside(self, op: tile.MemoryOp) -> bool:
         """Whether the access' rows hold the whole tile wherever it lies."""
-        return self._holds(op.row, product([a.size for a in op.access.data.rows]), tile.tile_shape(tile_of(op))[0])
+        return self._holds(op.row, product([a.size for a in op.access.data.rows]), tile.tile_shape(tile.tile_of(op))[0])
 
-    def columns_inside(self, op: MemoryOp) -> bool:
+    def columns_inside(self, op: tile.MemoryOp) -> bool:
         """Whether the access' columns hold the whole tile wherever it lies."""
         return self._holds(
-            op.column, product([a.size for a in op.access.data.columns]), tile.tile_shape(tile_of(op))[1]
+            op.column, product([a.size for a in op.access.data.columns]), tile.tile_shape(tile.tile_of(op))[1]
         )
 
     def _holds(self, start: SSAValue, size: Dim, width: int) -> bool:
-        constant = constant_index(start)
-        if constant is not None:
-            return size.is_const and constant + width <= size.value
         owner = start.owner
         parent = owner.parent_op() if isinstance(owner, Block) else None
         if isinstance(parent, tile.ParallelOp):
@@ -121,17 +116,7 @@ class Context:
                 and extent.data == size
                 and (width == 1 or (size.is_const and size.value % width == 0))
             )
-        if not isinstance(parent, scf.ForOp) or not size.is_const:
-            return False
-        low, high, step = (constant_index(v) for v in (parent.lb, parent.ub, parent.step))
-        if low is None or high is None or step is None or high <= low:
-            return False
-        return low + (high - low - 1) // step * step + width <= size.value
-
-
-def tile_of(op: MemoryOp) -> SSAValue:
-    """The tile that is read or written."""
-    return op.value if isinstance(op, tile.StoreOp) else op.result
+        return tile.always_inside(start, size, width)
 
 
 def _sizes(kernel: tile.KernelOp) -> frozenset[str]:

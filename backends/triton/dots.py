@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xdsl.ir import SSAValue
 
 from ...ir import tile
-from .expressions import dtype_of, held
+from .expressions import held
 from .products import Product, exact_dtype
 from .values import Values
 
@@ -21,7 +21,9 @@ def dotted(values: Values, product: Product, op: tile.DotOp) -> str:
     if product.mode == "split":
         small = ctx.scope.let("small", _call(a[0], b[0], op, sums, ""))
         return _scalar(_call(a[1], b[1], op, [small], ""), ctx.layouts.shape(op.result))
-    wide = {"f32": f', input_precision="{ctx.precision}"', "f64": ", out_dtype=tl.float64"}[held(dtype_of(op.result))]
+    wide = {"f32": f', input_precision="{ctx.precision}"', "f64": ", out_dtype=tl.float64"}[
+        held(tile.element_dtype(op.result))
+    ]
     text = _scalar(_call(a[0], b[0], op, sums, "" if product.mode == "exact" else wide), ctx.layouts.shape(op.result))
     return text if product.factor is None else f"{text} * {values.of[product.factor].text}"
 

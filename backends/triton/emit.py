@@ -12,7 +12,7 @@ from ...ir import locations, tile
 from ...ir.dims import Dim
 from ...ir.types import BITS
 from .context import FAULT, PROGRAM, Context
-from .expressions import dtype_of, operand, over, rest, times
+from .expressions import operand, over, rest, times
 from .products import Products
 from .source import Choice, TritonSource
 from .target import TritonTarget
@@ -110,7 +110,7 @@ def _launch(kernel: tile.KernelOp, target: TritonTarget, choice: Choice | None) 
 def _bytes(value: SSAValue) -> int:
     """The shared memory that an operand of a product takes."""
     rows, columns = tile.tile_shape(value)
-    memory = dtype_of(value.owner.buffer if isinstance(value.owner, tile.LoadOp) else value)
+    memory = tile.element_dtype(value.owner.buffer if isinstance(value.owner, tile.LoadOp) else value)
     return rows * columns * BITS[memory] // 8
 
 

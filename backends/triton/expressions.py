@@ -6,13 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IntegerAttr, VectorType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
 from ...ir.dims import Call, Dim
 from ...ir.pointwise import POINTWISE
-from ...ir.types import DTYPE_NAMES
 from .source import UnsupportedKernelError
 from .text import bare
 
@@ -33,14 +31,6 @@ def language(dtype: str) -> str:
     if dtype not in _LANGUAGE:
         raise UnsupportedKernelError(f"the Triton backend has no element type {dtype}")
     return _LANGUAGE[dtype]
-
-
-def dtype_of(value: SSAValue) -> str:
-    """The element type's short name of a buffer or a tile."""
-    if isinstance(value.type, tile.BufferType):
-        return value.type.dtype
-    assert isinstance(value.type, VectorType)
-    return DTYPE_NAMES[value.type.element_type]
 
 
 def held(dtype: str) -> str:
@@ -181,16 +171,6 @@ def _is_positive(dim: Dim) -> bool:
     )
 
 
-def constant_index(value: SSAValue) -> int | None:
-    """The value of an index that an arith.constant or a constant tile.size gives."""
-    owner = value.owner
-    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
-        return owner.value.value.data
-    if isinstance(owner, tile.SizeOp) and owner.dim.data.is_const:
-        return owner.dim.data.value
-    return None
-
-
 _ARITHMETIC: dict[type[Operation], str] = {
     arith.AddiOp: "{0} + {1}", arith.SubiOp: "{0} - {1}", arith.MuliOp: "{0} * {1}",
     arith.DivUIOp: "{0} // {1}", arith.DivSIOp: "ww_quotient({0}, {1})",
@@ -240,7 +220,7 @@ def is_positive(value: SSAValue) -> bool:
             return value is op.args[0] and is_positive(parent.lb)
         return isinstance(parent, tile.ParallelOp)
     rules: dict[type[Operation], Callable[[], bool]] = {
-        arith.ConstantOp: lambda: (constant_index(value) or 0) >= 0,
+        arith.ConstantOp: lambda: (tile.constant_index(value) or 0) >= 0,
         arith.MaxSIOp: lambda: any(map(is_positive, op.operands)),
         tile.SizeOp: lambda: _is_positive(op.dim.data),  # pyright: ignore[reportAttributeAccessIssue]
         tile.SplatOp: lambda: is_positive(op.operands[0]),

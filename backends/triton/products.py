@@ -15,7 +15,7 @@ from typing import Literal
 from xdsl.ir import Operation, SSAValue
 
 from ...ir import tile
-from .expressions import dtype_of, held
+from .expressions import held
 
 Mode = Literal["exact", "split", "wide"]
 
@@ -71,7 +71,7 @@ class Products:
 
 def _is_copied(op: Operation, value: SSAValue) -> bool:
     """Whether the op stores the value in its own 16-bit type."""
-    return isinstance(op, tile.StoreOp) and dtype_of(op.buffer) == exact_dtype(value)
+    return isinstance(op, tile.StoreOp) and tile.element_dtype(op.buffer) == exact_dtype(value)
 
 
 def _factors(product: Product, op: tile.DotOp) -> tuple[SSAValue, SSAValue]:
@@ -81,15 +81,15 @@ def _factors(product: Product, op: tile.DotOp) -> tuple[SSAValue, SSAValue]:
 def exact_dtype(value: SSAValue) -> str:
     """`bf16` or `f16` where all numbers of a tile are such; else empty."""
     op = value.owner
-    own = dtype_of(value)
+    own = tile.element_dtype(value)
     if isinstance(op, tile.LoadOp) and own == "f32":
-        own = dtype_of(op.buffer)
+        own = tile.element_dtype(op.buffer)
     return own if own in ("bf16", "f16") else ""
 
 
 def _product(op: tile.DotOp) -> Product:
     right = exact_dtype(op.b)
-    if held(dtype_of(op.result)) != "f32" or not (right or exact_dtype(op.a)):
+    if held(tile.element_dtype(op.result)) != "f32" or not (right or exact_dtype(op.a)):
         return Product("wide", op.a)
     if exact_dtype(op.a) == right:
         return Product("exact", op.a)

@@ -12,19 +12,7 @@ from ...ir import tile
 from . import access
 from .context import Context
 from .dots import dotted
-from .expressions import (
-    all_of,
-    arithmetic,
-    cast,
-    common_type,
-    constant_index,
-    dtype_of,
-    held,
-    is_positive,
-    operand,
-    pointwise,
-    sum_of,
-)
+from .expressions import all_of, arithmetic, cast, common_type, held, is_positive, operand, pointwise, sum_of
 from .lanes import Lanes, power_of_two
 from .products import Products, exact_dtype
 from .rotations import rotated
@@ -63,7 +51,7 @@ class Tiles:
                     self._store(op)
                 case tile.LoadIndexOp():
                     self._load_index(op)
-                case _ if op.results and constant_index(op.results[0]) is not None:
+                case _ if op.results and tile.constant_index(op.results[0]) is not None:
                     pass
                 case tile.SizeOp():
                     self._index(op, self.ctx.dim(op.dim.data))
@@ -88,7 +76,7 @@ class Tiles:
         """The result of an op that gives a tile."""
         match op:
             case tile.FillOp():
-                return self.values.number(op.value.value.data, held(dtype_of(op.result)))
+                return self.values.number(op.value.value.data, held(tile.element_dtype(op.result)))
             case tile.SplatOp():
                 text = self.ctx.index(op.input)
                 if text.lstrip("-").isdigit():
@@ -100,7 +88,7 @@ class Tiles:
                 return self._load(op)
             case tile.DotOp():
                 text = dotted(self.values, self.products.of[op], op)
-                return self._let(op, text, held(dtype_of(op.result)), self.ctx.layouts.shape(op.result))
+                return self._let(op, text, held(tile.element_dtype(op.result)), self.ctx.layouts.shape(op.result))
             case tile.PointwiseOp():
                 return self._pointwise(op)
             case tile.ConvertOp():
@@ -133,7 +121,11 @@ class Tiles:
     # ---- memory ------------------------------------------------------------------------------------------------
 
     def _load(self, op: tile.LoadOp) -> Value:
-        at, memory, dtype = access.place(self.ctx, op), dtype_of(op.buffer), held(dtype_of(op.result))
+        at, memory, dtype = (
+            access.place(self.ctx, op),
+            tile.element_dtype(op.buffer),
+            held(tile.element_dtype(op.result)),
+        )
         zero = "0.0" if held(memory) in ("f32", "f64") else "0"
         guard = f", mask={at.mask}, other={zero}" if at.mask else ""
         text = f"tl.load({at.pointers}{guard})"
@@ -155,8 +147,8 @@ class Tiles:
 
     def _store(self, op: tile.StoreOp) -> None:
         at, value = access.place(self.ctx, op), self.values.variable(self.values.of[op.value])
-        exact = value.exact and exact_dtype(op.value) == dtype_of(op.buffer)
-        text = value.exact if exact else cast(value.text, value.dtype, dtype_of(op.buffer))
+        exact = value.exact and exact_dtype(op.value) == tile.element_dtype(op.buffer)
+        text = value.exact if exact else cast(value.text, value.dtype, tile.element_dtype(op.buffer))
         text = text if value.shape == at.shape else broadcast(text, at.shape)
         self.ctx.scope(f"tl.store({at.pointers}, {text}{f', mask={at.mask}' if at.mask else ''})")
 
@@ -190,12 +182,16 @@ class Tiles:
         if op.kind.data not in ("add", "or") or not isinstance(op.inputs[1].owner, tile.FillOp):
             return None
         own, zero = (self.values.of[v] for v in op.inputs)
-        same = zero.number == 0 and own.dtype == zero.dtype == held(dtype_of(op.result)) and not exact_dtype(op.result)
+        same = (
+            zero.number == 0
+            and own.dtype == zero.dtype == held(tile.element_dtype(op.result))
+            and not exact_dtype(op.result)
+        )
         return own if same and own.text not in self.changing else None
 
     def _converted(self, op: Operation, text: str, dtype: str, shape: tuple[int, int]) -> Value:
         """The text of a held type, rounded to the result's element type."""
-        element = dtype_of(op.results[0])
+        element = tile.element_dtype(op.results[0])
         own = held(element)
         text = cast(text, dtype, own)
         if exact_dtype(op.results[0]):

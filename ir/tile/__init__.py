@@ -26,6 +26,7 @@ from .arithmetic import (
 from .base import TileOp, TileType, tile_shape, tile_type
 from .memory import LoadIndexOp, LoadOp, SizeOp, StoreOp
 from .program import NUM_THREADS, BarrierOp, KernelOp, LaunchOp, ParallelOp
+from .queries import MemoryOp, always_inside, constant_index, element_dtype, tile_of
 
 __all__ = [
     "NUM_THREADS",
@@ -44,6 +45,7 @@ __all__ = [
     "LaunchOp",
     "LoadIndexOp",
     "LoadOp",
+    "MemoryOp",
     "ParallelOp",
     "PointwiseOp",
     "ReduceOp",
@@ -55,7 +57,11 @@ __all__ = [
     "Tile",
     "TileOp",
     "TileType",
+    "always_inside",
     "axes",
+    "constant_index",
+    "element_dtype",
+    "tile_of",
     "tile_shape",
     "tile_type",
 ]

@@ -406,5 +406,7 @@ def test_ww_run_orders_launches_and_phases(build: Callable[..., ctypes.CDLL], th
     want = buffers[0].clone()
     for _ in range(steps):
         want = (want + want.roll(-(n // 2))) % 1000003
-    run(launches, count, arg_index, slots, dims, nthreads, pointer(scratch), per_thread, None, *api)  # no launch looks anything up
+    run(
+        launches, count, arg_index, slots, dims, nthreads, pointer(scratch), per_thread, None, *api
+    )  # no launch looks anything up
     assert torch.equal(buffers[steps % 2], want)

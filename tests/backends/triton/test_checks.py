@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from triton_samples import SOUND, SOURCES, changed, compiled, needs_triton
+from interpreted import needs_triton
+from triton_samples import SOUND, SOURCES, changed, compiled
 from warpweave.backends.triton.checks import ANGLE_STACK, CHECKS, occupancy_of, refusals, tensor_instructions
 from warpweave.backends.triton.sass import opcodes, parameters
 from warpweave.backends.triton.target import A100, H100, target_of

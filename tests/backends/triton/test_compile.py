@@ -8,7 +8,8 @@ import sys
 import msgspec
 import pytest
 
-from triton_samples import HEADER, SOURCES, compiled, formed, gemm, job, needs_triton
+from interpreted import needs_triton
+from triton_samples import HEADER, SOURCES, compiled, formed, gemm, job
 from warpweave.backends.triton import compile as module
 from warpweave.backends.triton import sass
 from warpweave.backends.triton.compile import Job, build, components, multiples

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from triton_samples import changed, compiled, formed, needs_triton
+from interpreted import needs_triton
+from triton_samples import changed, compiled, formed
 from warpweave.backends.triton.cost.choose import Ranked, candidates, first_sound, rank, shapes_for, why_not
 from warpweave.backends.triton.cost.model import predict
 from warpweave.backends.triton.cost.reading import works_of

@@ -1,6 +1,5 @@
 """Whole layers from flow to tiles: the numbers, the kernels that calls and graphs share, the ledger, the time."""
 
-
 import pytest
 import torch
 

@@ -1,0 +1,55 @@
+"""Questions that every printer of kernels asks."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import IntegerAttr, VectorType
+from xdsl.ir import Block, SSAValue
+
+from ..dims import Dim
+from ..types import DTYPE_NAMES
+from .access import BufferType
+from .memory import LoadOp, SizeOp, StoreOp
+
+MemoryOp: TypeAlias = LoadOp | StoreOp
+
+
+def element_dtype(value: SSAValue) -> str:
+    """The element type's short name of a buffer or a tile."""
+    if isinstance(value.type, BufferType):
+        return value.type.dtype
+    assert isinstance(value.type, VectorType)
+    return DTYPE_NAMES[value.type.element_type]
+
+
+def tile_of(op: MemoryOp) -> SSAValue:
+    """The tile that is read or written."""
+    return op.value if isinstance(op, StoreOp) else op.result
+
+
+def constant_index(value: SSAValue) -> int | None:
+    """The value of an index that an arith.constant or a constant tile.size gives."""
+    owner = value.owner
+    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
+        return owner.value.value.data
+    if isinstance(owner, SizeOp) and owner.dim.data.is_const:
+        return owner.dim.data.value
+    return None
+
+
+def always_inside(start: SSAValue, size: Dim, width: int) -> bool:
+    """Whether `width` positions from `start` on, a constant or the counter of a loop with constant bounds, lie below `size`."""
+    if not size.is_const:
+        return False
+    constant = constant_index(start)
+    if constant is not None:
+        return constant + width <= size.value
+    loop = start.owner.parent_op() if isinstance(start.owner, Block) else None
+    if not isinstance(loop, scf.ForOp) or start is not loop.body.block.args[0]:
+        return False
+    low, high, step = (constant_index(v) for v in (loop.lb, loop.ub, loop.step))
+    if low is None or high is None or step is None or high <= low:
+        return False
+    return low + (high - low - 1) // step * step + width <= size.value
