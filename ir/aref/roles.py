@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, StringAttr, SymbolNameConstraint
-from xdsl.ir import Attribute, Block, Region
-from xdsl.irdl import irdl_op_definition, opt_prop_def, prop_def, region_def, traits_def
+from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint
+from xdsl.ir import Block, Region
+from xdsl.irdl import irdl_op_definition, prop_def, region_def, traits_def
 from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
-from ..flow.base import ints
 from .base import ROLES, ArefOp
 
 WARP = 32
@@ -22,9 +21,8 @@ class RoleOp(ArefOp):
     """What `warps` warps of a CTA do for each of its tiles; all roles of a CTA run at once.
 
     The body sees the indices, buffers and rings of its `tile.parallel`, nothing of other roles.
-    `registers`: of one thread (setmaxnreg), for the role's warpgroups; a role of fewer than four warps has a warpgroup of
-    its own, with idle warps. A consumer's tiles lie by rows over its warpgroups.
-    `turn` = [i, n]: the role does only tiles i, i + n, … of those of its CTA (ping-pong over tiles).
+    `registers`: of one thread (setmaxnreg). Roles of fewer than four warps share a warpgroup with the one before where they
+    fit and their registers are equal (`first_warps`). Tiles lie by rows over the role's warpgroups.
     """
 
     name = "aref.role"
@@ -33,16 +31,13 @@ class RoleOp(ArefOp):
     kind = prop_def(StringAttr)
     warps = prop_def(IntAttr)
     registers = prop_def(IntAttr)
-    turn = opt_prop_def(ArrayAttr[IntAttr])
     region = region_def("single_block")
     traits = traits_def(NoTerminator())
 
-    def __init__(
-        self, name: str, kind: str, warps: int, registers: int, body: Block, turn: tuple[int, int] | None = None
-    ):
-        properties: dict[str, Attribute | None] = {
+    def __init__(self, name: str, kind: str, warps: int, registers: int, body: Block):
+        properties = {
             "sym_name": StringAttr(name), "kind": StringAttr(kind), "warps": IntAttr(warps),
-            "registers": IntAttr(registers), "turn": ints(turn) if turn is not None else None,
+            "registers": IntAttr(registers),
         }  # fmt: skip
         super().__init__(properties=properties, regions=[Region(body)])
 
@@ -59,14 +54,6 @@ class RoleOp(ArefOp):
         """That run the body."""
         return self.warps.data * WARP
 
-    @property
-    def turns(self) -> tuple[int, int]:
-        """(i, n); (0, 1) of a role that does every tile."""
-        if self.turn is None:
-            return 0, 1
-        first, every = self.turn
-        return first.data, every.data
-
     def verify_(self) -> None:
         if self.kind.data not in ROLES:
             raise VerifyException(f"aref.role: kind `{self.kind.data}`; one of {', '.join(ROLES)}")
@@ -74,8 +61,6 @@ class RoleOp(ArefOp):
             raise VerifyException(f"aref.role: {self.warps.data} warps; 1 to 4, or whole warpgroups of 4")
         if self.body.args:
             raise VerifyException("aref.role: the body takes no arguments")
-        if self.turn is not None and (len(self.turn) != 2 or not 0 <= self.turns[0] < self.turns[1]):
-            raise VerifyException(f"aref.role: turn {[i.data for i in self.turn]}; [i, n] with 0 <= i < n")
 
 
 class NamedBarrierOp(ArefOp):
