@@ -343,7 +343,9 @@ class Agent:
     def arrive(self, op: aref.ArriveOp) -> Walk:
         cell = self.barrier(op.barriers, op.stage)
         event = self.event(op, f"arrives at {cell.name}")
-        self.machine.arrive(cell, event, op.arrivals.data // self.role.warpgroups, op.bytes.data if not self.number else 0)
+        self.machine.arrive(
+            cell, event, op.arrivals.data // self.role.warpgroups, op.bytes.data if not self.number else 0
+        )
         yield from ()
 
     def copy_arrive(self, op: aref.CopyArriveOp) -> Walk:

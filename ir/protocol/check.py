@@ -112,7 +112,12 @@ def run(loop: tile.ParallelOp, cta: Cta, tiles: Sequence[Trips]) -> Finding | No
     """One schedule, which stands for all where it finds nothing."""
     current: dict[str, Trips] = {}
     agents = [
-        Agent(cta, role, number, lambda op, role=role, number=number: current[f"{role.sym_name.data}.{number}"].get(_key(op)))
+        Agent(
+            cta,
+            role,
+            number,
+            lambda op, role=role, number=number: current[f"{role.sym_name.data}.{number}"].get(_key(op)),
+        )
         for role in queries.roles_of(loop)
         for number in range(role.warpgroups)
     ]

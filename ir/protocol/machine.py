@@ -108,7 +108,11 @@ class Machine:
         cell.clock |= self.before[event]
         if cell.waiting < 0:
             raise ProtocolError(
-                Finding("over-arrival", f"{cell.name}: more than {cell.arrivals} arrivals in one phase", self.trace(cell.clock))
+                Finding(
+                    "over-arrival",
+                    f"{cell.name}: more than {cell.arrivals} arrivals in one phase",
+                    self.trace(cell.clock),
+                )
             )
         if not cell.waiting and not cell.bytes:
             cell.ended.append(cell.clock)
@@ -146,7 +150,9 @@ class Machine:
                 write, reads = access, []
                 continue
             if write is None:
-                yield Finding("unwritten", f"{_place(key)} is read before anything is written", self._both(access, access))
+                yield Finding(
+                    "unwritten", f"{_place(key)} is read before anything is written", self._both(access, access)
+                )
             elif not self._apart(write, access):
                 yield self._race("RAW", key, write, access)
             elif write.generic and not access.generic and not self._fenced(write, access):
