@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -52,6 +52,25 @@ def run_kernel(
         if buffer.dtype != TORCH_DTYPES[arg.type.dtype]:
             raise TypeError(f"{kernel.sym_name.data}: buffer {arg.index} is {arg.type.dtype}, {buffer.dtype} given")
     Interpreter(dims, compute, dict(zip(kernel.body.args, flat, strict=True))).run(kernel)
+
+
+class Accessor(Protocol):
+    """An op that reads or writes a tile of a buffer."""
+
+    name: str
+
+    @property
+    def access(self) -> tile.AccessAttr: ...
+    @property
+    def buffer(self) -> SSAValue: ...
+    @property
+    def row(self) -> SSAValue: ...
+    @property
+    def column(self) -> SSAValue: ...
+    @property
+    def batch(self) -> SSAValue | None: ...
+    @property
+    def index(self) -> SSAValue | None: ...
 
 
 @dataclass
@@ -158,7 +177,7 @@ class Interpreter:
         buffer = self.values[op.buffer]
         buffer[address] = self.values[op.value][:rows, :columns].to(buffer.dtype)
 
-    def addresses(self, op: tile.LoadOp | tile.StoreOp, shape: tuple[int, int]) -> tuple[torch.Tensor, int, int]:
+    def addresses(self, op: Accessor, shape: tuple[int, int]) -> tuple[torch.Tensor, int, int]:
         """Element addresses of the valid part of a tile, and its numbers of rows and columns."""
         access, values = op.access.data, self.values
         row, column = values[op.row], values[op.column]

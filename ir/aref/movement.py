@@ -76,6 +76,11 @@ class CopyOp(ArefOp):
             properties={"access": AccessAttr(access), "completion": StringAttr(completion)},
         )
 
+    @property
+    def index(self) -> SSAValue | None:
+        """Nothing is looked up."""
+        return None
+
     def verify_(self) -> None:
         verify_completion(self.name, kinds([self.completion.data]), ("tma", "cp_async"))
         _verify_elements(self)
@@ -138,6 +143,11 @@ class BulkStoreOp(ArefOp):
         batch: SSAValue | None = None,
     ):
         super().__init__(operands=[memory, buffer, row, column, batch], properties={"access": AccessAttr(access)})
+
+    @property
+    def index(self) -> SSAValue | None:
+        """Nothing is looked up."""
+        return None
 
     def verify_(self) -> None:
         _verify_elements(self)

@@ -1,4 +1,4 @@
-"""One warpgroup of a role (or its few warps), walking its program tile by tile: rings and barriers, no data."""
+"""A role, or one of its warpgroups, walking its program tile by tile: rings and barriers, no data."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..aref.queries import awaited, matching_exit
 from ..index_arithmetic import index_result
 from .machine import Cell, Key, Machine
 
-Walk: TypeAlias = Generator[None, None, Any]
-"""Yields where the agent cannot go on."""
+Walk: TypeAlias = Generator[bool, None, Any]
+"""Yields after each step whether the agent could take it."""
 
 Task: TypeAlias = Callable[[], None]
 
@@ -66,13 +66,15 @@ class Use:
 
 
 class Agent:
-    """`values`: indices (None where unknown), slots' tiles (their `Key`), and in subclasses data."""
+    """Number `number` of the `of` agents of a role. `values`: indices (None where unknown), slots' tiles (their `Key`), and in subclasses data."""
 
-    def __init__(self, cta: Cta, role: aref.RoleOp, number: int, trips: Callable[[Operation], int | None]):
+    def __init__(
+        self, cta: Cta, role: aref.RoleOp, trips: Callable[[Operation], int | None], number: int = 0, of: int = 1
+    ):
         self.cta, self.role, self.trips = cta, role, trips
         self.machine = cta.machine
-        self.name = role.sym_name.data + (f".{number}" if role.warpgroups > 1 else "")
-        self.number = number
+        self.number, self.of = number, of
+        self.name = role.sym_name.data + (f".{number}" if of > 1 else "")
         self.values: dict[SSAValue, Any] = {}
         self.clock = 0
         self.uses: dict[SSAValue, Use] = {}
@@ -101,6 +103,7 @@ class Agent:
                 yield from self.nest(op)
             elif type(op) in _STEPS:
                 yield from _STEPS[type(op)](self, op)
+                yield True
             else:
                 self.local(op)
         return []
@@ -129,7 +132,7 @@ class Agent:
         """Waits."""
         self.waits, self.waits_at = what, op
         while not ready():
-            yield
+            yield False
         self.waits, self.waits_at = "", None
 
     def event(self, op: Operation, text: str) -> int:
@@ -235,7 +238,7 @@ class Agent:
     def store(self, op: aref.StoreOp) -> Walk:
         key = self.values[op.memory]
         event = self.event(op, f"writes {_at(key)}")
-        part = key if self.role.warpgroups == 1 else (f"{key[0]} (rows of {self.name})", *key[1:])
+        part = key if self.of == 1 else (f"{key[0]} (rows of {self.name})", *key[1:])
         if part not in self.cta.parts.setdefault(key, []):
             self.cta.parts[key].append(part)
         self.machine.access(part, event, writes=True, generic=True)
@@ -251,6 +254,10 @@ class Agent:
     def reads(self, key: Key, event: int, generic: bool = False) -> None:
         for part in self.cta.parts.get(key, [key]):
             self.machine.access(part, event, writes=False, generic=generic)
+
+    def start(self, op: aref.StartOp) -> Walk:
+        self.data_of_start(op)
+        yield from ()
 
     def mma(self, op: aref.MmaOp) -> Walk:
         memories = [self.values[v] for v in (op.a, op.b) if isinstance(v.type, aref.MemoryType)]
@@ -298,7 +305,7 @@ class Agent:
     def come(self, op: aref.NamedBarrierOp) -> Cell:
         cell = self.machine.cell(("named", op.id), lambda: Cell(f"named barrier {op.id.data}", op.threads.data))
         event = self.event(op, f"comes to {cell.name}")
-        self.machine.arrive(cell, event, self.role.threads // self.role.warpgroups)
+        self.machine.arrive(cell, event, self.role.threads // self.of)
         return cell
 
     def barrier_arrive(self, op: aref.BarrierArriveOp) -> Walk:
@@ -344,7 +351,7 @@ class Agent:
         cell = self.barrier(op.barriers, op.stage)
         event = self.event(op, f"arrives at {cell.name}")
         self.machine.arrive(
-            cell, event, op.arrivals.data // self.role.warpgroups, op.bytes.data if not self.number else 0
+            cell, event, op.arrivals.data // self.of, op.bytes.data if not self.number else 0
         )
         yield from ()
 
@@ -354,7 +361,7 @@ class Agent:
 
         def land() -> None:
             event = self.machine.event(f"{self.name}'s cp_async", f"arrives at {cell.name}", op, issued | self.landed)
-            self.machine.arrive(cell, event, op.arrivals.data // self.role.warpgroups)
+            self.machine.arrive(cell, event, op.arrivals.data // self.of)
 
         self.cta.later(self.queue("cp_async"), land)
         yield from ()
@@ -372,6 +379,8 @@ class Agent:
     def data_of_store(self, op: aref.StoreOp, key: Key) -> None: ...
 
     def data_of_read(self, op: aref.ReadOp, key: Key) -> None: ...
+
+    def data_of_start(self, op: aref.StartOp) -> None: ...
 
     def data_of_product(self, op: aref.MmaOp) -> Task:
         return _nothing
@@ -397,6 +406,7 @@ _STEPS: dict[type[Operation], Callable[..., Walk]] = {
     aref.CopyOp: Agent.copy,
     aref.StoreOp: Agent.store,
     aref.ReadOp: Agent.read,
+    aref.StartOp: Agent.start,
     aref.MmaOp: Agent.mma,
     aref.WaitOp: Agent.wait,
     aref.BulkStoreOp: Agent.bulk_store,

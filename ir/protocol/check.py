@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xdsl.dialects import scf
 from xdsl.ir import Operation, SSAValue
@@ -12,7 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from .. import aref, tile
 from ..aref import queries
 from ..tile import constant_index
-from .agent import Agent, Cta, Ring
+from .agent import Agent, Cta, Ring, Walk
 from .machine import Finding, ProtocolError
 
 Trips = Mapping[tuple[SSAValue, ...], int]
@@ -40,7 +41,7 @@ def check(loop: tile.ParallelOp) -> Verdict:
     runs = events = 0
     for tiles in plans(loop):
         runs += 1
-        cta = cta_of(loop)
+        cta = cta_of(loop, lambda role: role.warpgroups)
         finding = run(loop, cta, tiles)
         events += len(cta.machine.events)
         if finding is not None:
@@ -48,14 +49,16 @@ def check(loop: tile.ParallelOp) -> Verdict:
     return Verdict(runs, events)
 
 
-def cta_of(loop: tile.ParallelOp) -> Cta:
-    def agents(roles: Sequence[aref.RoleOp]) -> int:
-        return sum(role.warpgroups for role in roles)
+def cta_of(loop: tile.ParallelOp, agents: Callable[[aref.RoleOp], int]) -> Cta:
+    """A fresh CTA. `agents`: how many there are of a role."""
+
+    def count(roles: Sequence[aref.RoleOp]) -> int:
+        return sum(map(agents, roles))
 
     return Cta({
         made.ring: Ring(
             queries.ring_name(made.ring, loop), made.depth.data,
-            agents(queries.producers(made.ring, loop)), agents(queries.readers(made.ring, loop)),
+            count(queries.producers(made.ring, loop)), count(queries.readers(made.ring, loop)),
         )
         for made in queries.rings_of(loop)
     })  # fmt: skip
@@ -110,62 +113,45 @@ def _synchronises(op: Operation) -> bool:
 
 def run(loop: tile.ParallelOp, cta: Cta, tiles: Sequence[Trips]) -> Finding | None:
     """One schedule, which stands for all where it finds nothing."""
-    current: dict[str, Trips] = {}
+    current: dict[tuple[aref.RoleOp, int], Trips] = {}
     agents = [
-        Agent(
-            cta,
-            role,
-            number,
-            lambda op, role=role, number=number: current[f"{role.sym_name.data}.{number}"].get(_key(op)),
-        )
+        Agent(cta, role, lambda op, role=role, number=number: current[role, number].get(_key(op)), number, role.warpgroups)
         for role in queries.roles_of(loop)
         for number in range(role.warpgroups)
     ]
     shared = _shared(loop, agents)
-    programs = {a: _program(a, tiles, shared, current) for a in agents}
     try:
-        while programs or cta.queues:
-            before = len(cta.machine.events), len(programs), cta.done
-            for agent in list(programs):
-                if next(programs[agent], _ENDED) is _ENDED:
-                    del programs[agent]
-            for queue in list(cta.queues):
-                cta.run_one(queue)
-            if before == (len(cta.machine.events), len(programs), cta.done):
-                return deadlock(cta, list(programs))
+        stuck = interleave(cta, {a: _program(a, tiles, shared, current) for a in agents}, list)
+        if stuck:
+            return deadlock(cta, stuck)
     except ProtocolError as error:
         return error.finding
     return next(itertools.chain(cta.machine.findings(), unread(loop, agents)), None)
 
 
-_ENDED = object()
+def interleave(cta: Cta, programs: dict[Agent, Walk], order: Callable[[list[Any]], list[Any]]) -> list[Agent]:
+    """Runs agents and units step by step, in rounds; `order` arranges each round. The agents that are stuck, if any."""
+    left = dict(programs)
+    while left or cta.queues:
+        actors = [*left, *cta.queues]
+        if not _round(cta, left, order(actors)) and not _round(cta, left, actors):
+            return list(left)
+    return []
 
 
-def _program(agent: Agent, tiles: Sequence[Trips], shared: Callable[[Agent], None], current: dict[str, Trips]):
-    for trips in tiles:
-        current[f"{agent.role.sym_name.data}.{agent.number}"] = trips
-        shared(agent)
-        yield from agent.tile({})
-
-
-def _shared(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Callable[[Agent], None]:
-    """What stands outside the roles: constants and counters' starts; other indices are unknown."""
-    for agent in agents:
-        for op in loop.body.ops:
-            if isinstance(op, aref.CounterOp):
-                agent.counters[op.counter] = op.start.data
-
-    def evaluate(agent: Agent) -> None:
-        agent.values.update(dict.fromkeys(loop.body.args))
-        for op in loop.body.ops:
-            if not isinstance(op, aref.ArefOp):
-                agent.local(op)
-
-    return evaluate
-
-
-def _key(op: Operation) -> tuple[SSAValue, ...]:
-    return (op.lb, op.ub, op.step) if isinstance(op, scf.ForOp) else tuple(op.operands[:1])
+def _round(cta: Cta, left: dict[Agent, Walk], actors: Sequence[Any]) -> bool:
+    """A step of each; whether anything moved."""
+    moved = False
+    for actor in actors:
+        if not isinstance(actor, Agent):
+            cta.run_one(actor)
+            moved = True
+        elif actor in left:
+            step = next(left[actor], None)
+            if step is None:
+                del left[actor]
+            moved |= step is not False
+    return moved
 
 
 def unread(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Iterator[Finding]:
