@@ -154,6 +154,35 @@ def _round(cta: Cta, left: dict[Agent, Walk], actors: Sequence[Any]) -> bool:
     return moved
 
 
+def _program(
+    agent: Agent, tiles: Sequence[Trips], shared: Callable[[Agent], None], current: dict[tuple[aref.RoleOp, int], Trips]
+) -> Walk:
+    for trips in tiles:
+        current[agent.role, agent.number] = trips
+        shared(agent)
+        yield from agent.tile({})
+
+
+def _shared(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Callable[[Agent], None]:
+    """What stands outside the roles: constants and counters' starts; other indices are unknown."""
+    for agent in agents:
+        for op in loop.body.ops:
+            if isinstance(op, aref.CounterOp):
+                agent.counters[op.counter] = op.start.data
+
+    def evaluate(agent: Agent) -> None:
+        agent.values.update(dict.fromkeys(loop.body.args))
+        for op in loop.body.ops:
+            if not isinstance(op, aref.ArefOp):
+                agent.local(op)
+
+    return evaluate
+
+
+def _key(op: Operation) -> tuple[SSAValue, ...]:
+    return (op.lb, op.ub, op.step) if isinstance(op, scf.ForOp) else tuple(op.operands[:1])
+
+
 def unread(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Iterator[Finding]:
     """Slots that were filled and not taken by every reader, or taken and not released."""
     for made in queries.rings_of(loop):
