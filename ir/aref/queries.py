@@ -8,6 +8,7 @@ from xdsl.dialects import scf
 from xdsl.ir import Operation, SSAValue
 
 from .. import tile
+from .lowered import BarriersOp
 from .movement import CopyOp
 from .rings import CreateOp, EnterOp, GetEnterOp, GetExitOp, PutEnterOp, PutExitOp
 from .roles import WARPGROUP, RoleOp
@@ -21,6 +22,11 @@ def roles_of(loop: tile.ParallelOp) -> list[RoleOp]:
 
 def rings_of(loop: tile.ParallelOp) -> list[CreateOp]:
     return [op for op in loop.body.ops if isinstance(op, CreateOp)]
+
+
+def is_lowered(loop: tile.ParallelOp) -> bool:
+    """Whether its rings are mbarriers and counters already."""
+    return any(isinstance(op, BarriersOp) for op in loop.body.ops)
 
 
 def ring_name(ring: SSAValue, loop: tile.ParallelOp) -> str:
