@@ -22,12 +22,11 @@ from . import aref, tile
 from .aref import queries
 from .aref.schedule import tile_order
 from .protocol.agent import Agent, Cta, Task, Walk
-from .protocol.check import cta_of, deadlock, interleave
-from .protocol.machine import Finding, Key, ProtocolError
+from .protocol.check import Order, all_findings, cta_of
+from .protocol.machine import Finding, Key
 from .reference_tile import Interpreter
 
 Buffers = Mapping[SSAValue, torch.Tensor]
-Order = Callable[[list[Any]], list[Any]]
 
 
 def _units_last(actors: list[Any]) -> list[Any]:
@@ -90,11 +89,7 @@ def _run_cta(
     cta = cta_of(loop, lambda _: 1)
     slots: dict[Key, torch.Tensor] = {}
     agents = [DataAgent(cta, role, slots, Interpreter(dims, compute, dict(buffers))) for role in queries.roles_of(loop)]
-    try:
-        stuck = interleave(cta, {a: _program(a, loop, tiles) for a in agents}, order)
-    except ProtocolError as error:
-        return [error.finding]
-    return [deadlock(cta, stuck)] if stuck else list(cta.machine.findings())
+    return list(all_findings(cta, {a: _program(a, loop, tiles) for a in agents}, order, loop))
 
 
 def _program(agent: DataAgent, loop: tile.ParallelOp, tiles: Sequence[tuple[int, int, int]]) -> Walk:

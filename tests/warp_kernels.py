@@ -9,11 +9,14 @@ import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from warpweave.ir import reference_aref, reference_tile, tile
+from warpweave.ir.aref.verify import verify_kernel
 from warpweave.ir.ledger import Ledger, Refusal
+from warpweave.ir.protocol import check
 from warpweave.ir.testing import draw, run
 from warpweave.ir.text import parse, to_text
+from warpweave.passes import materialise
 from warpweave.passes.pipeline import to_fused, to_tiles
-from warpweave.passes.warps import specialise
+from warpweave.passes.warps import lower_arefs, specialise
 from warpweave.passes.warps.shapes import HOPPER
 
 
@@ -38,7 +41,8 @@ class Compared:
         if isinstance(result, Refusal):
             self.refused[name] = result
             return
-        self.made[name] = made = read_back(result.kernel)
+        self.made[name] = read_back(result.kernel)
+        made = lowered(self.made[name]) if self.lower else self.made[name]
         found = reference_aref.run_kernel(made, given, dims, torch.float64, schedule=self.schedule, seed=self.seed)
         assert not found, found[0]
         for i in (output.data for output in kernel.outputs):
@@ -58,17 +62,34 @@ def read_back(kernel: tile.KernelOp) -> tile.KernelOp:
     return op
 
 
+def lowered(kernel: tile.KernelOp) -> tile.KernelOp:
+    """The kernel with mbarriers, verified and its protocol checked, after its text."""
+    made = kernel.clone()
+    for loop in made.body.ops:
+        if isinstance(loop, tile.ParallelOp):
+            lower_arefs.run(loop)
+            verdict = check(loop)
+            assert verdict.finding is None, verdict.finding
+    verify_kernel(made)
+    return read_back(made)
+
+
 def formed(module: ModuleOp, *, fused: bool = False) -> ModuleOp:
     """The tile module of a flow or fused one, with tiles for warp roles."""
     ledger = Ledger()
-    if not fused:
+    if fused:
+        materialise.run(module, ledger)
+    else:
         to_fused(module, ledger)
     to_tiles(module, ledger, shapes=HOPPER)
     return module
 
 
-def compare(module: ModuleOp, tolerance: float = 0, schedule: str = "random", seed: int = 0) -> Compared:
-    """Runs a tile module's @main with every kernel compared."""
-    compared = Compared(tolerance, schedule, seed)
-    run(module, draw(module, seed), torch.float32, compared.launch)
+def compare(
+    module: ModuleOp, tolerance: float = 0, schedule: str = "random", seed: int = 0, *, fused: bool = False, lower: bool = False
+) -> Compared:
+    """Runs @main of a flow (or fused) module on tiles for warp roles, with every kernel compared, `lower`ed or not."""
+    inputs = draw(module, seed)
+    compared = Compared(tolerance, schedule, seed, lower)
+    run(formed(module, fused=fused), inputs, torch.float32, compared.launch)
     return compared

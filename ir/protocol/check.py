@@ -15,6 +15,7 @@ from ..aref import queries
 from ..tile import constant_index
 from .agent import Agent, Cta, Ring, Walk
 from .machine import Finding, ProtocolError
+from .shape import Shape, shape_of
 
 Trips = Mapping[tuple[SSAValue, ...], int]
 """How often the loops of each kind run in one tile; 0 or 1 of branches."""
@@ -38,6 +39,20 @@ def check(loop: tile.ParallelOp) -> Verdict:
 
     Ends with the first finding: a race, a deadlock, an arrival too many, a parity that can be missed, something left over.
     """
+    shape = shape_of(loop)
+    if shape not in _SOUND:
+        verdict = _check(loop)
+        if verdict.finding is not None:
+            return verdict
+        _SOUND[shape] = verdict
+    return _SOUND[shape]
+
+
+_SOUND: dict[Shape, Verdict] = {}
+"""Verdicts without findings, by the loop's shape: layers share them, and kernels that differ in arithmetic only."""
+
+
+def _check(loop: tile.ParallelOp) -> Verdict:
     runs = events = 0
     for tiles in plans(loop):
         runs += 1
@@ -111,7 +126,11 @@ def _synchronises(op: Operation) -> bool:
 # ---- one run -------------------------------------------------------------------------------------------------------
 
 
-def run(loop: tile.ParallelOp, cta: Cta, tiles: Sequence[Trips]) -> Finding | None:
+Order = Callable[[list[Any]], list[Any]]
+"""Arranges a round: which agents and units take a step, in which order, how often."""
+
+
+def run(loop: tile.ParallelOp, cta: Cta, tiles: Sequence[Trips], order: Order = list) -> Finding | None:
     """One schedule, which stands for all where it finds nothing."""
     current: dict[tuple[aref.RoleOp, int], Trips] = {}
     agents = [
@@ -120,17 +139,26 @@ def run(loop: tile.ParallelOp, cta: Cta, tiles: Sequence[Trips]) -> Finding | No
         for number in range(role.warpgroups)
     ]
     shared = _shared(loop, agents)
+    return next(all_findings(cta, {a: _program(a, tiles, shared, current) for a in agents}, order, loop), None)
+
+
+def all_findings(cta: Cta, programs: Mapping[Any, Walk], order: Order, loop: tile.ParallelOp) -> Iterator[Finding]:
+    """Runs the programs to their end, or as far as they get: races first, then why they got no further, or what is left over."""
+    ended: list[Finding] = []
     try:
-        stuck = interleave(cta, {a: _program(a, tiles, shared, current) for a in agents}, list)
-        if stuck:
-            return deadlock(cta, stuck)
+        stuck = interleave(cta, programs, order)
+        ended = [deadlock(cta, stuck)] if stuck else []
     except ProtocolError as error:
-        return error.finding
-    return next(itertools.chain(cta.machine.findings(), unread(loop, agents)), None)
+        ended = [error.finding]
+    yield from cta.machine.races()
+    yield from ended
+    if not ended:
+        yield from cta.machine.left_over()
+        yield from unread(loop, list(programs))
 
 
-def interleave(cta: Cta, programs: dict[Agent, Walk], order: Callable[[list[Any]], list[Any]]) -> list[Agent]:
-    """Runs agents and units step by step, in rounds; `order` arranges each round. The agents that are stuck, if any."""
+def interleave(cta: Cta, programs: Mapping[Any, Walk], order: Order) -> list[Any]:
+    """Runs agents and units step by step, in rounds. The agents that are stuck, if any."""
     left = dict(programs)
     while left or cta.queues:
         actors = [*left, *cta.queues]
@@ -139,7 +167,7 @@ def interleave(cta: Cta, programs: dict[Agent, Walk], order: Callable[[list[Any]
     return []
 
 
-def _round(cta: Cta, left: dict[Agent, Walk], actors: Sequence[Any]) -> bool:
+def _round(cta: Cta, left: dict[Any, Walk], actors: Sequence[Any]) -> bool:
     """A step of each; whether anything moved."""
     moved = False
     for actor in actors:

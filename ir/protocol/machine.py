@@ -6,8 +6,9 @@ is all schedules"), so what is ordered here is ordered always, and what is not c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from xdsl.ir import Operation
 
@@ -130,16 +131,21 @@ class Machine:
 
     # ---- what a finished run is asked -----------------------------------------------------------------------------
 
-    def findings(self) -> Iterable[Finding]:
+    def races(self) -> Iterator[Finding]:
+        """What is wrong in the run so far."""
         for key, accesses in self.accesses.items():
             yield from self._conflicts(key, accesses)
         for cell in self.cells.values():
             yield from self._overruns(cell)
+
+    def left_over(self) -> Iterator[Finding]:
+        """What is wrong at the end of a whole run."""
+        for cell in self.cells.values():
             if cell.bytes or cell.waiting != cell.arrivals:
                 text = f"{cell.name}: {cell.arrivals - cell.waiting} arrivals and {cell.bytes} bytes are left over"
                 yield Finding("left over", text, self.trace(cell.clock))
 
-    def _conflicts(self, key: Key, accesses: Sequence[Access]) -> Iterable[Finding]:
+    def _conflicts(self, key: Key, accesses: Sequence[Access]) -> Iterator[Finding]:
         """Accesses of one tile that no order keeps apart; reads of what nobody wrote, or of writes not made visible."""
         write: Access | None = None
         reads: list[Access] = []
@@ -176,10 +182,10 @@ class Machine:
         who = self.events[write.event].who
         return any(self.ordered(write.event, f) and self.ordered(f, read.event) for f in self.fences.get(who, ()))
 
-    def _overruns(self, cell: Cell) -> Iterable[Finding]:
+    def _overruns(self, cell: Cell) -> Iterator[Finding]:
         """Waits by parity that another schedule would let pass a phase early or never: phase p + 1 may end before they look."""
         for who, looks in cell.looks.items():
-            for (phase, event), (following, _) in zip(looks, looks[1:], strict=False):
+            for (phase, event), (following, _) in pairwise(looks):
                 if following != phase + 1:
                     text = f"{cell.name}: {who} waits for phase {phase}, then for phase {following}"
                     yield Finding("parity", text, self.trace(self.before[event]))
