@@ -61,7 +61,7 @@ def run_kernel(
 
     `ctas`: of a persistent loop. Loops run one after the other, as launches do, CTAs too: they share nothing but buffers.
     """
-    values = dict(zip(kernel.body.args, (b.view(-1) for b in buffers), strict=True))
+    values: Buffers = dict(zip(list[SSAValue](kernel.body.args), (b.view(-1) for b in buffers), strict=True))
     order = SCHEDULES[schedule](random.Random(seed))
     findings: list[Finding] = []
     for loop in (loop for phase in kernel.phases for loop in phase):
@@ -126,14 +126,14 @@ class DataAgent(Agent):
         return aref.tile_in(value).element_type
 
     def poison(self, value: SSAValue) -> torch.Tensor:
-        return torch.full(aref.tile_in(value).get_shape(), float("nan"), dtype=self.interpreter.compute)
+        return torch.full(aref.shape_in(value), float("nan"), dtype=self.interpreter.compute)
 
     def held(self, memory: SSAValue) -> torch.Tensor:
         """What a slot's tile holds now."""
         return self.slots.get(self.values[memory], self.poison(memory))
 
     def data_of_copy(self, op: aref.CopyOp, key: Key) -> Task:
-        address, rows, columns = self.interpreter.addresses(op, aref.tile_in(op.memory).get_shape())
+        address, rows, columns = self.interpreter.addresses(op, aref.shape_in(op.memory))
         buffer, element = self.values[op.buffer], self.element(op.memory)
         self.slots[key] = self.poison(op.memory)
 
@@ -174,7 +174,7 @@ class DataAgent(Agent):
             self.values[result] = self.poison(flight) if ended is None else ended
 
     def data_of_bulk_store(self, op: aref.BulkStoreOp, key: Key) -> Task:
-        address, rows, columns = self.interpreter.addresses(op, aref.tile_in(op.memory).get_shape())
+        address, rows, columns = self.interpreter.addresses(op, aref.shape_in(op.memory))
         buffer = self.values[op.buffer]
 
         def end() -> None:

@@ -33,6 +33,7 @@ from . import (
     recognise_rope,
     split_linears,
     unflatten_linears,
+    warps,
 )
 
 Pass = Callable[[ModuleOp, Ledger], None]
@@ -86,6 +87,13 @@ def to_tiles(
 ) -> None:
     """A fused module becomes a tile module, in place. `shapes`: the tiles that the target wants."""
     run([("form-tiles", partial(form_tiles.run, shapes=shapes))], module, ledger, after)
+
+
+def to_roles(module: ModuleOp, ledger: Ledger, *, after: After | None = None) -> None:
+    """A tile module with `passes.warps.shapes.HOPPER` becomes an aref module, in place: kernels around products are split
+    into warp roles and their protocol is checked; the others stay, each with its reason in the ledger.
+    """
+    run([("partition-warps", warps.run)], module, ledger, after)
 
 
 def run(passes: Iterable[tuple[str, Pass]], module: ModuleOp, ledger: Ledger, after: After | None = None) -> None:

@@ -33,6 +33,11 @@ def line(name: str, start: str, number: int = 0) -> str:
     return [x for x in aref_samples.text(name).splitlines(keepends=True) if x.strip().startswith(start)][number]
 
 
+def resized(name: str, old: int, new: int) -> tuple[str, str]:
+    """The edit that gives a property another number."""
+    return f"{name} = #builtin.int<{old}>", f"{name} = #builtin.int<{new}>"
+
+
 def planted(name: str, *edits: tuple[str, str]) -> tile.ParallelOp:
     """The loop of a sample after edits of its text."""
     text = aref_samples.text(name)
@@ -49,17 +54,30 @@ def moved(name: str, start: str, after: str, number: int = 0) -> Sequence[tuple[
 
 
 EXIT = "aref.get_exit %ab"
+ODD = line(FLASH, "aref.role @odd")
 BUGS = {
-    "released before the product has read": (GEMM, [("aref.wait {pending = #builtin.int<1>} : () -> ()\n", "\n")], "WAR"),
-    "released one slot early": (GEMM, [("{keep = #builtin.int<1>", "{keep = #builtin.int<0>")], "WAR"),
-    "waits for one product too few": (GEMM, [("aref.wait {pending = #builtin.int<1>}", "aref.wait {pending = #builtin.int<2>}")], "WAR"),
+    "released before the product has read": (
+        GEMM,
+        [("aref.wait {pending = #builtin.int<1>} : () -> ()\n", "\n")],
+        "WAR",
+    ),
+    "released one slot early": (GEMM, [resized("keep", 1, 0)], "WAR"),
+    "waits for one product too few": (GEMM, [resized("pending", 1, 2)], "WAR"),
     "the last slots are never released": (GEMM, [(line(GEMM, EXIT, 1), "")], "left over"),
     "no slot is ever released": (GEMM, [(line(GEMM, EXIT, 0), ""), (line(GEMM, EXIT, 1), "")], "deadlock"),
-    "the reader takes one slot less": (GEMM, [("%flown = scf.for %k = %c0 to", "%flown = scf.for %k = %c64 to")], "left over"),
-    "the producer fills one slot less": (GEMM, [("scf.for %k = %c0 to %c192 step %c64 {", "scf.for %k = %c64 to %c192 step %c64 {")], "deadlock"),
+    "the reader takes one slot less": (
+        GEMM,
+        [("%flown = scf.for %k = %c0 to", "%flown = scf.for %k = %c64 to")],
+        "left over",
+    ),
+    "the producer fills one slot less": (
+        GEMM,
+        [("scf.for %k = %c0 to %c192 step %c64 {", "scf.for %k = %c64 to %c192 step %c64 {")],
+        "deadlock",
+    ),
     "a product more in flight than slots": (
         GEMM,
-        [("depth = #builtin.int<4>", "depth = #builtin.int<1>")],
+        [resized("depth", 4, 1)],
         "deadlock",
     ),
     "full before the copies have landed": (GEMM, [('{completion = ["tma"]}', '{completion = ["cp_async"]}')], "RAW"),
@@ -75,10 +93,26 @@ BUGS = {
         "WAR",
     ),
     "scores: K released too early": (FLASH, list(moved(FLASH, "aref.get_exit %rk", "%issued = aref.mma")), "WAR"),
-    "nobody primes the ping-pong": (FLASH, [(line(FLASH, "aref.barrier_arrive {id = #builtin.int<1>"), "")], "deadlock"),
-    "a sync of the ping-pong is left out": (FLASH, [(line(FLASH, "aref.barrier_sync {id = #builtin.int<1>", 3), "")], "deadlock"),
+    "nobody primes the ping-pong": (
+        FLASH,
+        [(line(FLASH, "aref.barrier_arrive {id = #builtin.int<1>"), "")],
+        "deadlock",
+    ),
+    "a sync of the ping-pong is left out": (
+        FLASH,
+        [(line(FLASH, "aref.barrier_sync {id = #builtin.int<1>", 3), "")],
+        "deadlock",
+    ),
+    "the ping-pong is primed before the other side is done": (
+        FLASH,
+        [
+            (line(FLASH, "aref.barrier_arrive {id = #builtin.int<1>"), ""),
+            (ODD, ODD + line(FLASH, "aref.barrier_arrive {id = #builtin.int<1>")),
+        ],
+        "phases mixed",
+    ),
     "queries are never released": (FLASH, [(line(FLASH, "aref.get_exit %rq"), "")], "deadlock"),
-}  # fmt: skip
+}
 
 
 def lowered(name: str) -> str:
@@ -123,16 +157,16 @@ def wrapped(text: str) -> str:
 
 
 BUGS_LOWERED = {
-    "a full barrier takes an arrival too many": (once("count = #builtin.int<4>, arrivals = #builtin.int<1>", "count = #builtin.int<4>, arrivals = #builtin.int<2>"), "deadlock"),
-    "an empty barrier takes an arrival too few": (once("arrivals = #builtin.int<8>", "arrivals = #builtin.int<4>"), "deadlock"),
-    "an empty barrier takes an arrival too many": (once("arrivals = #builtin.int<8>", "arrivals = #builtin.int<9>"), "deadlock"),
-    "too few bytes are expected": (once("bytes = #builtin.int<32768>", "bytes = #builtin.int<16384>"), "RAW"),
-    "too many bytes are expected": (once("bytes = #builtin.int<32768>", "bytes = #builtin.int<49152>"), "deadlock"),
-    "no bytes are expected": (once("bytes = #builtin.int<32768>", "bytes = #builtin.int<0>"), "unwritten"),
+    "a full barrier takes an arrival too many": (once(*resized("count = #builtin.int<4>, arrivals", 1, 2)), "deadlock"),
+    "an empty barrier takes an arrival too few": (once(*resized("arrivals", 8, 4)), "deadlock"),
+    "an empty barrier takes an arrival too many": (once(*resized("arrivals", 8, 9)), "deadlock"),
+    "too few bytes are expected": (once(*resized("bytes", 32768, 16384)), "RAW"),
+    "too many bytes are expected": (once(*resized("bytes", 32768, 49152)), "deadlock"),
+    "no bytes are expected": (once(*resized("bytes", 32768, 0)), "unwritten"),
     "the producer does not wait": (dropped("aref.barrier_wait"), "WAR"),
     "a reader does not wait": (dropped("aref.barrier_wait", 2), "unwritten"),
     "the epilogue does not wait": (dropped("aref.barrier_wait", 1), "unwritten"),
     "the producer waits for the other parity": (once("arith.subi %16, %15", "arith.addi %11, %15"), "WAR"),
     "no proxy fence": (dropped("aref.proxy_fence"), "no fence"),
     "the counter starts again with each tile": (wrapped, "deadlock"),
-}  # fmt: skip
+}

@@ -86,7 +86,13 @@ def formed(module: ModuleOp, *, fused: bool = False) -> ModuleOp:
 
 
 def compare(
-    module: ModuleOp, tolerance: float = 0, schedule: str = "random", seed: int = 0, *, fused: bool = False, lower: bool = False
+    module: ModuleOp,
+    tolerance: float = 0,
+    schedule: str = "random",
+    seed: int = 0,
+    *,
+    fused: bool = False,
+    lower: bool = False,
 ) -> Compared:
     """Runs @main of a flow (or fused) module on tiles for warp roles, with every kernel compared, `lower`ed or not."""
     inputs = draw(module, seed)

@@ -25,7 +25,17 @@ from .movement import BulkStoreOp, CopyOp, ReadOp, StoreOp, StoreWaitOp
 from .products import MmaOp, StartOp, WaitOp
 from .rings import CreateOp, EnterOp, GetEnterOp, GetExitOp, PutEnterOp, PutExitOp, ring_type
 from .roles import WARP, WARPGROUP, BarrierArriveOp, BarrierSyncOp, NamedBarrierOp, RoleOp
-from .types import BarriersType, CounterType, FlightType, MemoryType, RingType, ScheduleAttr, tile_bytes, tile_in
+from .types import (
+    BarriersType,
+    CounterType,
+    FlightType,
+    MemoryType,
+    RingType,
+    ScheduleAttr,
+    shape_in,
+    tile_bytes,
+    tile_in,
+)
 
 __all__ = [
     "COMPLETIONS",
@@ -68,6 +78,7 @@ __all__ = [
     "StoreWaitOp",
     "WaitOp",
     "ring_type",
+    "shape_in",
     "tile_bytes",
     "tile_in",
 ]

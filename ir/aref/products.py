@@ -47,7 +47,7 @@ class MmaOp(ArefOp):
     """
 
     name = "aref.mma"
-    a = operand_def(AnyOf([BaseAttr(MemoryType), BaseAttr(VectorType)]))
+    a = operand_def(AnyOf((BaseAttr(MemoryType), BaseAttr(VectorType))))
     b = operand_def(MemoryType)
     accumulator = operand_def(FlightType)
     transposed = opt_prop_def(UnitAttr)

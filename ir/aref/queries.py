@@ -31,7 +31,7 @@ def is_lowered(loop: tile.ParallelOp) -> bool:
 
 def ring_name(ring: SSAValue, loop: tile.ParallelOp) -> str:
     """Of traces and messages: its value's name, or its number among the rings."""
-    return "%" + (ring.name_hint or f"ring{[c.ring for c in rings_of(loop)].index(ring)}")
+    return "%" + (ring.name_hint or f"ring{next(i for i, made in enumerate(rings_of(loop)) if made.ring is ring)}")
 
 
 def users(ring: SSAValue, loop: tile.ParallelOp, kind: type[Operation]) -> list[RoleOp]:

@@ -98,3 +98,9 @@ def tile_in(value: SSAValue) -> VectorType:
     held = value.type.tile if isinstance(value.type, MemoryType | FlightType) else value.type
     assert isinstance(held, VectorType)
     return held
+
+
+def shape_in(value: SSAValue) -> tuple[int, int]:
+    """(rows, columns) of the tile that a value is or holds."""
+    rows, columns = tile_in(value).get_shape()
+    return rows, columns

@@ -66,7 +66,10 @@ class Use:
 
 
 class Agent:
-    """Number `number` of the `of` agents of a role. `values`: indices (None where unknown), slots' tiles (their `Key`), and in subclasses data."""
+    """Number `number` of the `of` agents of a role.
+
+    `values`: indices (None where unknown), slots' tiles (their `Key`), and in subclasses data.
+    """
 
     def __init__(
         self, cta: Cta, role: aref.RoleOp, trips: Callable[[Operation], int | None], number: int = 0, of: int = 1
@@ -116,16 +119,17 @@ class Agent:
             results = yield from self.block(region.block, ()) if region.blocks else iter(())
         else:
             low, high, step, *results = (self.values.get(v) for v in op.operands)
-            known = low is not None and high is not None and step is not None
-            count = given if given is not None else max(0, -(-(high - low) // step)) if known else 0
+            counters = None if low is None or high is None or step is None else range(low, high, step)
+            count = given if given is not None else len(counters or ())
             for i in range(count):
-                results = yield from self.block(op.body.block, [low + i * step if known else None, *results])
+                counter = None if counters is None else counters.start + i * counters.step
+                results = yield from self.block(op.body.block, [counter, *results])
         self.values.update(zip(op.results, results or (), strict=True))
 
     def local(self, op: Operation) -> None:
         """An op that only this agent sees."""
-        operands = [self.values.get(v) for v in op.operands]
-        known = op.name.startswith("arith.") and None not in operands
+        operands = [value for v in op.operands if (value := self.values.get(v)) is not None]
+        known = op.name.startswith("arith.") and len(operands) == len(op.operands)
         self.values.update(dict.fromkeys(op.results, index_result(op, operands) if known else None))
 
     def until(self, ready: Callable[[], bool], op: Operation, what: str) -> Walk:
@@ -350,9 +354,7 @@ class Agent:
     def arrive(self, op: aref.ArriveOp) -> Walk:
         cell = self.barrier(op.barriers, op.stage)
         event = self.event(op, f"arrives at {cell.name}")
-        self.machine.arrive(
-            cell, event, op.arrivals.data // self.of, op.bytes.data if not self.number else 0
-        )
+        self.machine.arrive(cell, event, op.arrivals.data // self.of, op.bytes.data if not self.number else 0)
         yield from ()
 
     def copy_arrive(self, op: aref.CopyArriveOp) -> Walk:

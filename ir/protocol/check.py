@@ -105,7 +105,21 @@ def plans(loop: tile.ParallelOp) -> Iterator[list[Trips]]:
         iterations = max(1, sum(vector.values()))
         yield [vector] * max(3, min(2 * depth + 1, -(-(4 * depth + 2) // iterations)))
     if len(vectors) > 1:
-        yield [vector for pair in zip(vectors, reversed(vectors), strict=True) for vector in pair]
+        yield tour([vector for vector in vectors if max(vector.values()) <= SHORT])
+
+
+SHORT = 3
+"""Trips of the tiles that are mixed: those of which several fit into a window."""
+
+
+def tour(vectors: Sequence[Trips]) -> list[Trips]:
+    """Each of them before each of them, itself too."""
+    tiles: list[Trips] = []
+    for i, vector in enumerate(vectors):
+        tiles += [vector, vector]
+        for other in vectors[i + 1 :]:
+            tiles += [other, vector]
+    return tiles
 
 
 def constant_trips(bounds: Sequence[SSAValue]) -> int | None:
@@ -134,7 +148,9 @@ def run(loop: tile.ParallelOp, cta: Cta, tiles: Sequence[Trips], order: Order = 
     """One schedule, which stands for all where it finds nothing."""
     current: dict[tuple[aref.RoleOp, int], Trips] = {}
     agents = [
-        Agent(cta, role, lambda op, role=role, number=number: current[role, number].get(_key(op)), number, role.warpgroups)
+        Agent(
+            cta, role, lambda op, role=role, number=number: current[role, number].get(_key(op)), number, role.warpgroups
+        )
         for role in queries.roles_of(loop)
         for number in range(role.warpgroups)
     ]

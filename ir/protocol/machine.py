@@ -61,6 +61,9 @@ class Cell:
     bytes: int = 0
     clock: int = 0
     ended: list[int] = field(default_factory=list[int])
+    """What happens before the end of each phase, as a set of bits."""
+    arrived: list[list[int]] = field(default_factory=lambda: [[]])
+    """The arrivals of each phase, the one that runs last."""
     looks: dict[str, list[tuple[int, int]]] = field(default_factory=dict[str, list[tuple[int, int]]])
 
     def __post_init__(self) -> None:
@@ -107,6 +110,7 @@ class Machine:
         cell.waiting -= arrivals
         cell.bytes += bytes
         cell.clock |= self.before[event]
+        cell.arrived[-1].append(event)
         if cell.waiting < 0:
             raise ProtocolError(
                 Finding(
@@ -117,6 +121,7 @@ class Machine:
             )
         if not cell.waiting and not cell.bytes:
             cell.ended.append(cell.clock)
+            cell.arrived.append([])
             cell.waiting = cell.arrivals
 
     def access(self, key: Key, event: int, *, writes: bool, generic: bool = False) -> None:
@@ -136,6 +141,7 @@ class Machine:
         for key, accesses in self.accesses.items():
             yield from self._conflicts(key, accesses)
         for cell in self.cells.values():
+            yield from self._mixed(cell)
             yield from self._overruns(cell)
 
     def left_over(self) -> Iterator[Finding]:
@@ -157,13 +163,13 @@ class Machine:
                 continue
             if write is None:
                 yield Finding(
-                    "unwritten", f"{_place(key)} is read before anything is written", self._both(access, access)
+                    "unwritten", f"{_place(key)} is read before anything is written", self._both(access, access, key)
                 )
             elif not self._apart(write, access):
                 yield self._race("RAW", key, write, access)
             elif write.generic and not access.generic and not self._fenced(write, access):
                 text = f"{_place(key)}: an asynchronous unit reads what threads wrote, with no proxy fence between"
-                yield Finding("no fence", text, self._both(write, access))
+                yield Finding("no fence", text, self._both(write, access, key))
             reads.append(access)
 
     def _apart(self, a: Access, b: Access) -> bool:
@@ -173,14 +179,27 @@ class Machine:
         names = {"RAW": "read while it is written", "WAR": "written while it is read", "WAW": "written twice at once"}
         first, second = self.events[a.event], self.events[b.event]
         text = f"{_place(key)} can be {names[kind]}: {first.who} ({first.text}) and {second.who} ({second.text})"
-        return Finding(kind, text, self._both(a, b))
+        return Finding(kind, text, self._both(a, b, key))
 
-    def _both(self, a: Access, b: Access) -> tuple[str, ...]:
-        return self.trace(self.before[a.event] | self.before[b.event])
+    def _both(self, a: Access, b: Access, key: Key) -> tuple[str, ...]:
+        """What led to two accesses of a tile: the events of its slot."""
+        ring, slot, _ = key
+        names = f"slot {slot} of {ring}", f"{ring}[{slot}]", "waits for"
+        clock = self.before[a.event] | self.before[b.event]
+        return tuple(str(e) for e in self.events if clock >> e.number & 1 and any(n in e.text for n in names))[-24:]
 
     def _fenced(self, write: Access, read: Access) -> bool:
         who = self.events[write.event].who
         return any(self.ordered(write.event, f) and self.ordered(f, read.event) for f in self.fences.get(who, ()))
+
+    def _mixed(self, cell: Cell) -> Iterator[Finding]:
+        """Arrivals that another schedule would count to the phase before."""
+        for phase, (before, after) in enumerate(pairwise(cell.arrived)):
+            for event in after:
+                missing = [self.events[e] for e in before if not self.ordered(e, event)]
+                if missing:
+                    text = f"{cell.name}: {self.events[event].who} can come again before {missing[0].who} has come to phase {phase}"
+                    yield Finding("phases mixed", text, self.trace(self.before[event] | self.before[missing[0].number]))
 
     def _overruns(self, cell: Cell) -> Iterator[Finding]:
         """Waits by parity that another schedule would let pass a phase early or never: phase p + 1 may end before they look."""

@@ -60,7 +60,8 @@ def _keep_in_flight(ring: SSAValue) -> None:
 
 def _leave_after(loop: scf.ForOp, leave: aref.GetExitOp) -> None:
     ended, outside = loop.next_op, loop.parent
-    assert isinstance(ended, aref.WaitOp) and isinstance(outside, Block)
+    assert isinstance(ended, aref.WaitOp)
+    assert isinstance(outside, Block)
     last = aref.GetExitOp(leave.ring, [kind.data for kind in leave.completion])
     last.location = leave.location
     outside.insert_op_after(last, ended)

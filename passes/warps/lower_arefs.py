@@ -22,7 +22,7 @@ from ...ir.aref import queries
 
 def run(loop: tile.ParallelOp) -> None:
     """In place."""
-    lowered = {made.ring: _Ring.of(loop, made) for made in queries.rings_of(loop)}
+    lowered: dict[SSAValue, _Ring] = {made.ring: _ring_of(loop, made) for made in queries.rings_of(loop)}
     for role in queries.roles_of(loop):
         for op in list(role.walk()):
             if type(op) in _STEPS:
@@ -39,19 +39,6 @@ class _Ring:
     empty: SSAValue
     counters: dict[tuple[aref.RoleOp, str], SSAValue] = field(default_factory=dict[tuple[aref.RoleOp, str], SSAValue])
 
-    @staticmethod
-    def of(loop: tile.ParallelOp, made: aref.CreateOp) -> _Ring:
-        name, depth = queries.ring_name(made.ring, loop), made.depth.data
-        (producer,) = queries.producers(made.ring, loop)
-        leave = next(op for op in producer.walk() if isinstance(op, aref.PutExitOp) and op.ring is made.ring)
-        fills = sum(_arrivals(kind.data, producer) for kind in leave.completion)
-        reads = sum(role.warps.data for role in queries.readers(made.ring, loop))
-        full = aref.BarriersOp(f"full of {name}", depth, fills)
-        empty = aref.BarriersOp(f"empty of {name}", depth, reads)
-        loop.body.insert_ops_after([full, empty], made)
-        full.location = empty.location = made.location
-        return _Ring(loop, made, full.barriers, empty.barriers)
-
     def counter(self, role: aref.RoleOp, what: str) -> SSAValue:
         if (role, what) not in self.counters:
             made = aref.CounterOp()
@@ -59,6 +46,20 @@ class _Ring:
             self.loop.body.insert_op_after(made, self.made)
             self.counters[role, what] = made.counter
         return self.counters[role, what]
+
+
+def _ring_of(loop: tile.ParallelOp, made: aref.CreateOp) -> _Ring:
+    """The ring's barriers, made behind it."""
+    name, depth = queries.ring_name(made.ring, loop), made.depth.data
+    (producer,) = queries.producers(made.ring, loop)
+    leave = next(op for op in producer.walk() if isinstance(op, aref.PutExitOp) and op.ring is made.ring)
+    fills = sum(_arrivals(kind.data, producer) for kind in leave.completion)
+    reads = sum(role.warps.data for role in queries.readers(made.ring, loop))
+    full = aref.BarriersOp(f"full of {name}", depth, fills)
+    empty = aref.BarriersOp(f"empty of {name}", depth, reads)
+    loop.body.insert_ops_after([full, empty], made)
+    full.location = empty.location = made.location
+    return _Ring(loop, made, full.barriers, empty.barriers)
 
 
 def _arrivals(kind: str, role: aref.RoleOp) -> int:
@@ -131,7 +132,15 @@ def _put_enter(at: _At, op: aref.PutEnterOp) -> None:
 def _report(copy: aref.CopyOp, barriers: SSAValue, stage: SSAValue) -> None:
     """The copy tells the barrier that it has landed."""
     new = aref.CopyOp(
-        copy.memory, copy.buffer, copy.row, copy.column, copy.access.data, copy.completion.data, copy.batch, barriers, stage
+        copy.memory,
+        copy.buffer,
+        copy.row,
+        copy.column,
+        copy.access.data,
+        copy.completion.data,
+        copy.batch,
+        barriers,
+        stage,
     )
     new.location = copy.location
     Rewriter.replace_op(copy, new)

@@ -95,7 +95,9 @@ def _overlap(seen: Blocks, masked: Blocks) -> None:
     last = masked.body.last_op
     assert last is not None
     initial = [known.get(v, v) for v in last.operands]
-    initial[masked.carried] = first(tile.PointwiseOp("mul", [seen.loop.iter_args[seen.carried], known[masked.correction]]))
+    initial[masked.carried] = first(
+        tile.PointwiseOp("mul", [seen.loop.iter_args[seen.carried], known[masked.correction]])
+    )
     second = first(arith.AddiOp(start, step))
     middle = first(arith.MaxSIOp(second, seen.loop.ub))
     into = _rotated(seen, second, seen.loop.ub, [*initial, known[masked.output.a]])
@@ -115,7 +117,8 @@ def _add_last(masked: Blocks, after: scf.ForOp, start: SSAValue, step: SSAValue,
     blocks = put(arith.FloorDivSIOp(put(arith.SubiOp(put(arith.SubiOp(end, one)), start)), step))
     zero = put(arith.SubiOp(one, one))
     row = put(arith.AddiOp(start, put(arith.MuliOp(put(arith.MaxSIOp(blocks, zero)), step))))
-    *results, weights = after.results
+    results: list[SSAValue] = list(after.results)
+    weights = results.pop()
     values = put.clone(masked.values, {masked.body.args[0]: row})
     total = put(tile.DotOp(weights, values.results[0], results[masked.carried], masked.output.transposed is not None))
     results[masked.carried] = total
@@ -142,7 +145,8 @@ def _rotated(blocks: Blocks, start: SSAValue, end: SSAValue, initial: Sequence[S
             new.add_ops([before, values, sum])
             output = sum.result
     last = old.last_op
-    assert last is not None and output is not None
+    assert last is not None
+    assert output is not None
     rescaled = tile.PointwiseOp("mul", [output, known[blocks.correction]])
     new.add_op(rescaled)
     yielded = [known.get(v, v) for v in last.operands]

@@ -37,7 +37,11 @@ def operand(value: SSAValue) -> Operand:
         return Operand(owner)
     if isinstance(owner, tile.PointwiseOp) and owner.kind.data == "mul":
         source, factor = owner.inputs
-        if isinstance(source.owner, tile.LoadOp) and isinstance(factor.owner, tile.FillOp) and tile.tile_shape(factor) == (1, 1):
+        if (
+            isinstance(source.owner, tile.LoadOp)
+            and isinstance(factor.owner, tile.FillOp)
+            and tile.tile_shape(factor) == (1, 1)
+        ):
             return Operand(source.owner, factor)
     return Operand(None)
 
@@ -63,7 +67,8 @@ def why_not(loop: tile.ParallelOp, limits: Limits) -> Refusal | None:
     rows = {tile.tile_shape(dot.result)[0] for dot in dots}
     if len(rows) > 1 or next(iter(rows)) not in (limits.product_rows, 2 * limits.product_rows):
         return Refusal(
-            f"products of {', '.join(map(str, sorted(rows)))} rows", f"tiles of {limits.product_rows} or twice as many rows"
+            f"products of {', '.join(map(str, sorted(rows)))} rows",
+            f"tiles of {limits.product_rows} or twice as many rows",
         )
     return next((why for dot in dots if (why := _why_not_dot(dot, limits)) is not None), None)
 
@@ -79,7 +84,9 @@ def _why_not_dot(dot: tile.DotOp, limits: Limits) -> Refusal | None:
     if element not in limits.product_elements:
         return Refusal(f"operands of {element}", f"{' or '.join(limits.product_elements)} operands")
     if columns % 8 or columns > 256 or depth * BITS[element] // 8 % 32:
-        return Refusal(f"a product of {columns} columns and depth {depth}", "columns in eights up to 256, depth in 32 bytes")
+        return Refusal(
+            f"a product of {columns} columns and depth {depth}", "columns in eights up to 256, depth in 32 bytes"
+        )
     for load in (left.load, right.load):
         if load is not None and (why := _why_not_staged(load, element)) is not None:
             return why

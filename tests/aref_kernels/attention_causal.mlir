@@ -1,6 +1,6 @@
 // Causal attention forward as in FlashAttention-3, head size 64, two heads: q, k, v and o are [d0, d1, 2, 64].
 // One warp loads. Two warpgroups take 64 rows of queries each and take turns on the tensor cores (named barriers 1 and 2,
-// primed by @odd); each issues the scores of a block of keys before it adds the block before to the output.
+// primed by @odd once the queries are there, which is after @even is done with the tile before); each issues the scores of a block of keys before it adds the block before to the output.
 // The first block is masked whatever it is; those from 64 to %full are seen by every row; those from %full to %end are masked.
 builtin.module {
   tile.kernel @attention_causal attributes {kind = "attention", symbols = ["d0", "d1"], outputs = [#builtin.int<3>]} {
@@ -148,7 +148,6 @@ builtin.module {
         tile.store %y, %o, %row, %c0 : vector<64x64xf32>, !tile.buffer<bf16, "strided">, index, index batch %batch : index {access = #tile.access<batch [d0:"128*d1", 2:64] rows [d1:128] columns [64:1] + 0>}
       }
       aref.role @odd attributes {kind = "consumer", warps = #builtin.int<4>, registers = #builtin.int<240>} {
-        aref.barrier_arrive {id = #builtin.int<1>, threads = #builtin.int<256>}
         %scale = tile.fill {value = 0.18033688011112042 : f64} : vector<1x1xf32>
         %low = tile.fill {value = 0xfff0000000000000 : f64} : vector<1x1xf32>
         %least = tile.fill {value = 0xfff0000000000000 : f64} : vector<64x1xf32>
@@ -157,6 +156,7 @@ builtin.module {
         %blank = aref.start %zero : (vector<64x64xf32>) -> !aref.flight<vector<64x64xf32>>
         %position = tile.iota %odd_row : (index) -> vector<64x1xi64>
         %even, %odd = aref.get_enter %rq : (!aref.ring<[vector<64x64xbf16>, vector<64x64xbf16>]>) -> (!aref.memory<vector<64x64xbf16>>, !aref.memory<vector<64x64xbf16>>)
+        aref.barrier_arrive {id = #builtin.int<1>, threads = #builtin.int<256>}
         %sk = aref.get_enter %rk : (!aref.ring<[vector<64x64xbf16>]>) -> !aref.memory<vector<64x64xbf16>>
         aref.barrier_sync {id = #builtin.int<2>, threads = #builtin.int<256>}
         %issued = aref.mma %odd, %sk, %blank {transposed} : (!aref.memory<vector<64x64xbf16>>, !aref.memory<vector<64x64xbf16>>, !aref.flight<vector<64x64xf32>>) -> !aref.flight<vector<64x64xf32>>

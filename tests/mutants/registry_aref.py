@@ -54,7 +54,7 @@ WARPS = [
            "arith.RemUIOp(phase, self.constant(2))", "arith.RemUIOp(phase, self.constant(4))", (p.lowers,)),
     Mutant("the producer waits like a reader", "aref", "passes.warps.lower_arefs:_put_enter",
            "arith.SubiOp(at.constant(1), parity)", "arith.AddiOp(at.constant(0), parity)", (p.lowers,)),
-    Mutant("readers arrive once a role", "aref", "passes.warps.lower_arefs:_Ring.of",
+    Mutant("readers arrive once a role", "aref", "passes.warps.lower_arefs:_ring_of",
            "sum(role.warps.data for role", "sum(1 for role", (p.lowers,)),
     Mutant("no fence before the barrier", "aref", "passes.warps.lower_arefs:_put_enter", "out(aref.ProxyFenceOp())", "pass",
            (p.lowers,)),

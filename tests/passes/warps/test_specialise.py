@@ -5,14 +5,23 @@ import random
 import pytest
 
 from golden.test_golden import PROGRAMS, flow
-from warp_kernels import compare
+from warp_kernels import compare, formed
 from warpweave.ir import aref
 from warpweave.ir.aref.queries import rings_of, roles_of
 from warpweave.ir.reference_aref import SCHEDULES
+from warpweave.ir.testing import oracles
 from warpweave.ir.testing.recipes import RandomSource
 from warpweave.ir.testing.recipes.fused import Attend, FusedRecipe, Gemm, Product, RegionOp
+from warpweave.passes import warps
 
-SPECIALISED = {"gemm": 1, "gemm_qkv_rope_append": 1, "gemm_residual_norm": 2, "gemm_swiglu": 1, "map_embedding": 1, "matmul": 1}
+SPECIALISED = {
+    "gemm": 1,
+    "gemm_qkv_rope_append": 1,
+    "gemm_residual_norm": 2,
+    "gemm_swiglu": 1,
+    "map_embedding": 1,
+    "matmul": 1,
+}
 REFUSED = {
     "attention_causal": "TMA cannot load an operand: 128 rows are no box of the axes d2, 3",
     "attention_decode": "products of 2 rows",
@@ -94,8 +103,17 @@ def test_scores_of_the_next_block_are_issued_before_this_ones_values_are_added()
     assert [made.depth.data for made in rings_of(loop)] == [1, 4, 4, 1]
 
 
-@pytest.mark.parametrize("product", [Product(columns=136, transposed=True), Product(columns=72), Product(columns=64, shared=True)])
+@pytest.mark.parametrize(
+    "product", [Product(columns=136, transposed=True), Product(columns=72), Product(columns=64, shared=True)]
+)
 def test_batched_products(product):
     recipe = FusedRecipe((product,), 80, 2, 130, "bf16")
     compared = compare(recipe.build(), fused=True)
     assert len(compared.made) == 1, compared.refused
+
+
+@pytest.mark.parametrize("attend", ATTENTIONS, ids=repr)
+def test_without_rounding_attention_is_the_same(attend):
+    module = formed(FusedRecipe((attend,), 64, 1, 150, "bf16").build(), fused=True)
+    changed, _ = oracles.pipeline_preserves_numbers(module, {"partition-warps": warps.run})
+    assert sum(isinstance(op, aref.RoleOp) for op in changed.walk()) == 3
