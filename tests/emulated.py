@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
@@ -32,15 +33,18 @@ class Sample:
     compute: Callable[[Tensors], Tensors]
     sizes: tuple[dict[str, int], ...]
     bound: float | None = None
+    file: str = ""
+    edit: tuple[str, str] = ("", "")  # of the file's text
 
     @property
     def source(self) -> CudaSource:
-        return read_source(FOLDER / f"{self.name}.cu")
+        source = read_source(FOLDER / f"{self.file or self.name}.cu")
+        return msgspec.structs.replace(source, text=source.text.replace(*self.edit)) if self.edit[0] else source
 
 
 @functools.cache
 def kernel(name: str) -> EmulatedKernel:
-    return EmulatedKernel(read_source(FOLDER / f"{name}.cu"))
+    return EmulatedKernel(SAMPLES[name].source)
 
 
 def as_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -111,19 +115,73 @@ def bias_gelu(t: Tensors) -> Tensors:
     return {"out": torch.nn.functional.gelu(product + t["bias"]).to(t["a"].dtype)}
 
 
-# K-tiles of 64: 9 are more than twice the 4 stages; 0, 1, 3, 4, 5; several tiles a block, so that counters run on.
+def gated_inputs(generator: torch.Generator, M: int, N: int, K: int) -> Tensors:
+    return {"a": random(generator, M, K), "b": random(generator, N, K, scale=max(K, 1) ** -0.5)}
+
+
+def swiglu(t: Tensors) -> Tensors:
+    product = t["a"].float() @ t["b"].float().T if t["a"].dtype != torch.float64 else t["a"] @ t["b"].T
+    # 16 columns are [2, 4, 2]: which of a pair of out, the pair, gate or up
+    gate, up = product.unflatten(1, (-1, 2, 4, 2)).transpose(2, 3).flatten(1, 3).unbind(-1)
+    return {"out": (torch.nn.functional.silu(gate) * up).to(t["a"].dtype)}
+
+
+def residual_inputs(generator: torch.Generator, M: int, N: int, K: int) -> Tensors:
+    return {**gated_inputs(generator, M, N, K), "residual": random(generator, M, N)}
+
+
+def residual_norm(t: Tensors) -> Tensors:
+    wide = torch.float64 if t["a"].dtype == torch.float64 else torch.float32
+    out = t["a"].to(wide) @ t["b"].to(wide).T + t["residual"].to(wide)
+    padded = torch.nn.functional.pad(out, (0, -out.shape[1] % 128))
+    return {"out": out.to(t["a"].dtype), "norm": padded.unflatten(1, (-1, 128)).square().sum(2)}
+
+
+def bias_only(t: Tensors) -> Tensors:
+    product = t["a"].to(t["bias"].dtype) @ t["b"].to(t["bias"].dtype).T
+    return {"out": (product + t["bias"]).to(t["a"].dtype)}
+
+
+def attention_inputs(generator: torch.Generator, H: int, S: int, D: int) -> Tensors:
+    return {name: random(generator, H, S, D) for name in "qkv"}
+
+
+def attention(t: Tensors) -> Tensors:
+    """Weights are rounded to bf16 before the product with the values, as the kernel rounds them."""
+    q, k, v = (t[name] if t[name].dtype == torch.float64 else t[name].float() for name in "qkv")
+    scores = (q @ k.transpose(1, 2)) * q.shape[-1] ** -0.5
+    hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+    weights = scores.masked_fill(hidden, -torch.inf).softmax(-1)
+    return {"out": (weights.to(t["q"].dtype).to(weights.dtype) @ v).to(t["q"].dtype)}
+
+
+def gemm(name: str, inputs: Callable[..., Tensors], compute: Callable[[Tensors], Tensors], depth: int = 64) -> Sample:
+    """The first sizes have more K-tiles than twice the 4 stages only in the edges, and several tiles for a block.
+
+    K-tiles: 0, 1, one less, as many and one more than the stages, and more than twice as many.
+    """
+    edges = ({"M": 64, "N": 64, "K": depth * tiles} for tiles in (0, 1, 3, 4, 9))
+    return Sample(
+        name, inputs, compute, ({"M": 72, "N": 144, "K": 5 * depth + 8}, *edges, {"M": 200, "N": 272, "K": depth + 8})
+    )
+
+
+def flash(dim: int) -> Sample:
+    edges = ({"H": 1, "S": s, "D": dim} for s in (1, 64, 129, 328))
+    return Sample(
+        f"flash_attention_d{dim}", attention_inputs, attention, ({"H": 2, "S": 136, "D": dim}, *edges),
+        file="flash_attention", edit=("kDim = 128", f"kDim = {dim}"),
+    )  # fmt: skip
+
+
 SAMPLES = {
     sample.name: sample
     for sample in (
-        Sample(
-            "gemm_bias_gelu",
-            gemm_inputs,
-            bias_gelu,
-            (
-                {"M": 72, "N": 136, "K": 328},
-                *({"M": 64, "N": 64, "K": 64 * tiles} for tiles in (0, 1, 3, 4, 9)),
-                {"M": 200, "N": 264, "K": 72},
-            ),
-        ),
+        gemm("gemm_bias_gelu", gemm_inputs, bias_gelu),
+        gemm("gemm_swiglu", gated_inputs, swiglu),
+        gemm("gemm_residual_norm", residual_inputs, residual_norm),
+        gemm("gemm_sm80", gemm_inputs, bias_only, depth=32),
+        flash(64),
+        flash(128),
     )
 }

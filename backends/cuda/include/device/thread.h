@@ -16,7 +16,7 @@ WW_DEVICE bool elect_one() {
   return elected;
 }
 
-// [warpgroup] Gives registers back, or waits until it has kRegisters per thread. Never in a nested branch: ptxas ignores it.
+// [warpgroup] Gives registers back, or waits until it has kRegisters per thread. At the top of a role; in a branch of it, ptxas does not warn.
 template <int kRegisters> WW_DEVICE void release_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }

@@ -30,15 +30,15 @@ bool same(const Product& x, const Product& y) {
          x.operands.sum == y.operands.sum && x.line == y.line;
 }
 
-// Rows `first` to `last` of an operand as floats: element (mn, k) at out[mn * mn_stride + k * k_stride].
-void gather(Block& block, const Product& p, bool is_a, int first, int last, const Access& access, float* out, int mn_stride, int k_stride) {
+// An operand as floats: element (mn, k) at out[mn * mn_stride + k * k_stride].
+void gather(Block& block, const Product& p, bool is_a, int rows, const Access& access, float* out, int mn_stride, int k_stride) {
   const uint64_t descriptor = is_a ? p.operands.a : p.operands.b;
   const Major major = is_a ? p.operands.major_a : p.operands.major_b;
   const int size = bytes_of(p.operands.type), per_chunk = kChunkBytes / size, depth = kMaxDepth / size;
   const int mn_step = major == Major::mn ? per_chunk : 1, k_step = major == Major::k ? per_chunk : 1;
   const int stride = major == Major::k ? k_stride : mn_stride;
   float chunk[kChunkBytes];
-  for (int mn = first; mn < last; mn += mn_step) {
+  for (int mn = 0; mn < rows; mn += mn_step) {
     for (int k = 0; k < depth; k += k_step) {
       const uint32_t address = operand_address(descriptor, major, mn, k, size);
       if (!block.shared.read(address, kChunkBytes, access)) return;
@@ -69,13 +69,11 @@ void run_product(Block& block, Warpgroup& group, const ProductGroup& g, size_t w
   const Product& p = g.products[which];
   const int depth = kMaxDepth / bytes_of(p.operands.type);
   Accumulator& acc = group.accumulators[p.accumulator];
-  for (int w = 0; w < 4; ++w) {
-    const Access own{{&g.views[w]}, g.slot.actor + w, 1, g.slot.time, true, p.line, "wgmma"};
-    if (!p.operands.a_registers) gather(block, p, true, 16 * w, 16 * w + 16, own, a, depth, 1);
-  }
-  if (p.operands.a_registers) std::copy(g.a[which].begin(), g.a[which].end(), a);
+  // Nothing says which warp reads which rows of A, so that all four are taken to read all.
   const Access all{{&g.views[0], &g.views[1], &g.views[2], &g.views[3]}, g.slot.actor, 4, g.slot.time, true, p.line, "wgmma"};
-  gather(block, p, false, 0, p.n, all, b, 1, p.n);
+  if (p.operands.a_registers) std::copy(g.a[which].begin(), g.a[which].end(), a);
+  else gather(block, p, true, kRows, all, a, depth, 1);
+  gather(block, p, false, p.n, all, b, 1, p.n);
   if (!p.operands.sum) std::fill(acc.values.begin(), acc.values.end(), 0.0f);
   multiply(acc, a, b, depth);
 }
