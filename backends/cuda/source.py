@@ -33,11 +33,19 @@ class MapParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="map"):
     box: tuple[int, ...]
     swizzle: Literal[0, 32, 64, 128] = 128
 
+    @property
+    def label(self) -> str:
+        return self.buffer
+
 
 class PointerParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="pointer"):
     """The address of a buffer."""
 
     buffer: str
+
+    @property
+    def label(self) -> str:
+        return self.buffer
 
 
 class SizeParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="size"):
@@ -45,11 +53,19 @@ class SizeParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="size"):
 
     name: str
 
+    @property
+    def label(self) -> str:
+        return self.name
+
 
 class NumberParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
     """A constant, as an f32."""
 
     value: float
+
+    @property
+    def label(self) -> str:
+        return str(self.value)
 
 
 Parameter = MapParameter | PointerParameter | SizeParameter | NumberParameter
