@@ -14,7 +14,7 @@ import torch
 
 from numerics import assert_close_to_float64
 from warpweave.backends.cuda.emulate import EmulatedKernel, Emulation
-from warpweave.backends.cuda.source import CudaSource, read_source
+from warpweave.backends.cuda.source import Buffer, CudaLaunch, CudaSource, read_source
 from warpweave.runtime.host_arrays import aligned_bytes, numpy_dtype
 
 FOLDER = Path(__file__).with_name("cuda_samples")
@@ -45,6 +45,22 @@ class Sample:
 @functools.cache
 def kernel(name: str) -> EmulatedKernel:
     return EmulatedKernel(SAMPLES[name].source)
+
+
+def source(
+    text: str,
+    buffers: Any,
+    parameters: Any,
+    *,
+    threads: int = 128,
+    shared: int = 65536,
+    grid: str = "1",
+    target: Any = "sm_90a",
+) -> CudaSource:
+    """A kernel `k` over buffers of given shapes."""
+    described = tuple(Buffer(name, dtype, tuple(map(str, shape)), written) for name, dtype, shape, written in buffers)
+    launch = CudaLaunch("k", target, threads, shared, grid, (), described, tuple(parameters))
+    return CudaSource('#include "ww_cuda.h"\n' + text, launch)
 
 
 def as_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:

@@ -146,12 +146,12 @@ class EmulatedKernel:
         return described
 
     def _check(self, name: str, array: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        wanted = f"a contiguous {dtype} array of shape {list(shape)}"
+        wanted = f"contiguous {dtype} array of shape {list(shape)}"
         if array is not None and array.shape == shape and array.dtype == dtype and array.flags.c_contiguous:
             return
         found = "nothing" if array is None else f"{array.dtype} of shape {list(array.shape)}"
         raise ArgumentError(
-            f"No {wanted} for {name}", where=self.launch.entry, why=f"{found} was given", next=f"give {wanted}"
+            f"No {wanted} for {name}", where=self.launch.entry, why=f"{found} was given", next=f"give a {wanted}"
         )
 
     def _argument(self, parameter: Any, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int]) -> NDArray[Any]:

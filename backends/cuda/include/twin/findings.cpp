@@ -43,6 +43,7 @@ const Advice kAdvice[] = {  // in the order of Kind
     {"deadlock", "see who waits for what; count arrivals and phases"},
     {"livelock", "the loop that does not end is one of those named"},
 };
+static_assert(sizeof kAdvice / sizeof *kAdvice == size_t(Kind::livelock) + 1, "one row for each kind");
 
 }  // namespace
 

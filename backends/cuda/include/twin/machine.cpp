@@ -11,7 +11,7 @@ namespace ww::twin {
 Machine* machine = nullptr;
 
 namespace {
-constexpr uint64_t kMaxSteps = 200'000'000;
+constexpr uint64_t kMaxSteps = 10'000'000;
 }
 
 void run_thread() {
