@@ -115,3 +115,17 @@ def test_arrays_and_schedules_that_do_not_fit_are_refused():
     with pytest.raises(ArgumentError, match="No value for K"):
         emulated.run({}, {"M": 8, "N": 8})
     assert len(schedules()) >= 5
+
+
+def test_arrivals_at_a_named_barrier_do_not_wait():
+    """Ping-pong: one warp is told by another, which goes on."""
+    body = """const uint32_t s = ww::shared_memory();
+if (ww::warp_index() == 0) { ww::store_shared(s + 4 * ww::lane_index(), 3.0f); ww::named_barrier_arrive(1, 64); }
+else { ww::named_barrier_sync(1, 64);
+  ww::store_global(out + ww::lane_index(), ww::load_shared<float>(s + 4 * ww::lane_index())); }"""
+    for schedule in schedules():
+        assert findings(body, threads=64, schedule=schedule) == ()
+    unordered = body.replace("ww::named_barrier_sync(1, 64);", "").replace("ww::named_barrier_arrive(1, 64);", "")
+    assert {f.kind for s in ("lifo", "fifo") for f in findings(unordered, threads=64, schedule=s)} >= {
+        "race-read-after-write"
+    }
