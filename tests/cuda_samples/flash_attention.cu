@@ -20,13 +20,14 @@ WW_DEVICE void issue_scores(float (&scores)[kKeys / 2], uint32_t q, uint32_t key
   WW_UNROLL
   for (int d = 0; d < kDim; d += 16) {
     const uint32_t panel = d / kPanelColumns, within = d % kPanelColumns * 2;
-    ww::wgmma<ww::bf16, kKeys>(scores, ww::k_major(kSwizzle, q + panel * kQPanel + within), ww::k_major(kSwizzle, keys + panel * kPanel + within), d > 0);
+    ww::wgmma<ww::bf16, kKeys>(scores, ww::k_major(kSwizzle, q + panel * kQPanel + within),
+                               ww::k_major(kSwizzle, keys + panel * kPanel + within), d > 0);
   }
   ww::wgmma_commit();
 }
 
-extern "C" WW_KERNEL(kThreads, 1) flash_attention(WW_TENSOR_MAP(q_map), WW_TENSOR_MAP(k_map), WW_TENSOR_MAP(v_map), WW_TENSOR_MAP(out_map),
-                                                  int S) {
+extern "C" WW_KERNEL(kThreads, 1)
+    flash_attention(WW_TENSOR_MAP(q_map), WW_TENSOR_MAP(k_map), WW_TENSOR_MAP(v_map), WW_TENSOR_MAP(out_map), int S) {
   const uint32_t shared = ww::shared_memory();
   const int warp = ww::warp_index(), group = warp / 4, tiles = ww::divide_up(S, kQueries);
   const int head = ww::block_index() / tiles, first = (tiles - 1 - ww::block_index() % tiles) * kQueries;  // the longest first
@@ -65,7 +66,8 @@ extern "C" WW_KERNEL(kThreads, 1) flash_attention(WW_TENSOR_MAP(q_map), WW_TENSO
         const uint32_t values = shared + kValue + ring.stage * kStageBytes, values_full = shared + kValueFull + 8 * ring.stage;
         ww::mbarrier_wait(shared + kValueEmpty + 8 * ring.stage, ring.parity ^ 1);
         ww::mbarrier_arrive_expect(values_full, kStageBytes);
-        for (int p = 0; p < kPanels; ++p) ww::tma_load(values + p * kPanel, &v_map, values_full, p * kPanelColumns, j * kKeys, head);
+        for (int p = 0; p < kPanels; ++p)
+          ww::tma_load(values + p * kPanel, &v_map, values_full, p * kPanelColumns, j * kKeys, head);
       }
     }
   } else {
@@ -92,7 +94,8 @@ extern "C" WW_KERNEL(kThreads, 1) flash_attention(WW_TENSOR_MAP(q_map), WW_TENSO
       float before[2] = {largest[0], largest[1]};
       WW_UNROLL
       for (int i = 0; i < kKeys / 2; ++i) {
-        const int query = first + member * kGroupQueries + ww::accumulator_row(thread, i), key = j * kKeys + ww::accumulator_column(thread, i);
+        const int query = first + member * kGroupQueries + ww::accumulator_row(thread, i),
+                  key = j * kKeys + ww::accumulator_column(thread, i);
         scores[i] = key <= query ? scores[i] * scale : -ww::infinity();
         largest[i / 2 % 2] = ww::max(largest[i / 2 % 2], scores[i]);
       }
@@ -124,7 +127,8 @@ extern "C" WW_KERNEL(kThreads, 1) flash_attention(WW_TENSOR_MAP(q_map), WW_TENSO
       WW_UNROLL
       for (int k = 0; k < kKeys; k += 16)
         ww::wgmma<ww::bf16, kDim, ww::Major::mn>(
-            sum, weights[k / 16], ww::mn_major(kSwizzle, shared + kValue + values.stage * kStageBytes + k * kPanelColumns * 2, kPanel), true);
+            sum, weights[k / 16],
+            ww::mn_major(kSwizzle, shared + kValue + values.stage * kStageBytes + k * kPanelColumns * 2, kPanel), true);
       ww::wgmma_commit();
       if (more) {
         ww::wgmma_wait<1>();
@@ -148,8 +152,10 @@ extern "C" WW_KERNEL(kThreads, 1) flash_attention(WW_TENSOR_MAP(q_map), WW_TENSO
       const int row = thread / 32 * 16 + lane % 16, column = 16 * j + lane / 16 * 8;  // of this lane's 16 bytes
       uint32_t pairs[4];
       WW_UNROLL
-      for (int i = 0; i < 4; ++i) pairs[i] = ww::pack<ww::bf16>(sum[8 * j + 2 * i] * total[i % 2], sum[8 * j + 2 * i + 1] * total[i % 2]);
-      ww::store_matrices(ww::swizzled(kSwizzle, q + column / kPanelColumns * kQPanel + row * 128 + column % kPanelColumns * 2), pairs);
+      for (int i = 0; i < 4; ++i)
+        pairs[i] = ww::pack<ww::bf16>(sum[8 * j + 2 * i] * total[i % 2], sum[8 * j + 2 * i + 1] * total[i % 2]);
+      ww::store_matrices(
+          ww::swizzled(kSwizzle, q + column / kPanelColumns * kQPanel + row * 128 + column % kPanelColumns * 2), pairs);
     }
     ww::fence_proxy_async();
     ww::named_barrier_sync(1 + member, 128);

@@ -12,8 +12,8 @@ constexpr uint32_t kABytes = kRows * kDepth * 2, kBBytes = kColumns * kDepth * 2
 constexpr uint32_t kPanelColumns = 64, kPanelBytes = kGroupRows * kPanelColumns * 2, kOutBytes = kGroupRows * kColumns * 2;
 constexpr uint32_t kOut = kStages * kStageBytes, kFull = kOut + kMathGroups * kOutBytes, kEmpty = kFull + 8 * kStages;
 
-extern "C" WW_KERNEL(kThreads, 1) gemm_bias_gelu(WW_TENSOR_MAP(a_map), WW_TENSOR_MAP(b_map), WW_TENSOR_MAP(out_map), const float* bias,
-                                                 int M, int N, int K) {
+extern "C" WW_KERNEL(kThreads, 1) gemm_bias_gelu(WW_TENSOR_MAP(a_map), WW_TENSOR_MAP(b_map), WW_TENSOR_MAP(out_map),
+                                                 const float* bias, int M, int N, int K) {
   const uint32_t shared = ww::shared_memory(), full = shared + kFull, empty = shared + kEmpty;
   const int warp = ww::warp_index(), group = warp / 4;
   const int row_tiles = ww::divide_up(M, kRows), column_tiles = ww::divide_up(N, kColumns), k_tiles = ww::divide_up(K, kDepth);
@@ -90,15 +90,17 @@ extern "C" WW_KERNEL(kThreads, 1) gemm_bias_gelu(WW_TENSOR_MAP(a_map), WW_TENSOR
       for (int j = 0; j < kColumns / 16; ++j) {
         const int row = thread / 32 * 16 + lane % 16, column = 16 * j + lane / 16 * 8;  // of this lane's 16 bytes
         const uint32_t at = out + column / kPanelColumns * kPanelBytes + row * 128 + column % kPanelColumns * 2;
-        const uint32_t pairs[4] = {ww::pack<ww::bf16>(sum[8 * j], sum[8 * j + 1]), ww::pack<ww::bf16>(sum[8 * j + 2], sum[8 * j + 3]),
-                                   ww::pack<ww::bf16>(sum[8 * j + 4], sum[8 * j + 5]), ww::pack<ww::bf16>(sum[8 * j + 6], sum[8 * j + 7])};
+        const uint32_t pairs[4] = {
+            ww::pack<ww::bf16>(sum[8 * j], sum[8 * j + 1]), ww::pack<ww::bf16>(sum[8 * j + 2], sum[8 * j + 3]),
+            ww::pack<ww::bf16>(sum[8 * j + 4], sum[8 * j + 5]), ww::pack<ww::bf16>(sum[8 * j + 6], sum[8 * j + 7])};
         ww::store_matrices(ww::swizzled(kSwizzle, at), pairs);
       }
       ww::fence_proxy_async();
       ww::named_barrier_sync(1 + member, 128);
       if (stores) {
         for (int p = 0; p < kColumns / kPanelColumns; ++p)
-          ww::tma_store(&out_map, out + p * kPanelBytes, tile.column * kColumns + p * kPanelColumns, tile.row * kRows + member * kGroupRows);
+          ww::tma_store(&out_map, out + p * kPanelBytes, tile.column * kColumns + p * kPanelColumns,
+                        tile.row * kRows + member * kGroupRows);
         ww::tma_store_commit();
       }
     }

@@ -21,7 +21,8 @@ WW_DEVICE void load(uint32_t tile, const uint16_t* from, int rows, int depth, in
   }
 }
 
-extern "C" WW_KERNEL(kThreads, 2) gemm_sm80(const uint16_t* a, const uint16_t* b, const float* bias, uint32_t* out, int M, int N, int K) {
+extern "C" WW_KERNEL(kThreads, 2)
+    gemm_sm80(const uint16_t* a, const uint16_t* b, const float* bias, uint32_t* out, int M, int N, int K) {
   const uint32_t shared = ww::shared_memory();
   const int column_tiles = ww::divide_up(N, kColumns), k_tiles = ww::divide_up(K, kDepth);
   const int row0 = ww::block_index() / column_tiles * kRows, column0 = ww::block_index() % column_tiles * kColumns;
@@ -62,14 +63,16 @@ extern "C" WW_KERNEL(kThreads, 2) gemm_sm80(const uint16_t* a, const uint16_t* b
     for (int kk = 0; kk < kDepth; kk += 16) {
       uint32_t left[kWarpRows / 16][4], right[kWarpColumns / 16][4];
       WW_UNROLL
-      for (int i = 0; i < kWarpRows / 16; ++i) ww::load_matrices(left[i], element(a_tile, warp_row + 16 * i + lane % 16, kk + lane / 16 * 8));
+      for (int i = 0; i < kWarpRows / 16; ++i)
+        ww::load_matrices(left[i], element(a_tile, warp_row + 16 * i + lane % 16, kk + lane / 16 * 8));
       WW_UNROLL
       for (int j = 0; j < kWarpColumns / 16; ++j)
         ww::load_matrices(right[j], element(b_tile, warp_column + 16 * j + lane / 16 * 8 + lane % 8, kk + lane / 8 % 2 * 8));
       WW_UNROLL
       for (int i = 0; i < kWarpRows / 16; ++i) {
         WW_UNROLL
-        for (int j = 0; j < kWarpColumns / 8; ++j) ww::mma<ww::bf16>(sum[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
+        for (int j = 0; j < kWarpColumns / 8; ++j)
+          ww::mma<ww::bf16>(sum[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
       }
     }
   }
@@ -87,7 +90,8 @@ extern "C" WW_KERNEL(kThreads, 2) gemm_sm80(const uint16_t* a, const uint16_t* b
       for (int h = 0; h < 2; ++h) {
         const int row = row0 + warp_row + 16 * i + ww::accumulator_row(lane, 2 * h);
         if (row < M)
-          ww::store_global(out + (int64_t(row) * N + column) / 2, ww::pack<ww::bf16>(sum[i][j][2 * h] + bias0, sum[i][j][2 * h + 1] + bias1));
+          ww::store_global(out + (int64_t(row) * N + column) / 2,
+                           ww::pack<ww::bf16>(sum[i][j][2 * h] + bias0, sum[i][j][2 * h + 1] + bias1));
       }
     }
   }

@@ -88,8 +88,9 @@ extern "C" WW_KERNEL(kThreads, 1) gemm_swiglu(WW_TENSOR_MAP(a_map), WW_TENSOR_MA
       for (int j = 0; j < kOutColumns / 16; ++j) {
         const int row = thread / 32 * 16 + lane % 16, column = 16 * j + lane / 16 * 8;  // of this lane's 16 bytes
         // 16 columns of gates and ups are 8 of out: rows r and r + 8 of each alternate
-        const uint32_t pairs[4] = {ww::pack<ww::bf16>(sum[8 * j], sum[8 * j + 2]), ww::pack<ww::bf16>(sum[8 * j + 1], sum[8 * j + 3]),
-                                   ww::pack<ww::bf16>(sum[8 * j + 4], sum[8 * j + 6]), ww::pack<ww::bf16>(sum[8 * j + 5], sum[8 * j + 7])};
+        const uint32_t pairs[4] = {
+            ww::pack<ww::bf16>(sum[8 * j], sum[8 * j + 2]), ww::pack<ww::bf16>(sum[8 * j + 1], sum[8 * j + 3]),
+            ww::pack<ww::bf16>(sum[8 * j + 4], sum[8 * j + 6]), ww::pack<ww::bf16>(sum[8 * j + 5], sum[8 * j + 7])};
         ww::store_matrices(ww::swizzled(kSwizzle, out + row * 128 + column * 2), pairs);
       }
       ww::fence_proxy_async();

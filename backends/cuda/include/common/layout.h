@@ -27,7 +27,9 @@ WW_DEVICE constexpr uint64_t matrix_descriptor(Swizzle s, uint32_t address, uint
 }
 
 // An operand whose rows of k lie one below the other, each of `row_bytes(s)`. To go on by 16 elements, address + 32.
-WW_DEVICE constexpr uint64_t k_major(Swizzle s, uint32_t address) { return matrix_descriptor(s, address, 16, 8 * row_bytes(s)); }
+WW_DEVICE constexpr uint64_t k_major(Swizzle s, uint32_t address) {
+  return matrix_descriptor(s, address, 16, 8 * row_bytes(s));
+}
 
 // An operand whose rows run along m or n; `panel`: bytes to the next row_bytes(s) of columns. For k + 8, + 8 * row_bytes(s).
 WW_DEVICE constexpr uint64_t mn_major(Swizzle s, uint32_t address, uint32_t panel) {
@@ -39,10 +41,12 @@ WW_DEVICE constexpr uint32_t operand_address(uint64_t descriptor, Major major, i
   const uint32_t start = uint32_t(descriptor & 0x3fff) << 4;
   const uint32_t leading = uint32_t(descriptor >> 16 & 0x3fff) << 4, stride = uint32_t(descriptor >> 32 & 0x3fff) << 4;
   const Swizzle s = descriptor >> 62 == 0 ? Swizzle::none : Swizzle(4 - int(descriptor >> 62));
-  const int row = int(row_bytes(s)), across = (major == Major::k ? k : mn) * element_bytes, down = major == Major::k ? mn : k;
+  const int row = int(row_bytes(s)), across = (major == Major::k ? k : mn) * element_bytes,
+            down = major == Major::k ? mn : k;
   const bool swapped = s == Swizzle::none && major == Major::mn;  // without a swizzle, the two strides change places
   const uint32_t next = swapped ? stride : leading, group = swapped ? leading : stride;
-  return swizzled(s, start + uint32_t(down / 8) * group + uint32_t(down % 8 * row) + uint32_t(across / row) * next + uint32_t(across % row));
+  return swizzled(s, start + uint32_t(down / 8) * group + uint32_t(down % 8 * row) + uint32_t(across / row) * next +
+                         uint32_t(across % row));
 }
 
 // ---- which element a thread holds -----------------------------------------------------------------------------------

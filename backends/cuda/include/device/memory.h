@@ -25,7 +25,9 @@ template <class T> WW_DEVICE T load_constant(const T* p) { return __ldg(p); }
 template <class T> WW_DEVICE void store_global(T* p, T value) { *p = value; }
 
 // [thread] p += value, whatever other blocks do. Orders no other memory; the order of additions is open.
-WW_DEVICE void atomic_add(float* p, float value) { asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(p), "f"(value) : "memory"); }
+WW_DEVICE void atomic_add(float* p, float value) {
+  asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(p), "f"(value) : "memory");
+}
 // [thread] p += value; the earlier value. What this thread knew to be written is so for the thread that sees the sum.
 WW_DEVICE int atomic_add_ordered(int* p, int value) {
   int before;
@@ -33,7 +35,9 @@ WW_DEVICE int atomic_add_ordered(int* p, int value) {
   return before;
 }
 // [thread] p = value, for a thread that waits for it; earlier writes that this thread knows of are seen by that thread.
-WW_DEVICE void store_release(int* p, int value) { asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(p), "r"(value) : "memory"); }
+WW_DEVICE void store_release(int* p, int value) {
+  asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(p), "r"(value) : "memory");
+}
 // [thread] Waits until *p == value. The block that stores it must be running: a cooperative launch, or an earlier block.
 WW_DEVICE void wait_for(const int* p, int value) {
   int seen;

@@ -10,7 +10,10 @@ WW_DEVICE void copy_async(uint32_t target, const void* source, int bytes) {
 // [thread] This thread's copies since the last commit are one group; a group may be empty.
 WW_DEVICE void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // [thread] All but the last kPending groups of this thread are there, for this thread. For others: a barrier after it.
-template <int kPending> WW_DEVICE void copy_async_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory"); }
+template <int kPending>
+WW_DEVICE void copy_async_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
 
 // [warp] Four 8x8 matrices of 16-bit elements, r[j] of matrix j; lane 8j + i gives the address of its row i (16 bytes).
 WW_DEVICE void load_matrices(uint32_t (&r)[4], uint32_t row) {
@@ -24,7 +27,9 @@ WW_DEVICE void load_matrices_transposed(uint32_t (&r)[4], uint32_t row) {
 }
 // [warp] The reverse of load_matrices: sm_90.
 WW_DEVICE void store_matrices(uint32_t row, const uint32_t (&r)[4]) {
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(row), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3]) : "memory");
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(row), "r"(r[0]), "r"(r[1]),
+               "r"(r[2]), "r"(r[3])
+               : "memory");
 }
 
 // [warp] c[16, 8] += a[16, 16] b[16, 8] in fp32, T = bf16 or f16; fragments as common/layout.h says.

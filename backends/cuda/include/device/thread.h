@@ -5,7 +5,7 @@ namespace ww {
 
 WW_DEVICE int thread_index() { return threadIdx.x; }                                       // [thread] in its block
 WW_DEVICE int lane_index() { return threadIdx.x & 31; }                                    // [thread] in its warp
-WW_DEVICE int warp_index() { return __shfl_sync(~0u, threadIdx.x / 32, 0); }               // [warp] uniform, and known to be
+WW_DEVICE int warp_index() { return __shfl_sync(~0u, threadIdx.x / 32, 0); }  // [warp] uniform, and known to be
 WW_DEVICE int block_index() { return blockIdx.x; }                                         // [thread] in the grid
 WW_DEVICE int block_count() { return gridDim.x; }                                          // [thread] of the grid
 
@@ -29,7 +29,9 @@ WW_DEVICE void block_sync() { __syncthreads(); }
 // [warp] Waits for all lanes; their earlier reads and writes are done.
 WW_DEVICE void warp_sync() { __syncwarp(); }
 // [warp] Waits until `threads` threads (a multiple of 32) have come to barrier `id` of 1..15, arrivals included.
-WW_DEVICE void named_barrier_sync(int id, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
+WW_DEVICE void named_barrier_sync(int id, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
 // [warp] Counts for barrier `id` and does not wait.
 WW_DEVICE void named_barrier_arrive(int id, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");

@@ -9,7 +9,10 @@ WW_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "mem
 // [warpgroup] The products since the last commit are one group.
 WW_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 // [warpgroup] All but the last kPending groups are done: accumulators hold their results, shared memory has been read.
-template <int kPending> WW_DEVICE void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory"); }
+template <int kPending>
+WW_DEVICE void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
 
 // Registers and operands of the asm statements, 16 at a time: there is no other way to name 128 registers.
 #define WW_R16 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"

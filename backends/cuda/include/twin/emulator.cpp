@@ -42,8 +42,8 @@ int64_t ww_twin_run(const WwLaunch* what) {
   using namespace ww::twin;
   const Schedule* const schedule = find_schedule(what->schedule);
   if (!schedule) return -1;
-  Machine running({what->invoke, what->arguments, int(what->blocks), int(what->threads), uint32_t(what->shared_bytes), int(what->registers),
-                   int(what->resident), schedule, uint64_t(what->seed), what->timeline != 0});
+  Machine running({what->invoke, what->arguments, int(what->blocks), int(what->threads), uint32_t(what->shared_bytes),
+                   int(what->registers), int(what->resident), schedule, uint64_t(what->seed), what->timeline != 0});
   for (int64_t i = 0; i < what->n_buffers; ++i) {
     const WwBuffer& b = what->buffers[i];
     running.global.add({b.name, static_cast<char*>(b.base), size_t(b.bytes), int(b.element_bytes), b.written != 0});

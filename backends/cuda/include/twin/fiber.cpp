@@ -33,7 +33,8 @@ std::vector<char*> free_stacks;
 
 char* take_stack() {
   if (free_stacks.empty()) {
-    void* const fresh = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const fresh =
+        mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (fresh == MAP_FAILED) abort();
     mprotect(fresh, 4096, PROT_NONE);  // an overflow faults and harms no neighbour
     return static_cast<char*>(fresh);

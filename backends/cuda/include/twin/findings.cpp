@@ -75,9 +75,10 @@ std::string Findings::json() const {
   std::string out = "[";
   for (const Finding& f : list_) {
     const Advice& advice = kAdvice[int(f.kind)];
-    out += (out.size() > 1 ? ", " : "") + std::string("{\"kind\": ") + quoted(advice.name) + ", \"block\": " + std::to_string(f.block) +
-           ", \"line\": " + std::to_string(f.line) + ", \"other_line\": " + std::to_string(f.other_line) +
-           ", \"message\": " + quoted(f.message) + ", \"next\": " + quoted(advice.next) + "}";
+    out += (out.size() > 1 ? ", " : "") + std::string("{\"kind\": ") + quoted(advice.name) +
+           ", \"block\": " + std::to_string(f.block) + ", \"line\": " + std::to_string(f.line) +
+           ", \"other_line\": " + std::to_string(f.other_line) + ", \"message\": " + quoted(f.message) +
+           ", \"next\": " + quoted(advice.next) + "}";
   }
   return out + "]";
 }

@@ -21,7 +21,9 @@ void run_thread() {
   abort();
 }
 
-Machine::Machine(const Launch& what) : launch(what), global(findings), random_(what.seed * 0x9e3779b97f4a7c15u + 1) { timeline.on = what.timeline; }
+Machine::Machine(const Launch& what) : launch(what), global(findings), random_(what.seed * 0x9e3779b97f4a7c15u + 1) {
+  timeline.on = what.timeline;
+}
 
 uint32_t Machine::random(uint32_t below) {
   random_ ^= random_ << 13;
@@ -95,7 +97,8 @@ void Machine::wait(const Wait& what) {
   me.wait = what;
   me.began = step;
   switch_to_scheduler();
-  if (timeline.on && elected(me)) timeline.span(me.block->index, track_of(me), std::string("wait: ") + what.what, me.began, step, what.line);
+  if (timeline.on && elected(me))
+    timeline.span(me.block->index, track_of(me), std::string("wait: ") + what.what, me.began, step, what.line);
 }
 
 void Machine::wake(Thread* thread) {
@@ -124,8 +127,9 @@ void Machine::check_convergence(Warp& warp, const char* what, int line) {
     warp.what = what;
     warp.line = line;
   } else if (warp.line != line || strcmp(warp.what, what)) {
-    findings.add(Kind::diverged, self->block->index, line, warp.line, "thread %d comes to %s while lanes of its warp are in %s at line %d",
-                 self->index, what, warp.what, warp.line);
+    findings.add(Kind::diverged, self->block->index, line, warp.line,
+                 "thread %d comes to %s while lanes of its warp are in %s at line %d", self->index, what, warp.what,
+                 warp.line);
   }
 }
 
@@ -135,9 +139,13 @@ void Machine::end_of_thread() {
   if (!t.open.empty() || !t.in_flight.empty())
     findings.add(Kind::wgmma_not_waited, block, 0, 0, "thread %d ends with accumulators in flight", t.index);
   for (const auto& [group, stores] : t.bulk_reading)
-    if (stores) findings.add(Kind::store_not_waited, block, 0, 0, "thread %d ends while its TMA stores read shared memory", t.index);
+    if (stores)
+      findings.add(Kind::store_not_waited, block, 0, 0, "thread %d ends while its TMA stores read shared memory",
+                   t.index);
   for (const auto& [group, copies] : t.copying)
-    if (copies) findings.add(Kind::copies_not_waited, block, 0, 0, "thread %d ends while its copies write shared memory", t.index);
+    if (copies)
+      findings.add(Kind::copies_not_waited, block, 0, 0, "thread %d ends while its copies write shared memory",
+                   t.index);
   t.state = State::done;
 }
 
@@ -149,9 +157,12 @@ void Machine::end_of_block(Block& block) {
     registers += warps * kWarp * (group.registers ? group.registers : launch.registers);
     int set = 0;
     for (const bool one : group.registers_set) set += one;
-    if (set && set != warps) findings.add(Kind::registers, block.index, 0, 0, "%d of %d warps of warpgroup %zu set their registers", set, warps, w);
+    if (set && set != warps)
+      findings.add(Kind::registers, block.index, 0, 0, "%d of %d warps of warpgroup %zu set their registers", set,
+                   warps, w);
   }
-  if (registers > 65536) findings.add(Kind::registers, block.index, 0, 0, "the warpgroups take %d registers, an SM has 65536", registers);
+  if (registers > 65536)
+    findings.add(Kind::registers, block.index, 0, 0, "the warpgroups take %d registers, an SM has 65536", registers);
   for (const auto& [address, barrier] : block.mbarriers)
     if (barrier.expected)
       findings.add(Kind::copy_left, block.index, barrier.last_line, 0, "mbarrier %s ends with %lld bytes still to come",
@@ -176,7 +187,8 @@ void Machine::report_stuck(Kind kind) {
       const bool is_mbarrier = !strcmp(t.wait.what, "mbarrier");
       std::string what = track_of(t) + " for " + t.wait.what;
       if (is_mbarrier) what += " " + block->name_of(t.wait.a) + ", parity " + std::to_string(t.wait.b);
-      else if (!strcmp(t.wait.what, "named barrier")) what += " " + std::to_string(t.wait.a) + " of " + std::to_string(t.wait.b) + " threads";
+      else if (!strcmp(t.wait.what, "named barrier"))
+        what += " " + std::to_string(t.wait.a) + " of " + std::to_string(t.wait.b) + " threads";
       ++who[what + ", line " + std::to_string(t.wait.line)];
       line = line ? line : t.wait.line;
       if (is_mbarrier) barriers[t.wait.a] = true;
@@ -185,8 +197,9 @@ void Machine::report_stuck(Kind kind) {
     for (const auto& [what, count] : who) text += " " + std::to_string(count) + " threads of " + what + ";";
     for (const auto& [address, _] : barriers) {
       const Mbarrier& b = block->mbarriers[address];
-      text += " " + block->name_of(address) + " is in phase " + std::to_string(b.phase) + ", lacks " + std::to_string(b.pending) + " of " +
-              std::to_string(b.count) + " arrivals and " + std::to_string(b.expected) + " bytes;";
+      text += " " + block->name_of(address) + " is in phase " + std::to_string(b.phase) + ", lacks " +
+              std::to_string(b.pending) + " of " + std::to_string(b.count) + " arrivals and " +
+              std::to_string(b.expected) + " bytes;";
     }
     findings.add(kind, block->index, line, 0, "%s", text.c_str());
   }

@@ -10,14 +10,17 @@ Mbarrier* find_mbarrier(Block& block, uint32_t address, const View& view, bool e
   const auto at = block.mbarriers.find(address);
   const std::string name = block.name_of(address);
   if (at == block.mbarriers.end()) {
-    machine->findings.add(Kind::barrier_uninitialised, block.index, line, 0, "mbarrier %s was never initialised", name.c_str());
+    machine->findings.add(Kind::barrier_uninitialised, block.index, line, 0, "mbarrier %s was never initialised",
+                          name.c_str());
     return nullptr;
   }
   Mbarrier& barrier = at->second;
   if (!view.all.knows(barrier.init_thread, barrier.init_time))
-    machine->findings.add(Kind::barrier_init_race, block.index, line, 0, "the initialisation of mbarrier %s does not come before this use", name.c_str());
+    machine->findings.add(Kind::barrier_init_race, block.index, line, 0,
+                          "the initialisation of mbarrier %s does not come before this use", name.c_str());
   else if (engine && !barrier.fenced)
-    machine->findings.add(Kind::barrier_init_fence, block.index, line, 0, "TMA uses mbarrier %s, whose initialisation was not fenced", name.c_str());
+    machine->findings.add(Kind::barrier_init_fence, block.index, line, 0,
+                          "TMA uses mbarrier %s, whose initialisation was not fenced", name.c_str());
   return &barrier;
 }
 
@@ -38,8 +41,9 @@ void arrive(uint32_t address, uint32_t bytes, int line) {
   Mbarrier* const barrier = find_mbarrier(*me.block, address, me.view, false, line);
   if (!barrier) return;
   if (!barrier->pending) {
-    machine->findings.add(Kind::too_many_arrivals, me.block->index, line, barrier->last_line, "mbarrier %s takes %u arrivals a phase, this is one more",
-                          me.block->name_of(address).c_str(), barrier->count);
+    machine->findings.add(Kind::too_many_arrivals, me.block->index, line, barrier->last_line,
+                          "mbarrier %s takes %u arrivals a phase, this is one more", me.block->name_of(address).c_str(),
+                          barrier->count);
     return;
   }
   barrier->arriving.join(me.view);
@@ -55,7 +59,9 @@ void arrive(uint32_t address, uint32_t bytes, int line) {
 
 void mbarrier_init(uint32_t address, uint32_t arrivals, int line) {
   Thread& me = *machine->self;
-  if (address % 8) machine->findings.add(Kind::misaligned, me.block->index, line, 0, "an mbarrier lies on 8 bytes, +0x%x does not", address - kSharedBase);
+  if (address % 8)
+    machine->findings.add(Kind::misaligned, me.block->index, line, 0, "an mbarrier lies on 8 bytes, +0x%x does not",
+                          address - kSharedBase);
   if (!me.block->shared.write(address, 8, me.access(false, line, "mbarrier_init"))) return;
   me.block->shared.hold_barrier(address);
   Mbarrier& barrier = me.block->mbarriers[address];
@@ -99,9 +105,10 @@ void mbarrier_wait(uint32_t address, uint32_t parity, int line) {
   const int64_t first = wanted ? -1 : 0, completed = barrier->phase - 1;
   const int64_t meant = last == -2 ? first : (last & 1) == wanted ? last : last + 1;
   if (completed != meant)
-    machine->findings.add(Kind::parity, me.block->index, line, barrier->last_line,
-                          "thread %d waits for phase %lld of mbarrier %s by its parity; phase %lld is over, so that it does not wait", me.index,
-                          (long long)meant, me.block->name_of(address).c_str(), (long long)completed);
+    machine->findings.add(
+        Kind::parity, me.block->index, line, barrier->last_line,
+        "thread %d waits for phase %lld of mbarrier %s by its parity; phase %lld is over, so that it does not wait",
+        me.index, (long long)meant, me.block->name_of(address).c_str(), (long long)completed);
   last = completed;
   if (barrier->phase) me.view.join(barrier->completed);
 }

@@ -11,7 +11,8 @@ namespace {
 
 bool aligned(uint64_t address, int bytes, const char* where, int line) {
   if (address % bytes == 0) return true;
-  machine->findings.add(Kind::misaligned, machine->self->block->index, line, 0, "%d bytes at an odd address of %s memory", bytes, where);
+  machine->findings.add(Kind::misaligned, machine->self->block->index, line, 0,
+                        "%d bytes at an odd address of %s memory", bytes, where);
   return false;
 }
 
@@ -38,13 +39,15 @@ void release(const void* p) {
 void read_shared(uint32_t address, void* value, int bytes, int line) {
   Block& block = *machine->self->block;
   memset(value, 0xff, bytes);
-  if (aligned(address, bytes, "shared", line) && block.shared.read(address, bytes, machine->self->access(false, line, "load_shared")))
+  if (aligned(address, bytes, "shared", line) &&
+      block.shared.read(address, bytes, machine->self->access(false, line, "load_shared")))
     memcpy(value, block.shared.at(address), bytes);
 }
 
 void write_shared(uint32_t address, const void* value, int bytes, int line) {
   Block& block = *machine->self->block;
-  if (aligned(address, bytes, "shared", line) && block.shared.write(address, bytes, machine->self->access(false, line, "store_shared")))
+  if (aligned(address, bytes, "shared", line) &&
+      block.shared.write(address, bytes, machine->self->access(false, line, "store_shared")))
     memcpy(block.shared.at(address), value, bytes);
 }
 

@@ -38,7 +38,8 @@ float widen(uint32_t v, Type type) {
 }
 
 void widen_all(Type type, const uint8_t* from, int count, float* to) {
-  for (int i = 0; i < count; ++i) to[i] = widen(bytes_of(type) == 2 ? from[2 * i] | uint32_t(from[2 * i + 1]) << 8 : from[i], type);
+  for (int i = 0; i < count; ++i)
+    to[i] = widen(bytes_of(type) == 2 ? from[2 * i] | uint32_t(from[2 * i + 1]) << 8 : from[i], type);
 }
 
 uint32_t pack(float low, float high, Type type) {

@@ -85,7 +85,10 @@ template <class T> T load_shared(uint32_t address, WW_LINE) {
   twin::read_shared(address, &value, sizeof value, line);
   return value;
 }
-template <class T> void store_shared(uint32_t address, T value, WW_LINE) { twin::write_shared(address, &value, sizeof value, line); }
+template <class T>
+void store_shared(uint32_t address, T value, WW_LINE) {
+  twin::write_shared(address, &value, sizeof value, line);
+}
 template <class T> T load_global(const T* p, WW_LINE) { return twin::read_global(p, sizeof(T), false, line) ? *p : T{}; }
 template <class T> T load_constant(const T* p, WW_LINE) { return twin::read_global(p, sizeof(T), true, line) ? *p : T{}; }
 template <class T> void store_global(T* p, T value, WW_LINE) {

@@ -13,7 +13,8 @@ void copy_async(uint32_t target, const void* source, int bytes, int line) {
   Thread* const me = machine->self;
   Block* const block = me->block;
   if (target % kRowBytes || reinterpret_cast<uint64_t>(source) % kRowBytes || bytes < 0 || bytes > kRowBytes) {
-    machine->findings.add(Kind::misaligned, block->index, line, 0, "copy_async of %d bytes to shared +0x%x: both ends lie on 16 bytes", bytes,
+    machine->findings.add(Kind::misaligned, block->index, line, 0,
+                          "copy_async of %d bytes to shared +0x%x: both ends lie on 16 bytes", bytes,
                           target - kSharedBase);
     return;
   }
@@ -43,7 +44,8 @@ void store_matrices(uint32_t row, const uint32_t (&r)[4], int line) {
     const int first = machine->self->index / kWarp * kWarp;
     for (int l = 0; l < kWarp; ++l) {  // lane l's row: of matrix l / 8, held by 4 lanes
       const uint32_t address = w.in[l][0];
-      if (address % kRowBytes) machine->findings.add(Kind::misaligned, block.index, line, 0, "a row of store_matrices lies on 16 bytes");
+      if (address % kRowBytes)
+        machine->findings.add(Kind::misaligned, block.index, line, 0, "a row of store_matrices lies on 16 bytes");
       if (!block.shared.write(address, kRowBytes, block.threads[first + l].access(false, line, "store_matrices"))) continue;
       for (int i = 0; i < 4; ++i) memcpy(block.shared.at(address) + 4 * i, &w.in[l % 8 * 4 + i][1 + l / 8], 4);
     }
@@ -55,7 +57,8 @@ namespace twin {
 void copy_wait(int pending, int line) {
   Thread& me = *machine->self;
   const int finished = me.copy_group - pending;
-  for (auto group = me.copying.begin(); group != me.copying.end() && group->first < finished; group = me.copying.erase(group))
+  for (auto group = me.copying.begin(); group != me.copying.end() && group->first < finished;
+       group = me.copying.erase(group))
     while (group->second) machine->wait({kCopies, uint32_t(group->first), 0, line});
   Time& known = me.view.all[me.block->copy_actor(me)];
   known = std::max(known, Time(std::max(finished, 0)));
@@ -72,7 +75,8 @@ void ldmatrix(uint32_t (&r)[4], uint32_t row, bool transposed, int line) {
     memset(elements, 0xff, sizeof elements);
     for (int l = 0; l < kWarp; ++l) {
       const uint32_t address = w.in[l][0];
-      if (address % kRowBytes) machine->findings.add(Kind::misaligned, block.index, line, 0, "a row of load_matrices lies on 16 bytes");
+      if (address % kRowBytes)
+        machine->findings.add(Kind::misaligned, block.index, line, 0, "a row of load_matrices lies on 16 bytes");
       if (block.shared.read(address, kRowBytes, block.threads[first + l].access(false, line, "load_matrices")))
         memcpy(elements[l], block.shared.at(address), kRowBytes);
     }
@@ -80,7 +84,8 @@ void ldmatrix(uint32_t (&r)[4], uint32_t row, bool transposed, int line) {
       for (int j = 0; j < 4; ++j) {
         uint16_t pair[2];
         for (int i = 0; i < 2; ++i)
-          pair[i] = transposed ? elements[8 * j + matrix_column(l, i)][matrix_row(l)] : elements[8 * j + matrix_row(l)][matrix_column(l, i)];
+          pair[i] = transposed ? elements[8 * j + matrix_column(l, i)][matrix_row(l)]
+                               : elements[8 * j + matrix_row(l)][matrix_column(l, i)];
         memcpy(&w.out[l][j], pair, 4);
       }
   });
@@ -98,8 +103,10 @@ void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Type t
   machine->converge("mma", line, [=](Warp& w) {
     float left[16][16], right[16][8];
     for (int l = 0; l < kWarp; ++l) {
-      for (int i = 0; i < 8; ++i) left[a_fragment_row(l, i)][a_fragment_column(l, i)] = widen(w.in[l][i / 2] >> 16 * (i % 2) & 0xffff, type);
-      for (int i = 0; i < 4; ++i) right[b_fragment_k(l, i)][b_fragment_n(l)] = widen(w.in[l][4 + i / 2] >> 16 * (i % 2) & 0xffff, type);
+      for (int i = 0; i < 8; ++i)
+        left[a_fragment_row(l, i)][a_fragment_column(l, i)] = widen(w.in[l][i / 2] >> 16 * (i % 2) & 0xffff, type);
+      for (int i = 0; i < 4; ++i)
+        right[b_fragment_k(l, i)][b_fragment_n(l)] = widen(w.in[l][4 + i / 2] >> 16 * (i % 2) & 0xffff, type);
     }
     for (int l = 0; l < kWarp; ++l)
       for (int i = 0; i < 4; ++i) {

@@ -19,7 +19,8 @@ void come_to(int id, int threads, bool waits, int line) {
   Thread& me = *machine->self;
   NamedBarrier& barrier = me.block->named_barriers[id & 15];
   if (id < 0 || id > 15 || threads % kWarp || (barrier.arrived && barrier.threads != threads))
-    machine->findings.add(Kind::named_barrier, me.block->index, line, 0, "barrier %d is used with %d threads, and with %d", id, threads,
+    machine->findings.add(Kind::named_barrier, me.block->index, line, 0,
+                          "barrier %d is used with %d threads, and with %d", id, threads,
                           barrier.arrived ? barrier.threads : threads);
   barrier.threads = threads;
   barrier.view.join(me.view);
@@ -79,9 +80,11 @@ void set_registers(int count, bool increase, int line) {
     Warpgroup& group = machine->warpgroup_of(me);
     const int before = group.registers ? group.registers : machine->launch.registers;
     if (group.registers && group.registers != count)
-      machine->findings.add(Kind::registers, me.block->index, line, 0, "warps of one warpgroup ask for %d and for %d registers", group.registers, count);
+      machine->findings.add(Kind::registers, me.block->index, line, 0,
+                            "warps of one warpgroup ask for %d and for %d registers", group.registers, count);
     if (!group.registers && (increase ? count < before : count > before))
-      machine->findings.add(Kind::registers, me.block->index, line, 0, "%s to %d registers from %d", increase ? "an increase" : "a release", count, before);
+      machine->findings.add(Kind::registers, me.block->index, line, 0, "%s to %d registers from %d",
+                            increase ? "an increase" : "a release", count, before);
     group.registers = count;
     group.registers_set[me.index / kWarp % 4] = true;
   });

@@ -18,11 +18,13 @@ std::string Timeline::json() const {
     const auto [at, fresh] = tracks.insert({{s.block, s.track}, int(tracks.size()) + 1});
     const std::string place = "\"pid\": " + std::to_string(s.block) + ", \"tid\": " + std::to_string(at->second);
     if (fresh) {
-      out += separator + std::string("{\"ph\": \"M\", \"name\": \"thread_name\", ") + place + ", \"args\": {\"name\": " + quoted(s.track) + "}}";
+      out += separator + std::string("{\"ph\": \"M\", \"name\": \"thread_name\", ") + place +
+             ", \"args\": {\"name\": " + quoted(s.track) + "}}";
       separator = ",\n";
     }
-    out += separator + std::string("{\"ph\": \"X\", \"name\": ") + quoted(s.name) + ", " + place + ", \"ts\": " + std::to_string(s.begin) +
-           ", \"dur\": " + std::to_string(s.end - s.begin) + ", \"args\": {\"line\": " + std::to_string(s.line) + "}}";
+    out += separator + std::string("{\"ph\": \"X\", \"name\": ") + quoted(s.name) + ", " + place +
+           ", \"ts\": " + std::to_string(s.begin) + ", \"dur\": " + std::to_string(s.end - s.begin) +
+           ", \"args\": {\"line\": " + std::to_string(s.line) + "}}";
   }
   return out + "\n]}\n";
 }

@@ -46,9 +46,12 @@ struct Box {  // a copy to be done: walks the box in chunks
 
 void check_alignment(const Box& box, Block& block, int line) {
   const uint32_t unit = std::max(128u, 8 * row_bytes(Swizzle(box.map.swizzle)));
-  if (box.shared % unit) machine->findings.add(Kind::misaligned, block.index, line, 0, "shared +0x%x is no multiple of %u", box.shared - kSharedBase, unit);
+  if (box.shared % unit)
+    machine->findings.add(Kind::misaligned, block.index, line, 0, "shared +0x%x is no multiple of %u",
+                          box.shared - kSharedBase, unit);
   if (box.map.swizzle && box.row() > row_bytes(Swizzle(box.map.swizzle)))
-    machine->findings.add(Kind::misaligned, block.index, line, 0, "a box of %u bytes a row in a swizzle of %u", box.row(), row_bytes(Swizzle(box.map.swizzle)));
+    machine->findings.add(Kind::misaligned, block.index, line, 0, "a box of %u bytes a row in a swizzle of %u",
+                          box.row(), row_bytes(Swizzle(box.map.swizzle)));
 }
 
 void load(const Box& box, uint32_t barrier_address, int line) {
@@ -75,18 +78,20 @@ void load(const Box& box, uint32_t barrier_address, int line) {
     const std::string name = block->name_of(barrier_address);
     if (barrier->phase != phase)
       machine->findings.add(Kind::copy_late, block->index, line, barrier->last_line,
-                            "the copy was issued in phase %lld of mbarrier %s and arrives in phase %lld", (long long)phase, name.c_str(),
-                            (long long)barrier->phase);
+                            "the copy was issued in phase %lld of mbarrier %s and arrives in phase %lld",
+                            (long long)phase, name.c_str(), (long long)barrier->phase);
     barrier->arriving.join(view);
     barrier->expected -= box.bytes();
     if (barrier->expected < 0 && !barrier->pending)
-      machine->findings.add(Kind::copy_overrun, block->index, line, barrier->last_line, "mbarrier %s gets %lld bytes more than it expects", name.c_str(),
+      machine->findings.add(Kind::copy_overrun, block->index, line, barrier->last_line,
+                            "mbarrier %s gets %lld bytes more than it expects", name.c_str(),
                             (long long)-barrier->expected);
     end_phase_if_complete(*barrier);
   });
 }
 
-void write_back(const Box& box, Thread* thread, int group, const std::vector<uint8_t>& data, const View& view, Slot slot, int line) {
+void write_back(const Box& box, Thread* thread, int group, const std::vector<uint8_t>& data, const View& view,
+                Slot slot, int line) {
   const GlobalAccess writes{Touch::write, thread->block->index, slot.actor, slot.time, view.all, line, "TMA store"};
   size_t chunk = 0;
   box.walk([&](uint32_t, char* to, int first, int last) {
@@ -121,7 +126,8 @@ void store(const Box& box, int line) {
     });
     me->bulk_reads[group].push_back(reader);
     if (--me->bulk_reading[group] == 0) machine->wake_from(kReading, me);
-    machine->emit(block, "TMA write-back", line, [=, data = std::move(data)] { write_back(box, me, group, data, view, writer, line); });
+    machine->emit(block, "TMA write-back", line,
+                  [=, data = std::move(data)] { write_back(box, me, group, data, view, writer, line); });
   });
 }
 
@@ -136,7 +142,8 @@ void tma(bool is_load, uint32_t shared, const TensorMap* map, uint32_t barrier, 
   std::copy(at, at + rank, box.at);
   check_alignment(box, *me.block, line);
   if (rank != map->rank) {
-    machine->findings.add(Kind::misaligned, me.block->index, line, 0, "%d coordinates for a tensor map of %d dims", rank, map->rank);
+    machine->findings.add(Kind::misaligned, me.block->index, line, 0, "%d coordinates for a tensor map of %d dims",
+                          rank, map->rank);
     return;
   }
   if (is_load) load(box, barrier, line);
@@ -152,7 +159,8 @@ void bulk_wait(int pending, bool read, int line) {
   for (int g = 0; g < last; ++g) {
     const auto count = outstanding.find(g);
     while (count != outstanding.end() && count->second) machine->wait({read ? kReading : kWriting, uint32_t(g), 0, line});
-    for (const Slot& slot : (read ? me.bulk_reads : me.bulk_writes)[g]) me.view.all[slot.actor] = std::max(me.view.all[slot.actor], slot.time);
+    for (const Slot& slot : (read ? me.bulk_reads : me.bulk_writes)[g])
+      me.view.all[slot.actor] = std::max(me.view.all[slot.actor], slot.time);
     outstanding.erase(g);
     (read ? me.bulk_reads : me.bulk_writes).erase(g);
   }

@@ -31,7 +31,8 @@ bool same(const Product& x, const Product& y) {
 }
 
 // An operand as floats: element (mn, k) at out[mn * mn_stride + k * k_stride].
-void gather(Block& block, const Product& p, bool is_a, int rows, const Access& access, float* out, int mn_stride, int k_stride) {
+void gather(Block& block, const Product& p, bool is_a, int rows, const Access& access, float* out, int mn_stride,
+            int k_stride) {
   const uint64_t descriptor = is_a ? p.operands.a : p.operands.b;
   const Major major = is_a ? p.operands.major_a : p.operands.major_b;
   const int size = bytes_of(p.operands.type), per_chunk = kChunkBytes / size, depth = kMaxDepth / size;
@@ -61,7 +62,9 @@ void multiply(Accumulator& acc, const float* a, const float* b, int depth) {
 
 void check_descriptor(Block& block, uint64_t descriptor, int line) {
   constexpr uint64_t kReserved = 0x3fffc000c000c000u;  // the base offset among them: tiles start at multiples of 8 rows
-  if (descriptor & kReserved) machine->findings.add(Kind::wgmma_descriptor, block.index, line, 0, "reserved bits are set in 0x%llx", (unsigned long long)descriptor);
+  if (descriptor & kReserved)
+    machine->findings.add(Kind::wgmma_descriptor, block.index, line, 0, "reserved bits are set in 0x%llx",
+                          (unsigned long long)descriptor);
 }
 
 void run_product(Block& block, Warpgroup& group, const ProductGroup& g, size_t which) {
@@ -70,7 +73,8 @@ void run_product(Block& block, Warpgroup& group, const ProductGroup& g, size_t w
   const int depth = kMaxDepth / bytes_of(p.operands.type);
   Accumulator& acc = group.accumulators[p.accumulator];
   // Nothing says which warp reads which rows of A, so that all four are taken to read all.
-  const Access all{{&g.views[0], &g.views[1], &g.views[2], &g.views[3]}, g.slot.actor, 4, g.slot.time, true, p.line, "wgmma"};
+  const Access all{
+      {&g.views[0], &g.views[1], &g.views[2], &g.views[3]}, g.slot.actor, 4, g.slot.time, true, p.line, "wgmma"};
   if (p.operands.a_registers) std::copy(g.a[which].begin(), g.a[which].end(), a);
   else gather(block, p, true, kRows, all, a, depth, 1);
   gather(block, p, false, p.n, all, b, 1, p.n);
@@ -96,7 +100,9 @@ void commit_lane(Thread& t, ProductGroup& g, int line) {
   if (g.committed == 0 && t.index % kWarp == 0) g.products = t.open;
   bool agrees = g.products.size() == t.open.size();
   for (size_t i = 0; agrees && i < t.open.size(); ++i) agrees = same(g.products[i], t.open[i]);
-  if (!agrees) machine->findings.add(Kind::wgmma_diverged, t.block->index, line, g.line, "thread %d commits other products than its warpgroup", t.index);
+  if (!agrees)
+    machine->findings.add(Kind::wgmma_diverged, t.block->index, line, g.line,
+                          "thread %d commits other products than its warpgroup", t.index);
   g.a.resize(g.products.size());
   for (size_t i = 0; agrees && i < t.open.size(); ++i) {
     if (!t.open[i].operands.a_registers) continue;
@@ -144,7 +150,9 @@ namespace twin {
 
 void product(float* accumulator, int n, const Operands& operands, int line) {
   Thread& me = *machine->self;
-  if (!me.fenced) machine->findings.add(Kind::wgmma_fence, me.block->index, line, 0, "wgmma without wgmma_fence since registers were in use");
+  if (!me.fenced)
+    machine->findings.add(Kind::wgmma_fence, me.block->index, line, 0,
+                          "wgmma without wgmma_fence since registers were in use");
   if (!operands.a_registers) check_descriptor(*me.block, operands.a, line);
   check_descriptor(*me.block, operands.b, line);
   if (me.open.empty()) me.issue_view = me.view;
