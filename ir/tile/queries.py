@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 from xdsl.dialects import arith, scf
@@ -12,6 +13,7 @@ from ..dims import Dim
 from ..types import DTYPE_NAMES
 from .access import BufferType
 from .memory import LoadOp, SizeOp, StoreOp
+from .program import ParallelOp
 
 MemoryOp: TypeAlias = LoadOp | StoreOp
 
@@ -53,3 +55,23 @@ def always_inside(start: SSAValue, size: Dim, width: int) -> bool:
     if low is None or high is None or step is None or high <= low:
         return False
     return low + (high - low - 1) // step * step + width <= size.value
+
+
+def alignment(index: SSAValue) -> int:
+    """A number that the index is known to be a multiple of; 0 for the index 0."""
+    constant = constant_index(index)
+    if constant is not None:
+        return constant
+    owner = index.owner
+    if isinstance(owner, Block):
+        parent = owner.parent_op()
+        if isinstance(parent, scf.ForOp) and index is owner.args[0]:
+            return math.gcd(alignment(parent.lb), alignment(parent.step))
+        if isinstance(parent, ParallelOp):
+            return (1, *parent.tile_shape)[owner.args.index(index)]  # pyright: ignore[reportArgumentType]
+        return 1
+    if isinstance(owner, arith.AddiOp | arith.SubiOp):
+        return math.gcd(*(alignment(v) for v in owner.operands))
+    if isinstance(owner, arith.MuliOp):
+        return math.prod(alignment(v) for v in owner.operands)
+    return 1
