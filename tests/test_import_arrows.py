@@ -20,7 +20,7 @@ MAY_IMPORT = {
 LOADED_WITHOUT = {
     "runtime": {"torch", "xdsl", "triton"},
     "backends/triton": {"torch", "triton"},
-    "backends/cuda": {"torch", "triton", "xdsl", "cuda"},
+    "backends/cuda": {"torch", "triton", "cuda"},
 }
 
 

@@ -29,7 +29,7 @@ from .source import (
 
 _LINES = 20
 _REMARK = re.compile(r"\(C7\d\d\d\)|\bwarning\b", re.IGNORECASE)  # ptxas calls C7510, serialised wgmma, an `info`
-_KINDS = {MapParameter: "tensor_map", PointerParameter: "pointer", SizeParameter: "i32", NumberParameter: "f32"}
+_KINDS = {MapParameter: "tensor_map", PointerParameter: "pointer", NumberParameter: "f32"}
 _TENSOR_MAP_ALIGNMENT = 64
 
 
@@ -125,4 +125,5 @@ def _described(source: CudaSource, found: Resources) -> LaunchDescription:
 
 def _parameter(parameter: Parameter, offset: int, size: int) -> LaunchParameter:
     multiple = _TENSOR_MAP_ALIGNMENT if isinstance(parameter, MapParameter) else 1
-    return LaunchParameter(parameter.label, _KINDS[type(parameter)], offset, size, multiple)  # pyright: ignore[reportArgumentType]
+    kind = ("i64" if parameter.wide else "i32") if isinstance(parameter, SizeParameter) else _KINDS[type(parameter)]
+    return LaunchParameter(parameter.label, kind, offset, size, multiple)  # pyright: ignore[reportArgumentType]

@@ -26,7 +26,7 @@ from .source import CudaSource, MapParameter, NumberParameter, PointerParameter,
 
 RESIDENT = 4
 """Blocks that run at the same time; the others follow as these end."""
-_MAX_DIMS = 4
+_MAX_DIMS = 5
 _running = threading.Lock()  # the emulator runs one launch at a time
 
 
@@ -60,7 +60,7 @@ class _TensorMap(ctypes.Structure):
         ("rank", ctypes.c_int32),
         ("element_bytes", ctypes.c_int32),
         ("swizzle", ctypes.c_int32),
-        ("padding", ctypes.c_char * 28),
+        ("padding", ctypes.c_char * 8),
     )
 
 
@@ -121,7 +121,7 @@ class EmulatedKernel:
                 next="choose one of those",
             )
         buffers = self._buffers(arrays, sizes, sms)
-        values = [self._argument(p, arrays, sizes) for p in self.launch.parameters]
+        values = [self._argument(p, arrays, sizes, sms) for p in self.launch.parameters]
         arguments = (ctypes.c_void_p * len(values))(*(address(v) for v in values))
         (blocks,) = self.launch.evaluate([self.launch.grid], sizes, sms)
         launch = _Launch(
@@ -137,7 +137,7 @@ class EmulatedKernel:
     def _buffers(self, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int], sms: int) -> ctypes.Array[_Buffer]:
         described = (_Buffer * len(self.launch.buffers))()
         for row, buffer in zip(described, self.launch.buffers, strict=True):
-            shape = tuple(self.launch.evaluate(list(buffer.shape), sizes, sms))
+            shape = None if buffer.shape is None else tuple(self.launch.evaluate(list(buffer.shape), sizes, sms))
             array = arrays.get(buffer.name)
             self._check(buffer.name, array, shape, numpy_dtype(buffer.dtype))
             assert array is not None
@@ -145,23 +145,33 @@ class EmulatedKernel:
             row.bytes, row.element_bytes, row.written = array.nbytes, array.itemsize, int(buffer.written)
         return described
 
-    def _check(self, name: str, array: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        wanted = f"contiguous {dtype} array of shape {list(shape)}"
-        if array is not None and array.shape == shape and array.dtype == dtype and array.flags.c_contiguous:
+    def _check(
+        self, name: str, array: NDArray[Any] | None, shape: tuple[int, ...] | None, dtype: np.dtype[Any]
+    ) -> None:
+        wanted = f"contiguous {dtype} array{f' of shape {list(shape)}' if shape is not None else ''}"
+        fits = array is not None and (shape is None or array.shape == shape)
+        if fits and array is not None and array.dtype == dtype and array.flags.c_contiguous:
             return
         found = "nothing" if array is None else f"{array.dtype} of shape {list(array.shape)}"
         raise ArgumentError(
             f"No {wanted} for {name}", where=self.launch.entry, why=f"{found} was given", next=f"give a {wanted}"
         )
 
-    def _argument(self, parameter: Any, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int]) -> NDArray[Any]:
+    def _argument(
+        self, parameter: Any, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int], sms: int
+    ) -> NDArray[Any]:
         match parameter:
             case MapParameter():
-                return _in_memory(_tensor_map(arrays[parameter.buffer], parameter, self.launch.entry))
+                array = arrays[parameter.buffer]
+                shape = self.launch.evaluate(list(parameter.sizes), sizes, sms) or list(array.shape)
+                strides = self.launch.evaluate(list(parameter.strides), sizes, sms) or _contiguous(shape)
+                (offset,) = self.launch.evaluate([parameter.offset], sizes, sms)
+                base = address(array) + offset * array.itemsize
+                return _in_memory(_tensor_map(base, shape, strides, array.itemsize, parameter, self.launch.entry))
             case PointerParameter():
                 return np.array([address(arrays[parameter.buffer])], np.int64)
             case SizeParameter():
-                return np.array([sizes[parameter.name]], np.int32)
+                return np.array([sizes[parameter.name]], np.int64 if parameter.wide else np.int32)
             case NumberParameter():
                 return np.array([parameter.value], np.float32)
             case _:
@@ -182,14 +192,18 @@ def twin_source(source: CudaSource) -> Source:
     return Source(f"{source.launch.entry}_twin", text, "portable", {**headers(), "kernel.cu": source.text})
 
 
-def tensor_map_refusal(shape: Sequence[int], element_bytes: int, base: int, parameter: MapParameter) -> str:
-    """Why no tensor map can be made (the rules of cuTensorMapEncodeTiled), or nothing."""
-    row = shape[-1] * element_bytes
+def tensor_map_refusal(
+    shape: Sequence[int], element_bytes: int, base: int, parameter: MapParameter, strides: Sequence[int] = ()
+) -> str:
+    """Why no tensor map can be made (the rules of cuTensorMapEncodeTiled), or nothing. `strides`: in elements, outermost
+    dim first; by default a contiguous tensor's."""
+    steps = [stride * element_bytes for stride in (strides or _contiguous(shape))]
     inner = parameter.box[-1] * element_bytes
     rules = (
         (len(shape) != len(parameter.box), f"a box of {len(parameter.box)} dims for {len(shape)}"),
         (not 2 <= len(shape) <= _MAX_DIMS, f"{len(shape)} dims; 2 to {_MAX_DIMS} are supported"),
-        (row % 16 != 0, f"rows of {row} bytes, which are no multiple of 16"),
+        (steps[-1] != element_bytes, f"columns {steps[-1]} bytes apart"),
+        (any(step % 16 for step in steps[:-1]), f"rows of {max(steps[-2:])} bytes, which are no multiple of 16"),
         (base % 16 != 0, "an address that is no multiple of 16"),
         (max(parameter.box) > 256, f"a box of {max(parameter.box)} elements along a dim; 256 is the most"),
         (inner % 16 != 0, f"rows of a box of {inner} bytes, which are no multiple of 16"),
@@ -198,8 +212,14 @@ def tensor_map_refusal(shape: Sequence[int], element_bytes: int, base: int, para
     return next((why for broken, why in rules if broken), "")
 
 
-def _tensor_map(array: NDArray[Any], parameter: MapParameter, entry: str) -> _TensorMap:
-    refusal = tensor_map_refusal(array.shape, array.itemsize, address(array), parameter)
+def _contiguous(shape: Sequence[int]) -> list[int]:
+    return [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+
+
+def _tensor_map(
+    base: int, shape: Sequence[int], strides: Sequence[int], element_bytes: int, parameter: MapParameter, entry: str
+) -> _TensorMap:
+    refusal = tensor_map_refusal(shape, element_bytes, base, parameter, strides)
     if refusal:
         raise ArgumentError(
             f"No tensor map of {parameter.buffer}",
@@ -207,11 +227,9 @@ def _tensor_map(array: NDArray[Any], parameter: MapParameter, entry: str) -> _Te
             why=refusal,
             next="pad the tensor, or load it without TMA",
         )
-    made = _TensorMap(address(array), rank=array.ndim, element_bytes=array.itemsize)
-    strides = [math.prod(array.shape[d + 1 :]) * array.itemsize for d in range(array.ndim)]
-    for d, (size, stride, box) in enumerate(zip(array.shape, strides, parameter.box, strict=True)):
-        inward = array.ndim - 1 - d
-        made.sizes[inward], made.strides[inward], made.box[inward] = size, stride, box
+    made = _TensorMap(base, rank=len(shape), element_bytes=element_bytes)
+    for inward, (size, stride, box) in enumerate(reversed(list(zip(shape, strides, parameter.box, strict=True)))):
+        made.sizes[inward], made.strides[inward], made.box[inward] = size, stride * element_bytes, box
     made.swizzle = parameter.swizzle.bit_length() - 5 if parameter.swizzle else 0  # 32, 64, 128 → 1, 2, 3
     return made
 

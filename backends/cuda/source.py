@@ -17,21 +17,28 @@ SMS = "sms"
 
 
 class Buffer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A contiguous tensor in global memory; `shape`: expressions over the sizes. `dtype` as in `runtime/artifact.py`."""
+    """A contiguous tensor in global memory; `shape`: expressions over the sizes, None where only its parameters know how
+    it is read. `dtype` as in `runtime/artifact.py`."""
 
     name: str
     dtype: str
-    shape: tuple[str, ...]
+    shape: tuple[str, ...] | None = None
     written: bool = False
 
 
 class MapParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="map"):
-    """A tensor map of a buffer of 2 to 4 dims. `box`: what one copy moves, outermost first, as the shape is; `swizzle`:
-    the bytes of a row of the tile (32, 64 or 128), or 0."""
+    """A tensor map of a buffer of 2 to 5 dims. `box`: what one copy moves, outermost first, as the shape is; `swizzle`:
+    the bytes of a row of the tile (32, 64 or 128), or 0.
+
+    `sizes`, `strides`, `offset`: the tensor in the buffer, in elements, as expressions over the sizes; by default all of it.
+    """
 
     buffer: str
     box: tuple[int, ...]
     swizzle: Literal[0, 32, 64, 128] = 128
+    sizes: tuple[str, ...] = ()
+    strides: tuple[str, ...] = ()
+    offset: str = "0"
 
     @property
     def label(self) -> str:
@@ -49,9 +56,10 @@ class PointerParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="point
 
 
 class SizeParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="size"):
-    """A size, as an i32."""
+    """A size, as an i32; `wide`: as an i64."""
 
     name: str
+    wide: bool = False
 
     @property
     def label(self) -> str:

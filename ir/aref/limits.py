@@ -16,7 +16,9 @@ class Limits:
     least_registers: int = 24
     most_registers: int = 256
     product_rows: int = 64
-    """Of one warpgroup's product; its columns come in eights up to 256, its depth in 32 bytes."""
+    """Of one warpgroup's product; its depth comes in 32 bytes."""
+    product_columns: tuple[int, ...] = (32, 64, 96, 128, 192, 256)
+    """Those of the products that the device primitives have; the hardware has every eighth up to 256."""
     product_elements: tuple[str, ...] = ("bf16", "f16")
 
 

@@ -167,7 +167,7 @@ def shared_memory(loop: tile.ParallelOp, limits: Limits) -> Faults:
 
 
 def products(loop: tile.ParallelOp, limits: Limits) -> Faults:
-    """What one instruction can: whole warpgroups, 64 rows each, columns in eights up to 256, depth in 32 bytes."""
+    """What one instruction can: whole warpgroups, 64 rows each, the columns that there are, depth in 32 bytes."""
     for role in queries.roles_of(loop):
         for op in (op for op in role.walk() if isinstance(op, MmaOp)):
             rows, columns = tile_in(op.accumulator).get_shape()
@@ -177,8 +177,11 @@ def products(loop: tile.ParallelOp, limits: Limits) -> Faults:
                     op,
                     f"{rows} rows by {role.warps.data} warps; wgmma takes {limits.product_rows} rows a warpgroup of 4 warps",
                 )
-            elif columns % 8 or columns > 256:
-                yield op, f"{columns} columns; wgmma takes multiples of 8 up to 256: split the tile"
+            elif columns not in limits.product_columns:
+                yield (
+                    op,
+                    f"{columns} columns; products have {', '.join(map(str, limits.product_columns))}: split the tile",
+                )
             elif element not in limits.product_elements:
                 yield op, f"operands of {element}; {limits.name} multiplies {', '.join(limits.product_elements)}"
             elif depth * BITS[element] // 8 % 32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from xdsl.dialects import arith, scf
@@ -12,8 +13,8 @@ from xdsl.ir import Block, SSAValue
 from ..dims import Dim
 from ..types import DTYPE_NAMES
 from .access import BufferType
-from .memory import LoadOp, SizeOp, StoreOp
-from .program import ParallelOp
+from .memory import LoadIndexOp, LoadOp, SizeOp, StoreOp
+from .program import KernelOp, ParallelOp
 
 MemoryOp: TypeAlias = LoadOp | StoreOp
 
@@ -75,3 +76,28 @@ def alignment(index: SSAValue) -> int:
     if isinstance(owner, arith.MuliOp):
         return math.prod(alignment(v) for v in owner.operands)
     return 1
+
+
+def size_symbols(kernel: KernelOp) -> frozenset[str]:
+    """The symbols of a kernel that are sizes; the others are only strides and offsets of memory."""
+    found: set[str] = set()
+
+    def note(dims: Iterable[Dim]) -> None:
+        for dim in dims:
+            found.update(dim.symbols)
+
+    for op in kernel.walk():
+        match op:
+            case ParallelOp():
+                note((op.batch.data, op.rows.data, op.columns.data))
+            case SizeOp():
+                note((op.dim.data,))
+            case LoadIndexOp():
+                note((op.size.data,))
+            case LoadOp() | StoreOp():
+                access = op.access.data
+                note(axis.size for axis in (*access.batch, *access.rows, *access.columns))
+                note((access.gather.extent,) if access.gather is not None else ())
+            case _:
+                pass
+    return frozenset(found)

@@ -24,9 +24,10 @@ def run(loop: tile.ParallelOp) -> None:
     """In place."""
     lowered: dict[SSAValue, _Ring] = {made.ring: _ring_of(loop, made) for made in queries.rings_of(loop)}
     for role in queries.roles_of(loop):
-        for op in list(role.walk()):
-            if type(op) in _STEPS:
-                _STEPS[type(op)](_At(op, role, lowered[op.operands[0]]), op)
+        steps = [op for op in role.walk() if type(op) in _STEPS]
+        places = [_At(op, role, lowered[op.operands[0]], _most_released(op, role)) for op in steps]
+        for op, at in zip(steps, places, strict=True):
+            _STEPS[type(op)](at, op)
 
 
 @dataclass
@@ -43,6 +44,7 @@ class _Ring:
         if (role, what) not in self.counters:
             made = aref.CounterOp()
             made.location = self.made.location
+            made.counter.name_hint = f"{what}_{queries.ring_name(self.made.ring, self.loop).removeprefix('%')}"
             self.loop.body.insert_op_after(made, self.made)
             self.counters[role, what] = made.counter
         return self.counters[role, what]
@@ -68,11 +70,12 @@ def _arrivals(kind: str, role: aref.RoleOp) -> int:
 
 @dataclass
 class _At:
-    """Puts ops where an op of a ring stands."""
+    """Puts ops where an op of a ring stands. `released`: by an exit, at most (`_most_released`)."""
 
     op: Operation
     role: aref.RoleOp
     ring: _Ring
+    released: int = 0
 
     def __call__(self, op: Operation) -> Operation:
         block = self.op.parent
@@ -87,11 +90,21 @@ class _At:
     def constant(self, value: int) -> SSAValue:
         return self.value(arith.ConstantOp(IntegerAttr.from_index_int_value(value)))
 
+    def named(self, name: str, op: Operation) -> SSAValue:
+        """Its result, with a name for the printers."""
+        value = self.value(op)
+        value.name_hint = name
+        return value
+
     def place(self, counter: SSAValue) -> tuple[SSAValue, SSAValue]:
         """Stage and phase parity of a counter's slot."""
-        count, depth = self.value(aref.CountOp(counter)), self.constant(self.ring.made.depth.data)
-        phase = self.value(arith.DivUIOp(count, depth))
-        return self.value(arith.RemUIOp(count, depth)), self.value(arith.RemUIOp(phase, self.constant(2)))
+        count, depth = self.value(aref.CountOp(counter)), self.ring.made.depth.data
+        if depth == 1:
+            return self.constant(0), self.named("parity", arith.RemUIOp(count, self.constant(2)))
+        slots = self.constant(depth)
+        phase = self.named("phase", arith.DivUIOp(count, slots))
+        stage = self.named("stage", arith.RemUIOp(count, slots))
+        return stage, self.named("parity", arith.RemUIOp(phase, self.constant(2)))
 
     def enter(self, op: aref.EnterOp, stage: SSAValue) -> None:
         slot = self(aref.SlotOp(op.ring, stage))
@@ -159,17 +172,54 @@ def _get_exit(at: _At, op: aref.GetExitOp) -> None:
     """Arrives for each slot from the first that is held to the last that is not kept."""
     entered, released = (at.ring.counter(at.role, what) for what in ("entered", "released"))
     low, high = at.value(aref.CountOp(released)), at.value(aref.CountOp(entered))
-    body = Block(arg_types=[IndexType()])
+    end = at.value(arith.SubiOp(high, at.constant(op.keep.data))) if op.keep.data else high
+    if at.released == 1:  # a branch costs the tensor cores less than a loop does
+        body = _release(at, Block(), low, released)
+        at(scf.IfOp(at.value(arith.CmpiOp(low, end, "ult")), [], Region(body)))
+    else:
+        body = Block(arg_types=[IndexType()])
+        _release(at, body, body.args[0], released)
+        at(scf.ForOp(low, end, at.constant(1), [], Region(body)))
+    at.erase()
+
+
+def _release(at: _At, body: Block, count: SSAValue, released: SSAValue) -> Block:
+    """The slot that was entered as number `count` is free for the producer."""
     depth = arith.ConstantOp(IntegerAttr.from_index_int_value(at.ring.made.depth.data))
-    stage = arith.RemUIOp(body.args[0], depth.result)
+    stage = arith.RemUIOp(count, depth.result)
+    stage.result.name_hint = "stage"
     arrive = aref.ArriveOp(at.ring.empty, stage.result, at.role.warps.data)
     ops: Sequence[Operation] = [depth, stage, arrive, aref.AdvanceOp(released), scf.YieldOp()]
     for inner in ops:
-        inner.location = op.location
+        inner.location = at.op.location
     body.add_ops(ops)
-    last = at.value(arith.SubiOp(high, at.constant(op.keep.data)))
-    at(scf.ForOp(low, last, at.constant(1), [], Region(body)))
-    at.erase()
+    return body
+
+
+def _most_released(leave: Operation, role: aref.RoleOp) -> int:
+    """How many slots the exit may release, where that is easily seen: one, else 2 for any number.
+
+    Exits keep `keep` at most, so that an exit finds what the one before kept and what its own block has entered since.
+    """
+    if not isinstance(leave, aref.GetExitOp):
+        return 0
+    ring = [op for op in role.walk() if isinstance(op, aref.GetEnterOp | aref.GetExitOp) and op.ring is leave.ring]
+    kept = max(op.keep.data for op in ring if isinstance(op, aref.GetExitOp))
+    if not all(_is_left_in_block(op) for op in ring if isinstance(op, aref.GetEnterOp)):
+        return 2
+    since, op = 0, leave.prev_op
+    while op is not None and not (isinstance(op, aref.GetExitOp) and op.ring is leave.ring):
+        since += isinstance(op, aref.GetEnterOp) and op.ring is leave.ring
+        op = op.prev_op
+    return min(2, kept + since - leave.keep.data)
+
+
+def _is_left_in_block(enter: aref.GetEnterOp) -> bool:
+    """Whether an exit of the ring follows in the same block."""
+    op = enter.next_op
+    while op is not None and not (isinstance(op, aref.GetExitOp) and op.ring is enter.ring):
+        op = op.next_op
+    return op is not None
 
 
 _STEPS: dict[type[Operation], Callable[..., None]] = {

@@ -83,9 +83,10 @@ def _why_not_dot(dot: tile.DotOp, limits: Limits) -> Refusal | None:
     element = tile.element_dtype(right.load.buffer)
     if element not in limits.product_elements:
         return Refusal(f"operands of {element}", f"{' or '.join(limits.product_elements)} operands")
-    if columns % 8 or columns > 256 or depth * BITS[element] // 8 % 32:
+    if columns not in limits.product_columns or depth * BITS[element] // 8 % 32:
         return Refusal(
-            f"a product of {columns} columns and depth {depth}", "columns in eights up to 256, depth in 32 bytes"
+            f"a product of {columns} columns and depth {depth}",
+            f"{', '.join(map(str, limits.product_columns))} columns, a depth in 32 bytes",
         )
     for load in (left.load, right.load):
         if load is not None and (why := _why_not_staged(load, element)) is not None:

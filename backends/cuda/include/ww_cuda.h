@@ -26,3 +26,5 @@
 #include "common/ring.h"
 #include "common/tiles.h"
 #include "common/math.h"
+#include "common/elementwise.h"
+#include "common/fragments.h"

@@ -4,6 +4,7 @@
 namespace ww {
 
 WW_DEVICE int thread_index() { return threadIdx.x; }                                       // [thread] in its block
+WW_DEVICE int block_threads() { return blockDim.x; }                                       // [thread] of a block
 WW_DEVICE int lane_index() { return threadIdx.x & 31; }                                    // [thread] in its warp
 WW_DEVICE int warp_index() { return __shfl_sync(~0u, threadIdx.x / 32, 0); }  // [warp] uniform, and known to be
 WW_DEVICE int block_index() { return blockIdx.x; }                                         // [thread] in the grid
@@ -26,6 +27,8 @@ template <int kRegisters> WW_DEVICE void acquire_registers() {
 
 // [block] Waits for all threads; their earlier reads and writes are done.
 WW_DEVICE void block_sync() { __syncthreads(); }
+// [block] The same, and whether any thread brought true.
+WW_DEVICE bool block_any(bool value) { return __syncthreads_or(value); }
 // [warp] Waits for all lanes; their earlier reads and writes are done.
 WW_DEVICE void warp_sync() { __syncwarp(); }
 // [warp] Waits until `threads` threads (a multiple of 32) have come to barrier `id` of 1..15, arrivals included.

@@ -23,6 +23,10 @@ WW_DEVICE void tma_load(uint32_t target, const TensorMap* map, uint32_t barrier,
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];"
       ::"r"(target), "l"(map), "r"(barrier), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 }
+WW_DEVICE void tma_load(uint32_t target, const TensorMap* map, uint32_t barrier, int x, int y, int z, int w, int v) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(
+                   target), "l"(map), "r"(barrier), "r"(x), "r"(y), "r"(z), "r"(w), "r"(v) : "memory");
+}
 
 // [one] The box at these coordinates is written from `source`; elements outside the tensor are not. Other threads' writes to
 // `source` come before: each fence_proxy_async, then a barrier. Belongs to the group that tma_store_commit closes.
@@ -37,6 +41,10 @@ WW_DEVICE void tma_store(const TensorMap* map, uint32_t source, int x, int y, in
 WW_DEVICE void tma_store(const TensorMap* map, uint32_t source, int x, int y, int z, int w) {
   asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];"
                ::"l"(map), "r"(source), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
+WW_DEVICE void tma_store(const TensorMap* map, uint32_t source, int x, int y, int z, int w, int v) {
+  asm volatile("cp.async.bulk.tensor.5d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::"l"(map), "r"(source), "r"(x), "r"(y),
+               "r"(z), "r"(w), "r"(v) : "memory");
 }
 // [one] This thread's stores since the last commit are one group.
 WW_DEVICE void tma_store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }

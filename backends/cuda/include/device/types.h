@@ -13,6 +13,7 @@ typedef unsigned long uint64_t;
 
 #define WW_DEVICE __device__ __forceinline__
 #define WW_UNROLL _Pragma("unroll")
+#define WW_NO_UNROLL _Pragma("unroll 1")
 // A kernel of blocks of exactly `threads` threads, of which at least `blocks` fit an SM.
 #define WW_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 // A parameter that is a tensor map: lies in constant memory, where TMA reads it.

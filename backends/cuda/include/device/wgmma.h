@@ -25,6 +25,7 @@ WW_DEVICE void wgmma_wait() {
 #define WW_R128 WW_R112 ",%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
 #define WW_F4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
 #define WW_F16(d, i) WW_F4(d, i), WW_F4(d, i + 4), WW_F4(d, i + 8), WW_F4(d, i + 12)
+#define WW_F16_(d) WW_F16(d, 0)
 #define WW_F32(d) WW_F16(d, 0), WW_F16(d, 16)
 #define WW_F48(d) WW_F32(d), WW_F16(d, 32)
 #define WW_F64(d) WW_F48(d), WW_F16(d, 48)
@@ -61,6 +62,7 @@ template <class T, int kN> struct Wgmma;
   WW_WGMMA_16(bf16, "bf16", N, R, F, A, B, S, MA, MB, __VA_ARGS__)                \
   WW_WGMMA_16(f16, "f16", N, R, F, A, B, S, MA, MB, __VA_ARGS__)                  \
   WW_WGMMA_8(e4m3, "e4m3", N, R, F, A, B, S) WW_WGMMA_8(e5m2, "e5m2", N, R, F, A, B, S)
+WW_WGMMA(32, WW_R16, WW_F16_, 16, 17, 18, 19, 20, 17, 18, 19, 20, 21, 22)
 WW_WGMMA(64, WW_R32, WW_F32, 32, 33, 34, 35, 36, 33, 34, 35, 36, 37, 38)
 WW_WGMMA(96, WW_R48, WW_F48, 48, 49, 50, 51, 52, 49, 50, 51, 52, 53, 54)
 WW_WGMMA(128, WW_R64, WW_F64, 64, 65, 66, 67, 68, 65, 66, 67, 68, 69, 70)

@@ -59,6 +59,7 @@ struct Thread {
   std::map<int, std::vector<Slot>> bulk_reads, bulk_writes;  // group → what is known once they have
   int copy_group = 0;
   std::map<int, int> copying;
+  int votes_seen = 0;  // of its block, in block_any
 
   Time& now() { return view.all[index]; }
   Access access(bool async, int line, const char* who) {
@@ -130,6 +131,7 @@ struct Block {
   std::vector<Time> slot_times;
   int next_copy_slot = 0, next_product_slot = 0;
   int running;  // threads that have not ended
+  int votes = 0;  // for true, in all calls of block_any
 
   std::string name_of(uint32_t address) const;  // as labelled, or its offset
   int copy_actor(const Thread& t) const { return int(threads.size()) + t.index; }

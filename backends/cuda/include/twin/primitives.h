@@ -7,6 +7,7 @@
 
 #define WW_DEVICE inline
 #define WW_UNROLL
+#define WW_NO_UNROLL
 #define WW_KERNEL(threads, blocks) void
 #define WW_TENSOR_MAP(name) const ww::TensorMap name
 #define WW_LINE int line = __builtin_LINE()
@@ -16,11 +17,11 @@
 
 namespace ww {
 
-// A tensor of up to 4 dims in global memory and the box that TMA moves; innermost dim first, strides in bytes.
+// A tensor of up to 5 dims in global memory and the box that TMA moves; innermost dim first, strides in bytes.
 struct alignas(64) TensorMap {
   void* base;
-  int64_t sizes[4], strides[4];
-  int32_t box[4], rank, element_bytes, swizzle;
+  int64_t sizes[5], strides[5];
+  int32_t box[5], rank, element_bytes, swizzle;
 };
 
 namespace twin {
@@ -57,6 +58,7 @@ float widen(uint32_t bits, Type type);
 
 // ---- thread.h -------------------------------------------------------------------------------------------------------
 int thread_index();
+int block_threads();
 int block_index();
 int block_count();
 inline int lane_index() { return thread_index() & 31; }
@@ -71,6 +73,7 @@ template <int kRegisters> void acquire_registers(WW_LINE) {
   twin::set_registers(kRegisters, true, line);
 }
 void block_sync(WW_LINE);
+bool block_any(bool value, WW_LINE);
 void warp_sync(WW_LINE);
 void named_barrier_sync(int id, int threads, WW_LINE);
 void named_barrier_arrive(int id, int threads, WW_LINE);

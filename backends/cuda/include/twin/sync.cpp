@@ -5,6 +5,7 @@ namespace ww {
 using namespace twin;
 
 int thread_index() { return machine->self->index; }
+int block_threads() { return machine->launch.threads; }
 int block_index() { return machine->self->block->index; }
 int block_count() { return machine->launch.blocks; }
 
@@ -39,6 +40,15 @@ void come_to(int id, int threads, bool waits, int line) {
 }  // namespace
 
 void block_sync(int line) { come_to(0, machine->launch.threads, true, line); }
+bool block_any(bool value, int line) {
+  Thread& me = *machine->self;
+  me.block->votes += value;
+  block_sync(line);
+  const bool any = me.block->votes != me.votes_seen;
+  me.votes_seen = me.block->votes;
+  block_sync(line);  // nobody votes again before all have counted
+  return any;
+}
 void named_barrier_sync(int id, int threads, int line) {
   machine->preempt();
   come_to(id, threads, true, line);

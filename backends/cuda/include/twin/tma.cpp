@@ -12,7 +12,7 @@ constexpr int kChunk = 16;  // bytes that stay together under any swizzle
 struct Box {  // a copy to be done: walks the box in chunks
   TensorMap map;
   uint32_t shared;
-  int at[4] = {0, 0, 0, 0};
+  int at[5] = {0, 0, 0, 0, 0};
 
   uint32_t row() const { return map.box[0] * map.element_bytes; }
   uint32_t bytes() const {
