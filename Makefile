@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
 TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants fuzz lint bench triton-check clean
+.PHONY: help demo test mutants fuzz lint bench triton-check cuda-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: $(VENV)/.bench ## benchmarks against eager and Inductor; ARGS="--quick" f
 
 triton-check: $(VENV)/.installed ## representative kernels compiled for sm_80, sm_90 and sm_100, checked, and run in Triton's interpreter; no GPU
 	@$(BIN)/python -m warpweave.bench.triton_check --results $(ARGS)
+
+cuda-check: $(VENV)/.installed ## the same kernels as warp-specialised CUDA: proved, compiled for sm_90a, checked, run in the emulator; no GPU
+	@$(BIN)/python -m warpweave.bench.cuda_check --results $(ARGS)
 
 clean: ## remove the virtual environment and everything that was built
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

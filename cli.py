@@ -1,7 +1,7 @@
 """The `warpweave` command. Each command is one file in `commands/`, imported only when it is used.
 
-Exit codes: 0 done, 1 compile error, 2 usage, 3 unsupported operators under --strict, 4 results differ,
-5 artifact incompatible, 70 a bug of ours (a reproducer is written).
+Exit codes: 0 done, 1 compile error, 2 usage, 3 unsupported operators under --strict, 4 results differ or the
+emulator found something, 5 artifact incompatible, 70 a bug of ours (a reproducer is written).
 """
 
 from __future__ import annotations
@@ -14,7 +14,21 @@ import click
 from . import __version__
 from .commands.failures import Failure, report
 
-COMMANDS = ("compile", "run", "explain", "fmt", "opt", "repro", "reduce", "fuzz", "targets", "doctor", "cache", "demo")
+COMMANDS = (
+    "compile",
+    "run",
+    "explain",
+    "fmt",
+    "opt",
+    "repro",
+    "reduce",
+    "fuzz",
+    "emulate",
+    "targets",
+    "doctor",
+    "cache",
+    "demo",
+)
 
 
 class Commands(click.Group):

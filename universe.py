@@ -14,13 +14,14 @@ from xdsl.ir import Dialect
 from xdsl.passes import ModulePass
 from xdsl.universe import Universe
 
+from .ir.aref import Aref
 from .ir.flow import Flow
 from .ir.fused import Fused
 from .ir.ledger import Ledger
 from .ir.tile import Tile
 from .workbench.pipelines import PASSES
 
-DIALECTS = (Flow, Fused, Tile)
+DIALECTS = (Flow, Fused, Tile, Aref)
 
 
 def _module_pass(name: str) -> type[ModulePass]:

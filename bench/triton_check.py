@@ -19,14 +19,14 @@ import torch
 from torch._functorch.aot_autograd import make_boxed_func  # pyright: ignore[reportPrivateImportUsage]
 from xdsl.dialects.builtin import ModuleOp
 
-from ..backends.triton.checks import occupancy_of, refusals, spill_instructions, tensor_instructions
+from ..backends.nvidia.checks import occupancy_of, refusals, spill_instructions, tensor_instructions
+from ..backends.nvidia.target import A100, B200, H100, GpuTarget
 from ..backends.triton.compile import Job, build, multiples
 from ..backends.triton.compiled import CompiledTriton
 from ..backends.triton.emit import emit
 from ..backends.triton.interpret import InterpretedKernel
 from ..backends.triton.shapes import LARGE, SMALL
 from ..backends.triton.source import Choice, TritonSource
-from ..backends.triton.target import A100, B200, H100, TritonTarget
 from ..frontend.capture import Placeholder, capture
 from ..frontend.importer import import_graph
 from ..frontend.weave.errors import Source
@@ -155,7 +155,7 @@ class Case:
 
     program: Program
     position: int
-    target: TritonTarget
+    target: GpuTarget
     attempt: int = 0
     refused: list[str] = field(default_factory=list[str])
     sound: tuple[CompiledTriton, ...] = ()
@@ -171,7 +171,7 @@ def _kernels(module: ModuleOp) -> list[tile.KernelOp]:
     return [op for op in module.ops if isinstance(op, tile.KernelOp)]
 
 
-def compiled(programs: Sequence[Program], targets: Sequence[TritonTarget]) -> list[Case]:
+def compiled(programs: Sequence[Program], targets: Sequence[GpuTarget]) -> list[Case]:
     """Each kernel of each program for each target, with the first sound code, or with none and every refusal."""
     known: dict[tuple[str, int], ModuleOp] = {}
 
@@ -275,7 +275,7 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, "", *failed, f"{len(rows)} rows, {len(failed)} failed"])
 
 
-def check(programs: Sequence[Program], targets: Sequence[TritonTarget]) -> list[Row]:
+def check(programs: Sequence[Program], targets: Sequence[GpuTarget]) -> list[Row]:
     """Compiles, checks and runs."""
     cases = compiled(programs, targets)
     found: dict[tuple[str, str], float] = {}

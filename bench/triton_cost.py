@@ -15,10 +15,10 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
+from ..backends.nvidia.target import GpuTarget, target_of
 from ..backends.triton.cost.choose import Ranked, rank
 from ..backends.triton.cost.reading import works_of
 from ..backends.triton.cost.work import Work
-from ..backends.triton.target import TritonTarget, target_of
 from ..frontend.weave.errors import Source
 from ..frontend.weave.lower import lower
 from ..frontend.weave.parse import parse
@@ -90,13 +90,13 @@ def module_of(shape: Shape) -> ModuleOp:
     return module
 
 
-def works(module: ModuleOp, shape: Shape, target: TritonTarget) -> list[Work]:
+def works(module: ModuleOp, shape: Shape, target: GpuTarget) -> list[Work]:
     """The work of each kernel that the layer launches itself."""
     sizes = {"B": shape.sequences, "S": shape.tokens, "L": shape.context, tile.NUM_THREADS: target.sms}
     return works_of(module, sizes, position=shape.context - shape.tokens)[1:-1]
 
 
-def rows(targets: Sequence[TritonTarget], ledger: Ledger) -> list[dict[str, Any]]:
+def rows(targets: Sequence[GpuTarget], ledger: Ledger) -> list[dict[str, Any]]:
     """One row a device, shape and kernel: the best candidate, and what it is predicted to take."""
     return [
         {"device": target.device, "shape": shape.name, "kernel": work.name, **_row(rank(work, target, ledger)[0])}

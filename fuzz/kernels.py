@@ -15,9 +15,9 @@ from xdsl.ir import SSAValue
 
 from ..backends.cpu import pack
 from ..backends.cpu.backend import CpuTarget, emit, headers
+from ..backends.nvidia.target import TARGETS
 from ..backends.triton.emit import emit as emit_triton
 from ..backends.triton.interpret import InterpretedKernel
-from ..backends.triton.target import TARGETS
 from ..ir import tile
 from ..ir.dims import product
 from ..ir.reference_tile import run_kernel

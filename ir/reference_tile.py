@@ -6,42 +6,22 @@ Written for clarity and for checking the printers: no tile is skipped, nothing i
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IntegerAttr, VectorType, f64
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import VectorType, f64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from . import tile
 from .dims import Dim, product
+from .index_arithmetic import index_result
 from .pointwise import torch_reference
 from .reference import TORCH_DTYPES
 from .types import DTYPE_NAMES, is_float
-
-_INDEX_OPS: dict[type[Operation], Callable[[int, int], int]] = {
-    arith.AddiOp: lambda a, b: a + b,
-    arith.SubiOp: lambda a, b: a - b,
-    arith.MuliOp: lambda a, b: a * b,
-    arith.DivUIOp: lambda a, b: a // b,
-    arith.DivSIOp: lambda a, b: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1),
-    arith.FloorDivSIOp: lambda a, b: a // b,
-    arith.CeilDivSIOp: lambda a, b: -(-a // b),
-    arith.CeilDivUIOp: lambda a, b: -(-a // b),
-    arith.RemUIOp: lambda a, b: a % b,
-    arith.RemSIOp: lambda a, b: a - b * (abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)),
-    arith.MinSIOp: min,
-    arith.MaxSIOp: max,
-    arith.MinUIOp: min,
-    arith.MaxUIOp: max,
-}
-
-_ORDERED = (operator.lt, operator.le, operator.gt, operator.ge)
-_COMPARISONS: tuple[Callable[[int, int], bool], ...] = (operator.eq, operator.ne, *_ORDERED, *_ORDERED)
 
 _REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sum": lambda x: x.sum(-1),
@@ -72,6 +52,25 @@ def run_kernel(
         if buffer.dtype != TORCH_DTYPES[arg.type.dtype]:
             raise TypeError(f"{kernel.sym_name.data}: buffer {arg.index} is {arg.type.dtype}, {buffer.dtype} given")
     Interpreter(dims, compute, dict(zip(kernel.body.args, flat, strict=True))).run(kernel)
+
+
+class Accessor(Protocol):
+    """An op that reads or writes a tile of a buffer."""
+
+    name: str
+
+    @property
+    def access(self) -> tile.AccessAttr: ...
+    @property
+    def buffer(self) -> SSAValue: ...
+    @property
+    def row(self) -> SSAValue: ...
+    @property
+    def column(self) -> SSAValue: ...
+    @property
+    def batch(self) -> SSAValue | None: ...
+    @property
+    def index(self) -> SSAValue | None: ...
 
 
 @dataclass
@@ -123,18 +122,7 @@ class Interpreter:
 
     def index(self, op: Operation) -> int:
         """An `arith` op on indices."""
-        operands = [self.values[v] for v in op.operands]
-        match op:
-            case arith.ConstantOp(value=IntegerAttr() as value):
-                return value.value.data
-            case arith.IndexCastOp():
-                return operands[0]
-            case arith.SelectOp():
-                return operands[1] if operands[0] else operands[2]
-            case arith.CmpiOp():
-                return int(_COMPARISONS[op.predicate.value.data](*operands))
-            case _:
-                return _INDEX_OPS[type(op)](*operands)
+        return index_result(op, [self.values[v] for v in op.operands])
 
     def tile(self, op: Operation) -> Any:
         """The result of an op that gives a tile or an index."""
@@ -189,7 +177,7 @@ class Interpreter:
         buffer = self.values[op.buffer]
         buffer[address] = self.values[op.value][:rows, :columns].to(buffer.dtype)
 
-    def addresses(self, op: tile.LoadOp | tile.StoreOp, shape: tuple[int, int]) -> tuple[torch.Tensor, int, int]:
+    def addresses(self, op: Accessor, shape: tuple[int, int]) -> tuple[torch.Tensor, int, int]:
         """Element addresses of the valid part of a tile, and its numbers of rows and columns."""
         access, values = op.access.data, self.values
         row, column = values[op.row], values[op.column]

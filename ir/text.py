@@ -16,11 +16,12 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 
+from .aref import Aref
 from .flow import Flow
 from .fused import Fused
 from .tile import Tile
 
-DIALECTS = (Builtin, Func, Arith, Scf, Flow, Fused, Tile)
+DIALECTS = (Builtin, Func, Arith, Scf, Flow, Fused, Tile, Aref)
 _NUMBERS = re.compile(r"(_\d+)+$")
 
 

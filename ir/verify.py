@@ -12,7 +12,7 @@ from xdsl.utils.exceptions import VerifyException
 from . import flow, fused, locations, tile
 from .layout import is_constant
 
-Level = Literal["flow", "fused", "tile"]
+Level = Literal["flow", "fused", "tile", "aref"]
 
 _FLOW = tuple(flow.Flow.operations)
 _FUNCTIONS = (ModuleOp, func.FuncOp, func.CallOp, func.ReturnOp)
@@ -43,6 +43,7 @@ def _allowed(level: Level) -> tuple[type[Operation], ...]:
         "flow": (*_FUNCTIONS, *_FLOW),
         "fused": (*_FUNCTIONS, *_FUSED, *flow.VIEWS, flow.AtenOp),
         "tile": (*_FUNCTIONS, tile.LaunchOp, *flow.VIEWS, flow.AtenOp),
+        "aref": (*_FUNCTIONS, tile.LaunchOp, *flow.VIEWS, flow.AtenOp),
     }
     return table[level]
 

@@ -33,6 +33,7 @@ from . import (
     recognise_rope,
     split_linears,
     unflatten_linears,
+    warps,
 )
 
 Pass = Callable[[ModuleOp, Ledger], None]
@@ -73,6 +74,9 @@ FUSE: dict[str, Pass] = {
 # fused → tile: how each kernel walks its data
 FORM: dict[str, Pass] = {"form-tiles": form_tiles.run}
 
+# tile → aref → its lowered form: which warps load, which compute, what they hand over how
+SPECIALISE: dict[str, Pass] = {"partition-warps": warps.run, "lower-arefs": warps.lower}
+
 ALL: dict[str, Pass] = {**RECOGNISE, **FUSE, **FORM}
 
 
@@ -86,6 +90,19 @@ def to_tiles(
 ) -> None:
     """A fused module becomes a tile module, in place. `shapes`: the tiles that the target wants."""
     run([("form-tiles", partial(form_tiles.run, shapes=shapes))], module, ledger, after)
+
+
+def to_roles(module: ModuleOp, ledger: Ledger, *, after: After | None = None) -> None:
+    """A tile module with `passes.warps.shapes.HOPPER` becomes an aref module, in place: kernels around products are split
+    into warp roles and their protocol is checked; the others stay, each with its reason in the ledger.
+    """
+    run([("partition-warps", SPECIALISE["partition-warps"])], module, ledger, after)
+
+
+def to_barriers(module: ModuleOp, ledger: Ledger, *, after: After | None = None) -> None:
+    """The kernels of an aref module take their lowered form, in place: rings become mbarriers and counters. The protocol is
+    checked once more; raises ProtocolError, which is an error of the pass."""
+    run([("lower-arefs", SPECIALISE["lower-arefs"])], module, ledger, after)
 
 
 def run(passes: Iterable[tuple[str, Pass]], module: ModuleOp, ledger: Ledger, after: After | None = None) -> None:

@@ -12,7 +12,7 @@ from ..ir import flow, locations, tile
 from ..ir.dims import Dim
 from ..ir.layout import Layout, resolve
 from ..ir.signature import dim_of, kind_of, outputs_of, role_of
-from ..ir.types import tensor_type
+from ..ir.types import TORCH_NAMES, tensor_type
 from ..runtime.artifact import (
     ArgRef,
     ArgSpec,
@@ -35,12 +35,6 @@ from ..runtime.artifact import (
     Value,
 )
 from .values import Buffer, ConstantRecipe, Ref, Step
-
-TORCH_NAMES: dict[str, str] = {
-    "f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "f8E4M3FN": "float8_e4m3fn",
-    "f8E5M2": "float8_e5m2", "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8", "u8": "uint8", "i4": "int8",
-    "i1": "bool",
-}  # fmt: skip
 
 PackedType = Callable[[int, int, str, Any], tuple[tuple[int, ...], str]]
 """(N, K, dtype, layout) of a weight → shape and dtype of the packed one."""

@@ -17,11 +17,11 @@ class LaunchParameter(msgspec.Struct, frozen=True, omit_defaults=True):
     """`size` bytes at `offset`.
 
     `multiple`: the code holds only for values (addresses, for a pointer) that are multiples of it. The value of a
-    `scratch` parameter is the address of that scratch memory, or 0 where it is empty.
+    `scratch` parameter is the address of that scratch memory, or 0 where it is empty; a `tensor_map` is a CUtensorMap, by value.
     """
 
     name: str
-    kind: Literal["pointer", "i32", "i64", "scratch"]
+    kind: Literal["pointer", "i32", "i64", "f32", "tensor_map", "scratch"]
     offset: int
     size: int
     multiple: int = 1

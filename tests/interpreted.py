@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from cpu_kernels import assert_close
+from warpweave.backends.nvidia.target import TARGETS
 from warpweave.backends.triton.emit import emit
 from warpweave.backends.triton.interpret import InterpretedKernel
-from warpweave.backends.triton.target import TARGETS
 from warpweave.fuzz.kernels import guarded, is_intact
 from warpweave.ir import tile
 from warpweave.ir.reference_tile import run_kernel

@@ -17,7 +17,11 @@ MAY_IMPORT = {
     "workbench": {"workbench", "passes", "ir"},
     "fuzz": {"fuzz", "workbench", "passes", "backends", "runtime", "ir", "compiler", "options", "planner"},
 }
-LOADED_WITHOUT = {"runtime": {"torch", "xdsl", "triton"}, "backends/triton": {"torch", "triton"}}
+LOADED_WITHOUT = {
+    "runtime": {"torch", "xdsl", "triton"},
+    "backends/triton": {"torch", "triton"},
+    "backends/cuda": {"torch", "triton", "cuda"},
+}
 
 
 def imports(path: Path):

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from xdsl.dialects.builtin import ModuleOp
 
+from warpweave.backends.nvidia.target import target_of
 from warpweave.backends.triton.compile import Job, build
 from warpweave.backends.triton.compiled import CompiledTriton, Resources
 from warpweave.backends.triton.source import Parameter, TritonSource
-from warpweave.backends.triton.target import target_of
 from warpweave.backends.triton.worker import layout
 from warpweave.frontend.weave.errors import Source
 from warpweave.frontend.weave.lower import lower

@@ -26,7 +26,7 @@ def run_length(ctx: Context, op: tile.MemoryOp) -> int:
     inner = columns[-1].size
     if not inner.is_const:
         return 1
-    return math.gcd(inner.value, width, ctx.alignment(op.column))
+    return math.gcd(inner.value, width, tile.alignment(op.column))
 
 
 def is_fast(ctx: Context, op: tile.MemoryOp) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import StringAttr
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from ...ir import tile
 from ...ir.dims import product
@@ -130,25 +128,6 @@ class Context:
             name = self.names.of(value, "index")
             self.symbols.names[value] = name
             self.out(f"const int64_t {name} = {text};")
-
-    def alignment(self, value: SSAValue) -> int:
-        """A number that the index is known to be a multiple of; 0 for the index 0."""
-        constant = tile.constant_index(value)
-        if constant is not None:
-            return constant
-        owner = value.owner
-        if isinstance(owner, Block):
-            parent = owner.parent_op()
-            if isinstance(parent, scf.ForOp) and value is owner.args[0]:
-                return math.gcd(self.alignment(parent.lb), self.alignment(parent.step))
-            if isinstance(parent, tile.ParallelOp):
-                return (1, *parent.tile_shape)[owner.args.index(value)]  # pyright: ignore[reportArgumentType]
-            return 1
-        if isinstance(owner, arith.AddiOp | arith.SubiOp):
-            return math.gcd(*(self.alignment(v) for v in owner.operands))
-        if isinstance(owner, arith.MuliOp):
-            return math.prod(self.alignment(v) for v in owner.operands)
-        return 1
 
     # ---- bounds ------------------------------------------------------------------------------------------------
 

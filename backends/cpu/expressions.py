@@ -210,6 +210,13 @@ class Names:
     def of(self, value: SSAValue, otherwise: str) -> str:
         return self.fresh(value.name_hint or otherwise)
 
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Names given inside may be given again after it."""
+        outside = set(self._taken)
+        yield
+        self._taken = outside
+
 
 class Writer:
     """Indented lines."""

@@ -50,7 +50,7 @@ def _is_matrix(ctx: Context, op: tile.LoadOp) -> bool:
     if len(rows) <= 1:
         return True
     inner = rows[-1].size
-    return inner.is_const and math.gcd(inner.value, height, ctx.alignment(op.row)) == height
+    return inner.is_const and math.gcd(inner.value, height, tile.alignment(op.row)) == height
 
 
 def _strides(ctx: Context, op: tile.LoadOp) -> tuple[str, str]:

@@ -27,10 +27,10 @@ from ...ir.dims import Dim
 from ...runtime.cache import Cache, sha256
 from ...runtime.errors import CompileError, MissingCompilerError
 from ...runtime.launch import LAUNCH_VERSION
+from ..nvidia.sass import tools
+from ..nvidia.target import GpuTarget
 from .compiled import CompiledTriton, decode
-from .sass import tools
 from .source import TritonSource
-from .target import TritonTarget
 from .worker import Answer, Request
 
 OLDEST = (3, 6)
@@ -45,7 +45,7 @@ class Job:
     """A kernel to compile for a target. `multiples`: parameters that are multiples of 16 at every launch."""
 
     source: TritonSource
-    target: TritonTarget
+    target: GpuTarget
     multiples: frozenset[str] = field(default_factory=frozenset[str])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xdsl.ir import Block, SSAValue
@@ -46,7 +45,7 @@ class Context:
             if arg.type.dtype not in TYPES:
                 raise UnsupportedKernelError(f"the Triton backend has no element type {arg.type.dtype}")
             self.parameters.append(Parameter(name, f"*{TYPES[arg.type.dtype]}"))
-        sizes = _sizes(self.kernel)
+        sizes = tile.size_symbols(self.kernel)
         self.parameters += [Parameter(symbol, "i32" if symbol in sizes else "i64") for symbol in symbols]
         if self.kernel.lookups:
             self.parameters.append(Parameter(FAULT, "*i64"))
@@ -117,28 +116,3 @@ class Context:
                 and (width == 1 or (size.is_const and size.value % width == 0))
             )
         return tile.always_inside(start, size, width)
-
-
-def _sizes(kernel: tile.KernelOp) -> frozenset[str]:
-    """The symbols that are sizes; the others are only strides and offsets of memory."""
-    found: set[str] = set()
-
-    def note(dims: Iterable[Dim]) -> None:
-        for dim in dims:
-            found.update(dim.symbols)
-
-    for op in kernel.walk():
-        match op:
-            case tile.ParallelOp():
-                note((op.batch.data, op.rows.data, op.columns.data))
-            case tile.SizeOp():
-                note((op.dim.data,))
-            case tile.LoadIndexOp():
-                note((op.size.data,))
-            case tile.LoadOp() | tile.StoreOp():
-                access = op.access.data
-                note(axis.size for axis in (*access.batch, *access.rows, *access.columns))
-                note((access.gather.extent,) if access.gather is not None else ())
-            case _:
-                pass
-    return frozenset(found)

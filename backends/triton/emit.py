@@ -11,11 +11,11 @@ from xdsl.ir import SSAValue
 from ...ir import locations, tile
 from ...ir.dims import Dim
 from ...ir.types import BITS
+from ..nvidia.target import GpuTarget
 from .context import FAULT, PROGRAM, Context
 from .expressions import operand, over, rest, times
 from .products import Products
 from .source import Choice, TritonSource
-from .target import TritonTarget
 from .text import Scope
 from .tiles import Tiles
 
@@ -72,7 +72,7 @@ def ww_is_outside(number, index, entries, extent, fault):
 
 
 def emit(
-    kernel: tile.KernelOp, target: TritonTarget, choice: Choice | None = None, *, precision: Precision = "highest"
+    kernel: tile.KernelOp, target: GpuTarget, choice: Choice | None = None, *, precision: Precision = "highest"
 ) -> TritonSource:
     """Triton source for a kernel. Packed weights are read as they lie, [N, K]. `precision` is PyTorch's for fp32 products.
 
@@ -97,7 +97,7 @@ def emit(
     )
 
 
-def _launch(kernel: tile.KernelOp, target: TritonTarget, choice: Choice | None) -> tuple[int, int]:
+def _launch(kernel: tile.KernelOp, target: GpuTarget, choice: Choice | None) -> tuple[int, int]:
     """(warps, stages): those chosen, else warps for the largest product and as many stages as shared memory holds."""
     if choice is not None:
         return choice.num_warps, choice.num_stages

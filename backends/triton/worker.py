@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from ...runtime.launch import LaunchDescription, LaunchParameter, Scratch
+from ..nvidia.sass import inspect
 from .compiled import CompiledTriton, encode
-from .sass import inspect
 
 SIZES = {"i32": 4, "i64": 8}
 POINTER = 8

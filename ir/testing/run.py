@@ -1,8 +1,8 @@
 """Runs @main of a module at any level: flow, fused, tile, and mixes of them, as they stand between two passes.
 
-Ops on whole tensors go to `ir/reference.py`, launches to `ir/reference_tile.py`. Memory is modelled as the machine has
-it: views share the memory of what they view, results written in place are the operand's memory, a launch takes its
-operands' memory in the layout that its kernel was formed for.
+Ops on whole tensors go to `ir/reference.py`, launches to `ir/reference_tile.py`, those of warp roles to
+`ir/reference_aref.py`. Memory is modelled as the machine has it: views share the memory of what they view, results written
+in place are the operand's memory, a launch takes its operands' memory in the layout that its kernel was formed for.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, VectorType, f64
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
-from .. import flow, tile
+from .. import aref, flow, reference_aref, tile
 from ..dims import Dim
 from ..layout import in_place_operand, resolve
+from ..protocol.machine import ProtocolError
 from ..reference import Evaluator
 from ..reference_tile import run_kernel
 from ..signature import functions_of, mutations_of, role_of, strides_of
@@ -73,7 +74,7 @@ class Runner:
     ) -> None:
         self.module = module
         self.compute = compute
-        self._launch = launch or run_kernel
+        self._launch = launch or run_any_kernel
         self.evaluator = Evaluator(module, compute == torch.float64, {tile.NUM_THREADS: 3, **(symbols or {})})
         self.launched: list[str] = []
         self._wide: dict[tile.KernelOp, tile.KernelOp] = {}
@@ -190,7 +191,22 @@ class Runner:
         return self._wide[kernel]
 
 
+def run_any_kernel(
+    kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], compute: torch.dtype
+) -> None:
+    """Runs a tile kernel, or one of warp roles. Raises ProtocolError with what is wrong where its roles do not agree."""
+    if not any(isinstance(op, aref.RoleOp) for op in kernel.walk()):
+        run_kernel(kernel, buffers, dims, compute)
+        return
+    for finding in reference_aref.run_kernel(kernel, buffers, dims, compute):
+        raise ProtocolError(finding)
+
+
 def _wide(type_: Attribute) -> Attribute:
+    if isinstance(type_, aref.MemoryType | aref.FlightType):
+        return type(type_)(_wide(type_.tile))  # pyright: ignore[reportArgumentType]
+    if isinstance(type_, aref.RingType):
+        return aref.RingType.of([_wide(held) for held in type_.tiles])  # pyright: ignore[reportArgumentType]
     if isinstance(type_, tile.BufferType) and is_float(type_.element):
         return tile.BufferType(f64, type_.layout)
     if isinstance(type_, VectorType) and is_float(type_.element_type):

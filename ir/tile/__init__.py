@@ -26,7 +26,7 @@ from .arithmetic import (
 from .base import TileOp, TileType, tile_shape, tile_type
 from .memory import LoadIndexOp, LoadOp, SizeOp, StoreOp
 from .program import NUM_THREADS, BarrierOp, KernelOp, LaunchOp, ParallelOp
-from .queries import MemoryOp, always_inside, constant_index, element_dtype, tile_of
+from .queries import MemoryOp, alignment, always_inside, constant_index, element_dtype, size_symbols, tile_of
 
 __all__ = [
     "NUM_THREADS",
@@ -57,10 +57,12 @@ __all__ = [
     "Tile",
     "TileOp",
     "TileType",
+    "alignment",
     "always_inside",
     "axes",
     "constant_index",
     "element_dtype",
+    "size_symbols",
     "tile_of",
     "tile_shape",
     "tile_type",

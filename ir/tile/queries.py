@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from xdsl.dialects import arith, scf
@@ -11,7 +13,8 @@ from xdsl.ir import Block, SSAValue
 from ..dims import Dim
 from ..types import DTYPE_NAMES
 from .access import BufferType
-from .memory import LoadOp, SizeOp, StoreOp
+from .memory import LoadIndexOp, LoadOp, SizeOp, StoreOp
+from .program import KernelOp, ParallelOp
 
 MemoryOp: TypeAlias = LoadOp | StoreOp
 
@@ -53,3 +56,48 @@ def always_inside(start: SSAValue, size: Dim, width: int) -> bool:
     if low is None or high is None or step is None or high <= low:
         return False
     return low + (high - low - 1) // step * step + width <= size.value
+
+
+def alignment(index: SSAValue) -> int:
+    """A number that the index is known to be a multiple of; 0 for the index 0."""
+    constant = constant_index(index)
+    if constant is not None:
+        return constant
+    owner = index.owner
+    if isinstance(owner, Block):
+        parent = owner.parent_op()
+        if isinstance(parent, scf.ForOp) and index is owner.args[0]:
+            return math.gcd(alignment(parent.lb), alignment(parent.step))
+        if isinstance(parent, ParallelOp):
+            return (1, *parent.tile_shape)[owner.args.index(index)]  # pyright: ignore[reportArgumentType]
+        return 1
+    if isinstance(owner, arith.AddiOp | arith.SubiOp):
+        return math.gcd(*(alignment(v) for v in owner.operands))
+    if isinstance(owner, arith.MuliOp):
+        return math.prod(alignment(v) for v in owner.operands)
+    return 1
+
+
+def size_symbols(kernel: KernelOp) -> frozenset[str]:
+    """The symbols of a kernel that are sizes; the others are only strides and offsets of memory."""
+    found: set[str] = set()
+
+    def note(dims: Iterable[Dim]) -> None:
+        for dim in dims:
+            found.update(dim.symbols)
+
+    for op in kernel.walk():
+        match op:
+            case ParallelOp():
+                note((op.batch.data, op.rows.data, op.columns.data))
+            case SizeOp():
+                note((op.dim.data,))
+            case LoadIndexOp():
+                note((op.size.data,))
+            case LoadOp() | StoreOp():
+                access = op.access.data
+                note(axis.size for axis in (*access.batch, *access.rows, *access.columns))
+                note((access.gather.extent,) if access.gather is not None else ())
+            case _:
+                pass
+    return frozenset(found)

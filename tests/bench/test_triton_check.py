@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from triton_samples import changed
-from warpweave.backends.triton.target import H100
+from warpweave.backends.nvidia.target import H100
 from warpweave.bench import triton_check
 from warpweave.bench.triton_check import Row, check, compiled, golden, main, table
 

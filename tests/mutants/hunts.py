@@ -78,7 +78,12 @@ def plan(recipe: Any) -> None:
     plan_is_sound(module)
 
 
-HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, triton, program, plan)}
+def aref(program: Any) -> None:
+    """A check of the aref level by itself."""
+    program()
+
+
+HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, triton, program, plan, aref)}
 DRAWN = {"flow": 6, "fused": 8, "layout": 60, "order": 8}
 """How many drawn programs follow the directed ones."""
 

@@ -4,8 +4,11 @@ from importlib.machinery import PathFinder
 
 import pytest
 
+from mutants import registry
 from mutants.hunts import HUNTS, hunt
-from mutants.registry import MUTANTS
+from mutants.registry_aref import AREF
+
+MUTANTS = (*registry.MUTANTS, *AREF)
 
 SHOWN = {f"{m.level}: {program!r}": (m.level, program) for m in MUTANTS for program in m.programs}
 

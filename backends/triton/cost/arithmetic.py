@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...nvidia.target import WARP, GpuTarget
 from ..source import Choice
-from ..target import WARP, TritonTarget
 from .tiling import Tiling
 from .work import Product
 
@@ -27,7 +27,7 @@ _ITEMS = {"bf16": 2, "f16": 2, "f64": 8}
 class Arithmetic:
     """Of `tiling` on one SM. `precision` of f32 products: `ieee`, without tensor cores, or `tf32`."""
 
-    def __init__(self, tiling: Tiling, choice: Choice, target: TritonTarget, precision: str):
+    def __init__(self, tiling: Tiling, choice: Choice, target: GpuTarget, precision: str):
         self.tiling = tiling
         self.choice = choice
         self.target = target

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from ....ir.ledger import Ledger, Refusal
 from ....ir.tile_shapes import TileShapes
-from ..checks import refusals
+from ...nvidia.checks import refusals
+from ...nvidia.target import GpuTarget
 from ..compiled import CompiledTriton
 from ..source import Choice
-from ..target import TritonTarget
 from .model import Prediction, predict
 from .tiling import Candidate
 from .work import Work
@@ -75,7 +75,7 @@ def shapes_for(work: Work, candidate: Candidate, base: TileShapes) -> TileShapes
             return replace(base, row_columns=wide, symbolic_columns=wide, row_elements=rows * wide, most_rows=rows)
 
 
-def why_not(ranked: Ranked, target: TritonTarget) -> Refusal | None:
+def why_not(ranked: Ranked, target: GpuTarget) -> Refusal | None:
     """A candidate whose block does not fit, as far as can be told before compiling it."""
     found = ranked.prediction
     if found.shared > target.smem_per_block:
@@ -90,7 +90,7 @@ _SMALLER = "smaller tiles, fewer stages or more warps"
 
 def rank(
     work: Work,
-    target: TritonTarget,
+    target: GpuTarget,
     ledger: Ledger,
     among: Sequence[Candidate] | None = None,
     precision: str = "ieee",
@@ -111,7 +111,7 @@ def first_sound(
     work: Work,
     ranked: Sequence[Ranked],
     compiled: Callable[[Candidate], Sequence[CompiledTriton]],
-    target: TritonTarget,
+    target: GpuTarget,
     ledger: Ledger,
 ) -> tuple[Ranked, Sequence[CompiledTriton]] | None:
     """The first candidate whose code passes all checks, with its code; None where none does. `compiled` gives a
@@ -135,5 +135,5 @@ def summary(prediction: Prediction) -> str:
     )
 
 
-def _where(work: Work, ranked: Ranked, target: TritonTarget) -> str:
+def _where(work: Work, ranked: Ranked, target: GpuTarget) -> str:
     return f"{work.name} on {target.device}: {ranked.candidate}"

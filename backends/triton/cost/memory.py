@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-from ..target import TritonTarget
+from ...nvidia.target import GpuTarget
 from .tiling import Tiling
 from .work import Axis, Extent, Move
 
@@ -39,7 +39,7 @@ class _Group:
     store: bool
 
 
-def traffic(tiling: Tiling, target: TritonTarget, concurrent: int) -> Traffic:
+def traffic(tiling: Tiling, target: GpuTarget, concurrent: int) -> Traffic:
     """Of a walk of which `concurrent` tiles run at once."""
     groups = [_group(tiling, moves) for moves in _by_buffer(tiling.walk.moves)]
     reads = [g for g in groups if not g.store]

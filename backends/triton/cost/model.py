@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from ..occupancy import occupancy
-from ..target import WARP, TritonTarget
+from ...nvidia.occupancy import occupancy
+from ...nvidia.target import WARP, GpuTarget
 from .arithmetic import Arithmetic
 from .memory import in_flight, traffic
 from .tiling import DEFAULT, Candidate, Tiling
@@ -63,9 +63,7 @@ class Prediction:
         return self.light / self.seconds
 
 
-def predict(
-    work: Work, target: TritonTarget, candidate: Candidate | None = None, precision: str = "ieee"
-) -> Prediction:
+def predict(work: Work, target: GpuTarget, candidate: Candidate | None = None, precision: str = "ieee") -> Prediction:
     """Of one call of the kernel; without a candidate, with the tiles that it was formed with.
 
     Where a kernel has products, walks without any keep their tiles. `precision`: of f32 products.
@@ -92,7 +90,7 @@ def predict(
     )
 
 
-def _launch(tilings: Sequence[Tiling], candidate: Candidate | None, target: TritonTarget, precision: str) -> Prediction:
+def _launch(tilings: Sequence[Tiling], candidate: Candidate | None, target: GpuTarget, precision: str) -> Prediction:
     choice = candidate.choice if candidate else DEFAULT
     parts = [Arithmetic(t, choice, target, precision) for t in tilings]
     registers, shared = max(p.registers() for p in parts), max(p.shared() for p in parts)

@@ -5,9 +5,9 @@ import pytest
 
 from interpreted import needs_triton
 from triton_samples import SOUND, SOURCES, changed, compiled
-from warpweave.backends.triton.checks import ANGLE_STACK, CHECKS, occupancy_of, refusals, tensor_instructions
-from warpweave.backends.triton.sass import opcodes, parameters
-from warpweave.backends.triton.target import A100, H100, target_of
+from warpweave.backends.nvidia.checks import ANGLE_STACK, CHECKS, occupancy_of, refusals, tensor_instructions
+from warpweave.backends.nvidia.sass import opcodes, parameters
+from warpweave.backends.nvidia.target import A100, H100, target_of
 from warpweave.ir.ledger import Refusal
 
 BAD = {

@@ -10,12 +10,12 @@ import pytest
 
 from interpreted import needs_triton
 from triton_samples import HEADER, SOURCES, compiled, formed, gemm, job
+from warpweave.backends.nvidia import sass
+from warpweave.backends.nvidia.target import A100, H100
 from warpweave.backends.triton import compile as module
-from warpweave.backends.triton import sass
 from warpweave.backends.triton.compile import Job, build, components, multiples
 from warpweave.backends.triton.compiled import decode, encode
 from warpweave.backends.triton.source import Parameter, TritonSource
-from warpweave.backends.triton.target import A100, H100
 from warpweave.backends.triton.worker import layout, products
 from warpweave.ir import tile
 from warpweave.runtime.cache import Cache

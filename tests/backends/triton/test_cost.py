@@ -9,6 +9,7 @@ import pytest
 
 from interpreted import needs_triton
 from triton_samples import changed, compiled, formed
+from warpweave.backends.nvidia.target import A100, B200, DEVICES, H100, H200
 from warpweave.backends.triton.cost.choose import Ranked, candidates, first_sound, rank, shapes_for, why_not
 from warpweave.backends.triton.cost.model import predict
 from warpweave.backends.triton.cost.reading import works_of
@@ -16,7 +17,6 @@ from warpweave.backends.triton.cost.tiling import Candidate
 from warpweave.backends.triton.cost.work import Work
 from warpweave.backends.triton.shapes import LARGE
 from warpweave.backends.triton.source import Choice
-from warpweave.backends.triton.target import A100, B200, DEVICES, H100, H200
 from warpweave.bench import triton_cost
 from warpweave.ir.ledger import Decision, Ledger, Refusal
 

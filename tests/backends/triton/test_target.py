@@ -2,8 +2,8 @@
 
 import pytest
 
-from warpweave.backends.triton.occupancy import occupancy
-from warpweave.backends.triton.target import A100, B200, DEVICES, H100, H200, TARGETS, target_of
+from warpweave.backends.nvidia.occupancy import occupancy
+from warpweave.backends.nvidia.target import A100, B200, DEVICES, H100, H200, TARGETS, target_of
 
 # FLOP of one SM's tensor cores in a clock, by the architecture papers.
 BF16_PER_CLOCK = {"sm_80": 2048, "sm_90": 4096, "sm_100": 8192}
@@ -21,7 +21,7 @@ def test_targets_by_name():
     assert [target_of(name) for name in ("sm_80", "sm_90", "sm_100")] == [A100, H100, B200]
     assert (H200.name, H200.dram_bytes, H200.sms) == ("sm_90", 4.8e12, 132)
     assert [target.arch for target in (A100, H100, B200)] == [80, 90, 100]
-    with pytest.raises(ValueError, match="no Triton target is called 'sm_75'; there are a100, h100, h200, b200, sm_80"):
+    with pytest.raises(ValueError, match="no GPU target is called 'sm_75'; there are a100, h100, h200, b200, sm_80"):
         target_of("sm_75")
     assert set(DEVICES) < set(TARGETS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .target import WARP, TritonTarget
+from .target import WARP, GpuTarget
 
 REGISTER_UNIT = 256  # registers that a warp gets are a multiple of this
 SHARED_UNIT = 128
@@ -19,7 +19,7 @@ class Occupancy(NamedTuple):
     fraction: float
 
 
-def occupancy(target: TritonTarget, *, threads: int, registers: int, shared: int, tensor_columns: int = 0) -> Occupancy:
+def occupancy(target: GpuTarget, *, threads: int, registers: int, shared: int, tensor_columns: int = 0) -> Occupancy:
     """Of blocks of `threads` threads with `registers` each and `shared` bytes. 0 blocks: a launch would fail."""
     warps = -(-threads // WARP)
     registers_per_warp = _up(max(registers, 1) * WARP, REGISTER_UNIT)

@@ -15,7 +15,7 @@ WARP = 32
 
 
 @dataclass(frozen=True)
-class TritonTarget:
+class GpuTarget:
     """A GPU. `name` is the architecture that code is compiled for; several devices share one.
 
     Sizes in bytes, rates in 1/s. `smem_reserved`: what the system takes beside each block's shared memory.
@@ -49,7 +49,7 @@ class TritonTarget:
         return self.max_threads_per_sm // WARP
 
 
-A100 = TritonTarget(
+A100 = GpuTarget(
     name="sm_80",
     device="A100 80GB SXM",
     arch=80,
@@ -66,7 +66,7 @@ A100 = TritonTarget(
     tensor_op="HMMA",
     has_tma=False,
 )
-H100 = TritonTarget(
+H100 = GpuTarget(
     name="sm_90",
     device="H100 SXM",
     arch=90,
@@ -84,7 +84,7 @@ H100 = TritonTarget(
     has_tma=True,
 )
 H200 = replace(H100, device="H200 SXM", dram_bytes=4.8e12)
-B200 = TritonTarget(
+B200 = GpuTarget(
     name="sm_100",
     device="B200 SXM",
     arch=100,
@@ -108,8 +108,8 @@ TARGETS = {**DEVICES, "sm_80": A100, "sm_90": H100, "sm_100": B200}
 """By device, and by architecture: the device of that architecture which is most common."""
 
 
-def target_of(name: str) -> TritonTarget:
+def target_of(name: str) -> GpuTarget:
     """The row of `TARGETS`. Raises ValueError with the names that there are."""
     if name not in TARGETS:
-        raise ValueError(f"no Triton target is called {name!r}; there are {', '.join(TARGETS)}")
+        raise ValueError(f"no GPU target is called {name!r}; there are {', '.join(TARGETS)}")
     return TARGETS[name]

@@ -14,11 +14,12 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from ...runtime.errors import MissingCompilerError
-from .compiled import Resources
+from .resources import Resources
 
 _USAGE = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:\d+ LOCAL:(\d+)")
 _PARAMETER = re.compile(r"Ordinal : 0x(\w+)\s+Offset  : 0x(\w+)\s+Size    : 0x(\w+)")
-_THREADS = re.compile(r"EIATTR_REQNTID\s+Format:\s+\w+\s+Value:\s+0x(\w+) 0x(\w+) 0x(\w+)")
+# Triton asks for exactly so many threads, a launch bound for at most so many; kernels have one of them.
+_THREADS = re.compile(r"EIATTR_(?:REQNTID|MAX_THREADS)\s+Format:\s+\w+\s+Value:\s+0x(\w+) 0x(\w+) 0x(\w+)")
 _INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:\{\s*)?(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*)", re.MULTILINE)
 
 
@@ -31,7 +32,7 @@ def tools() -> Path:
         raise MissingCompilerError(
             "Triton is not installed",
             where=str(folder or "sys.path"),
-            why="kernels for NVIDIA GPUs are compiled by it, and by the ptxas in its wheel",
+            why="kernels for NVIDIA GPUs are compiled or checked by it, and by the tools in its wheel",
             next="pip install 'warpweave[gpu]'",
         )
     return folder

@@ -1,19 +1,31 @@
 """Static checks of a compiled kernel: each says why the kernel may not, or should not, be launched.
 
-Triton compiles kernels that cannot be launched (too much shared memory) or that are slow by an order of magnitude
+Compilers accept kernels that cannot be launched (too much shared memory) or that are slow by an order of magnitude
 (spills, products without tensor cores) without a word. The chooser takes the next candidate where a check refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from ...ir.ledger import Refusal
-from .compiled import CompiledTriton
+from ...runtime.launch import LaunchDescription
 from .occupancy import Occupancy, occupancy
-from .target import WARP, TritonTarget
+from .resources import Resources
+from .target import WARP, GpuTarget
 
-Check = Callable[[CompiledTriton, TritonTarget], Refusal | None]
+
+class CompiledKernel(Protocol):
+    """What a backend's compiler gives: how a kernel is launched, and what its code uses."""
+
+    @property
+    def launch(self) -> LaunchDescription: ...
+    @property
+    def resources(self) -> Resources: ...
+
+
+Check = Callable[[CompiledKernel, GpuTarget], Refusal | None]
 
 TENSOR_OPS = ("HMMA", "IMMA", "HGMMA", "IGMMA", "QGMMA", "UTCHMMA", "UTCIMMA", "UTCQMMA", "UTCOMMA", "OMMA", "QMMA")
 """Instructions of tensor cores: sm_80's, sm_90's, sm_100's."""
@@ -22,15 +34,15 @@ ANGLE_STACK = 32
 """Bytes of a table that libdevice's sine and cosine keep on the stack for angles beyond 105615, and touch for no other."""
 
 
-def tensor_instructions(compiled: CompiledTriton) -> dict[str, int]:
+def tensor_instructions(compiled: CompiledKernel) -> dict[str, int]:
     return {op: n for op, n in compiled.resources.opcodes.items() if op in TENSOR_OPS}
 
 
-def spill_instructions(compiled: CompiledTriton) -> int:
+def spill_instructions(compiled: CompiledKernel) -> int:
     return sum(compiled.resources.opcodes.get(op, 0) for op in SPILL_OPS)
 
 
-def occupancy_of(compiled: CompiledTriton, target: TritonTarget) -> Occupancy:
+def occupancy_of(compiled: CompiledKernel, target: GpuTarget) -> Occupancy:
     resources = compiled.resources
     return occupancy(
         target,
@@ -41,13 +53,13 @@ def occupancy_of(compiled: CompiledTriton, target: TritonTarget) -> Occupancy:
     )
 
 
-def architecture(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def architecture(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     if compiled.launch.target == target.name:
         return None
     return Refusal(f"code for {compiled.launch.target}", f"compiling it for {target.name}")
 
 
-def parameters(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def parameters(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     """The launch description packs what the cubin reads, where the cubin reads it."""
     packed = tuple((p.offset, p.size) for p in compiled.launch.parameters)
     found = compiled.resources.offsets
@@ -60,20 +72,20 @@ def parameters(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None
     return Refusal(f"{name}: {size} bytes packed at {offset}, the cubin reads {true_size} at {true_offset}", _ABI)
 
 
-def threads(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def threads(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     """A launch starts as many threads as the cubin was compiled for."""
     launched, wanted = compiled.launch.num_warps * WARP, compiled.resources.threads
     return None if launched == wanted else Refusal(f"{launched} threads are launched, the code is for {wanted}", _ABI)
 
 
-def shared_memory(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def shared_memory(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     used, limit = compiled.launch.shared, target.smem_per_block
     if used <= limit:
         return None
     return Refusal(f"{used} bytes of shared memory, a block has {limit}", "smaller tiles or fewer stages")
 
 
-def spills(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def spills(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     stack, instructions = compiled.resources.stack, spill_instructions(compiled)
     if (not stack and not instructions) or (compiled.resources.angles and stack <= ANGLE_STACK):
         return None
@@ -83,18 +95,18 @@ def spills(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
     )
 
 
-def local_memory(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def local_memory(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     local = compiled.resources.local
     return None if not local else Refusal(f"{local} bytes of local memory a thread", "no array indexed at run time")
 
 
-def fits(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def fits(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     """At least one block fits an SM."""
     held = occupancy_of(compiled, target)
     return None if held.blocks else Refusal(f"no block fits an SM: {held.limit}", "smaller tiles, or fewer warps")
 
 
-def tensor_cores(compiled: CompiledTriton, target: TritonTarget) -> Refusal | None:
+def tensor_cores(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     """Products that tensor cores can do are done by them."""
     products = compiled.resources.products
     if not products or tensor_instructions(compiled):
@@ -102,7 +114,7 @@ def tensor_cores(compiled: CompiledTriton, target: TritonTarget) -> Refusal | No
     return Refusal(f"{products} matrix products, and no instruction of a tensor core", "tiles that tensor cores have")
 
 
-_ABI = "a launch description for this release of Triton"
+_ABI = "a launch description for this release of the compiler"
 
 CHECKS: dict[str, Check] = {
     "architecture": architecture,
@@ -116,7 +128,7 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def refusals(compiled: CompiledTriton, target: TritonTarget) -> dict[str, Refusal]:
+def refusals(compiled: CompiledKernel, target: GpuTarget, checks: Mapping[str, Check] = CHECKS) -> dict[str, Refusal]:
     """Check → why it refuses; empty for a sound kernel."""
-    found = {name: check(compiled, target) for name, check in CHECKS.items()}
+    found = {name: check(compiled, target) for name, check in checks.items()}
     return {name: refusal for name, refusal in found.items() if refusal is not None}

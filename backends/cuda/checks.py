@@ -1,0 +1,51 @@
+"""Static checks of compiled CUDA C++: those of every NVIDIA kernel, and whether the code holds what its source asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from ...ir.ledger import Refusal
+from ..nvidia.checks import CHECKS as COMMON
+from ..nvidia.checks import Check, CompiledKernel
+from ..nvidia.checks import refusals as refusals_of
+from ..nvidia.target import A100, H100, GpuTarget
+from .compile import CompiledCuda
+
+TARGETS = {"sm_80": A100, "sm_90a": replace(H100, name="sm_90a")}
+
+# Primitive → the instructions of which the code must hold one.
+INSTRUCTIONS: dict[str, tuple[str, ...]] = {
+    "ww::wgmma<": ("HGMMA", "QGMMA"),
+    "ww::tma_load(": ("UTMALDG",),
+    "ww::tma_store(": ("UTMASTG",),
+    "ww::mbarrier_wait(": ("SYNCS",),
+    "ww::acquire_registers<": ("USETMAXREG",),
+    "ww::store_matrices(": ("STSM",),
+    "ww::load_matrices": ("LDSM",),
+    "ww::mma<": ("HMMA",),
+    "ww::copy_async(": ("LDGSTS",),
+}
+
+
+def warnings(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
+    """The assembler had nothing to remark on: no wgmma serialised (C7510), no setmaxnreg ignored (C7508), no spill."""
+    found = compiled.resources.warnings
+    return Refusal("; ".join(found), "the primitives as their headers ask for") if found else None
+
+
+def instructions(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
+    """What the source asks for is in the code."""
+    opcodes, text = compiled.resources.opcodes, cast(CompiledCuda, compiled).text
+    for primitive, wanted in INSTRUCTIONS.items():
+        if primitive in text and not any(op in opcodes for op in wanted):
+            return Refusal(f"{primitive}…) and no {' or '.join(wanted)}", "code that the compiler does not drop")
+    return None
+
+
+CHECKS: dict[str, Check] = {**COMMON, "warnings": warnings, "instructions": instructions}
+
+
+def refusals(compiled: CompiledCuda) -> dict[str, Refusal]:
+    """Check → why it refuses; empty for a sound kernel."""
+    return refusals_of(compiled, TARGETS[compiled.launch.target], CHECKS)

@@ -1,0 +1,97 @@
+"""Loads and stores of global memory by the threads that hold a tile.
+
+A tile's rows are addressed by `ww::rows`: for each of a thread's rows whether it lies inside, and its address. Columns then
+go in pairs where pairs are aligned and lie inside or outside together, else one by one, wherever they lie.
+"""
+
+from __future__ import annotations
+
+from ....ir import tile
+from ....ir.dims import Dim, product
+from ...cpu.expressions import UnsupportedKernelError, held, sum_of
+from .context import Context
+from .layouts import Layout
+
+_LIMITLESS = {"scalar": ("", ""), "rows": ("", "")}
+
+
+def load(ctx: Context, op: tile.LoadOp, name: str) -> None:
+    """Prints the declaration of `name`, the registers of the tile."""
+    layout, element = ctx.layouts.of(op.result), held(tile.element_dtype(op.result))
+    if layout.kind == "scalar":
+        ctx.out(f"const {element} {name} = {element}(ww::load({_element(ctx, op, '0')}));")
+        return
+    ctx.out(f"{element} {name}[{layout.count}];")
+    if layout.kind == "columns":
+        ctx.out(f"ww::load_columns<{layout.columns}>({_columns(ctx, op)}, {_row_start(ctx, op)}, {name});")
+    else:
+        ctx.out(f"ww::load_{_form(ctx, op, layout)}, {name});")
+
+
+def store(ctx: Context, op: tile.StoreOp, registers: str) -> None:
+    """Prints the store of a tile that lies in `registers`."""
+    layout = ctx.layouts.of(op.value)
+    if layout.kind in ("scalar", "columns"):
+        raise UnsupportedKernelError(f"a store of {op.value.type}: no thread owns it alone")
+    ctx.out(f"ww::store_{_form(ctx, op, layout)}, {registers});")
+
+
+def _form(ctx: Context, op: tile.MemoryOp, layout: Layout) -> str:
+    """The call of the header's function but for the registers."""
+    rows = _rows(ctx, op)
+    if layout.kind == "rows":
+        return f"rows({rows}"
+    if layout.kind == "spread" and _in_pairs(ctx, op):
+        first = ctx.symbols.index(op.column)
+        return f"pairs<{layout.columns}>({rows}, {_limit(ctx, op)}, {first}"
+    return f"{layout.kind}<{layout.columns}>({rows}, {_columns(ctx, op)}"
+
+
+def _rows(ctx: Context, op: tile.MemoryOp) -> str:
+    """`ww::rows` of the thread's rows: how many of the tile lie inside, and the address of row r."""
+    access = op.access.data
+    size, start = ctx.symbols.dim(product([a.size for a in access.rows])), ctx.symbols.index(op.row)
+    looked_up = (
+        (access.gather.axis, ctx.buffers[op.index]) if access.gather is not None and op.index is not None else None
+    )
+    terms = ctx.start(op) + ctx.walk(access.rows, sum_of([start, "r"]), looked_up)
+    if ctx.layouts.of(tile.tile_of(op)).kind == "rows":
+        terms += ctx.walk(access.columns, ctx.symbols.index(op.column))
+    limit = size if start == "0" else f"{size} - {start}"
+    return f"ww::rows(lane_row, {limit}, [&](int64_t r) {{ return {sum_of(terms)}; }})"
+
+
+def _columns(ctx: Context, op: tile.MemoryOp) -> str:
+    """How many of the tile's columns lie inside, and the offset of column c."""
+    start = ctx.symbols.index(op.column)
+    walked = sum_of(ctx.walk(op.access.data.columns, sum_of([start, "c"])))
+    return f"{_limit(ctx, op)}, [&](int64_t c) {{ return {walked}; }}"
+
+
+def _limit(ctx: Context, op: tile.MemoryOp) -> str:
+    size, start = ctx.symbols.dim(product([a.size for a in op.access.data.columns])), ctx.symbols.index(op.column)
+    return size if start == "0" else f"{size} - {start}"
+
+
+def _row_start(ctx: Context, op: tile.MemoryOp) -> str:
+    return sum_of(ctx.start(op) + ctx.walk(op.access.data.rows, ctx.symbols.index(op.row)))
+
+
+def _element(ctx: Context, op: tile.MemoryOp, column: str) -> str:
+    start = sum_of([ctx.symbols.index(op.column), column])
+    return f"{_row_start(ctx, op)} + {sum_of(ctx.walk(op.access.data.columns, start))}"
+
+
+def _in_pairs(ctx: Context, op: tile.MemoryOp) -> bool:
+    """Whether columns 2 n and 2 n + 1 lie side by side, aligned to two elements, and inside or outside together."""
+    access = op.access.data
+    if len(access.columns) != 1 or access.columns[0].stride != Dim.of(1):
+        return False
+    strides = [axis.stride for axis in (*access.batch, *access.rows)]
+    even = all(_is_even(dim) for dim in (*strides, access.offset, access.columns[0].size))
+    wide_enough = tile.element_dtype(op.buffer) in ("bf16", "f16", "f32")
+    return wide_enough and even and tile.alignment(op.column) % 2 == 0
+
+
+def _is_even(dim: Dim) -> bool:
+    return all(coefficient % 2 == 0 for _, coefficient in dim.terms)

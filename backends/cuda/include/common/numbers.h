@@ -1,0 +1,11 @@
+// The element types of operands, as bits: arithmetic is done in fp32, or by tensor cores.
+#pragma once
+
+namespace ww {
+
+struct bf16 { uint16_t bits; };
+struct f16 { uint16_t bits; };
+struct e4m3 { uint8_t bits; };  // 8-bit floats: 4 bits of exponent, 3 of mantissa, no infinity
+struct e5m2 { uint8_t bits; };
+
+}  // namespace ww

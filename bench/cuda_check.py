@@ -1,0 +1,287 @@
+"""Representative kernels as warp-specialised CUDA: proved, printed, compiled for sm_90a, checked, emulated: `make cuda-check`.
+
+The programs of `make triton-check`. Kernels around products become roles, rings and barriers; their protocol is checked for
+every interleaving, in both forms; the printed source is compiled and its code checked; the emulator runs it on drawn inputs in
+every schedule and compares it with float64. Kernels that are none are counted with the reason: the Triton backend has them.
+Needs no GPU; without NVRTC or nvcc, nothing is compiled, and the table says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import torch
+from xdsl.dialects.builtin import ModuleOp
+
+from ..backends.cpu.expressions import UnsupportedKernelError
+from ..backends.cuda.checks import refusals
+from ..backends.cuda.compile import CompiledCuda, build
+from ..backends.cuda.emit import emit
+from ..backends.cuda.emit.context import FAULT
+from ..backends.cuda.emulate import EmulatedKernel, schedules
+from ..backends.cuda.source import CudaSource
+from ..backends.nvidia.checks import spill_instructions
+from ..ir import protocol, reference_aref, tile
+from ..ir.aref import queries
+from ..ir.ledger import Ledger
+from ..ir.reference_tile import run_kernel
+from ..ir.testing.inputs import draw
+from ..ir.testing.run import run
+from ..passes import pipeline
+from ..passes.warps.shapes import HOPPER
+from ..runtime.errors import MissingCompilerError
+from ..runtime.host_arrays import aligned_bytes, numpy_dtype
+from .machine import describe
+from .triton_check import CONTEXT, LIMITS, RAGGED, ROOT, Program, golden, layers
+
+SHOWN = ("HGMMA", "UTMALDG", "UTMASTG", "SYNCS", "USETMAXREG")
+SEEDS = 4
+BOUND = 2
+"""Times the distance of the same arithmetic in the reference of the level, where that is more than the dtype's own bound."""
+
+
+@dataclass
+class Row:
+    """One launch of a kernel. `events`: of the protocol, over all runs that stand for every interleaving. `error`: relative, in
+    units of what its dtype allows (1 at most)."""
+
+    program: str
+    kernel: str
+    registers: int = 0
+    spills: int = 0
+    shared: int = 0
+    instructions: dict[str, int] = field(default_factory=dict[str, int])
+    runs: int = 0
+    events: int = 0
+    emulated: int = 0
+    findings: list[str] = field(default_factory=list[str])
+    error: float = 0.0
+    failed: str = ""
+
+
+@dataclass
+class Split:
+    """The kernels with roles of one program, in both forms, and the refusals of the others."""
+
+    formed: ModuleOp
+    kernels: dict[str, tile.KernelOp]
+    lowered: dict[str, tile.KernelOp]
+    sources: dict[str, list[CudaSource]]
+    refused: dict[str, str]
+
+
+def split(program: Program) -> Split:
+    """The program's kernels as pipelines of warps."""
+    formed, ledger = program.formed(HOPPER), Ledger()
+    module = formed.clone()
+    pipeline.to_roles(module, ledger)
+    kernels = {k.sym_name.data: k.clone() for k in _with_roles(module)}
+    pipeline.to_barriers(module, ledger)
+    lowered = {k.sym_name.data: k for k in _with_roles(module)}
+    refused = {row.where: row.reason for row in ledger.rows if row.outcome == "refused"}
+    sources: dict[str, list[CudaSource]] = {}
+    for name, kernel in lowered.items():
+        try:
+            sources[name] = emit(kernel)
+        except UnsupportedKernelError as error:
+            refused[name] = f"the printer: {error}"
+    return Split(formed, kernels, lowered, sources, refused)
+
+
+def _with_roles(module: ModuleOp) -> Iterator[tile.KernelOp]:
+    for kernel in [op for op in module.ops if isinstance(op, tile.KernelOp)]:
+        if any(queries.roles_of(loop) for loop in _loops(kernel)):
+            yield kernel
+
+
+def _loops(kernel: tile.KernelOp) -> list[tile.ParallelOp]:
+    return [op for op in kernel.body.ops if isinstance(op, tile.ParallelOp)]
+
+
+# ---- the three checks ----------------------------------------------------------------------------------------------
+
+
+def prove(row: Row, loops: Sequence[tile.ParallelOp]) -> None:
+    """The protocol of a loop, in both its forms."""
+    for loop in loops:
+        verdict = protocol.check(loop)
+        row.runs += verdict.runs
+        row.events += verdict.events
+        if verdict.finding is not None:
+            row.failed = f"protocol: {verdict.finding}"
+
+
+def inspect(row: Row, compiled: CompiledCuda) -> None:
+    """What the code uses, and whether a static check refuses it."""
+    resources = compiled.resources
+    row.registers, row.spills, row.shared = resources.registers, spill_instructions(compiled), compiled.launch.shared
+    row.instructions = {name: resources.opcodes[name] for name in SHOWN if name in resources.opcodes}
+    if refused := refusals(compiled):
+        row.failed = "; ".join(f"{check}: {why.reason}" for check, why in refused.items())
+
+
+def emulate(found: Split, rows: Mapping[str, list[Row]]) -> None:
+    """Runs the program once for every schedule and seed; each kernel with roles also in the emulator, on what it is given."""
+    kernels = {name: [EmulatedKernel(source) for source in sources] for name, sources in found.sources.items()}
+    symbols = {
+        "B": 2,
+        "S": RAGGED,
+        "M": 33,
+        "K": 40,
+        "N": 56,
+        "L": CONTEXT,
+    }  # rows of 16 bytes, as tensor maps have them
+    used = {
+        s for op in found.formed.walk() if isinstance(op, tile.LaunchOp) for dim in op.dims for s in dim.data.symbols
+    }
+    given = {s: n for s, n in symbols.items() if s in used}
+    for number, schedule in enumerate(schedules()):
+        for seed in range(SEEDS):
+
+            def launch(
+                kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], _: torch.dtype,
+                schedule: str = schedule, seed: int = seed + SEEDS * number,
+            ) -> None:  # fmt: skip
+                name = kernel.sym_name.data
+                before = [b.clone() for b in buffers]
+                run_kernel(kernel, buffers, dims, torch.float64)
+                if name not in kernels:
+                    return
+                arrays = _arrays(kernels[name][0], before)
+                for each, row in zip(kernels[name], rows[name], strict=True):
+                    done = each.run(arrays, dims, schedule=schedule, seed=seed, sms=1 + seed % 3)
+                    row.emulated += 1
+                    row.findings += [f.message for f in done.findings if f.message not in row.findings]
+                reference_aref.run_kernel(found.kernels[name], before, dims, torch.float32)
+                error = max(
+                    _error(_tensor(arrays, kernels[name][0], i.data), buffers[i.data], before[i.data])
+                    for i in kernel.outputs
+                )
+                for row in rows[name]:
+                    row.error = max(row.error, error)
+
+            run(found.formed, draw(found.formed, seed, given), torch.float32, launch)
+    for row in (row for each in rows.values() for row in each):
+        if row.findings:
+            row.failed = f"the emulator: {row.findings[0]}"
+        elif not row.error <= 1:
+            row.failed = "too far from float64"
+
+
+def _arrays(kernel: EmulatedKernel, buffers: Sequence[torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    """Copies by name, aligned as device memory is."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for described, tensor in zip(kernel.launch.buffers, buffers, strict=False):
+        flat = tensor.contiguous().view(-1).view(torch.uint8).numpy()
+        memory = aligned_bytes(flat.nbytes)
+        memory[:] = flat
+        arrays[described.name] = memory.view(numpy_dtype(described.dtype))
+    if any(described.name == FAULT for described in kernel.launch.buffers):
+        arrays[FAULT] = np.zeros(3, np.int64)
+    return arrays
+
+
+def _tensor(arrays: Mapping[str, np.ndarray[Any, Any]], kernel: EmulatedKernel, number: int) -> torch.Tensor:
+    described = kernel.launch.buffers[number]
+    raw = torch.from_numpy(arrays[described.name].view(np.uint8).copy())
+    return raw.view(getattr(torch, described.dtype))
+
+
+def _error(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor) -> float:
+    """The largest distance from `want` over what is allowed: the dtype's bound, or BOUND times that of `like`."""
+    want, like = want.view(-1), like.view(-1)
+    if not want.dtype.is_floating_point:
+        return 0.0 if torch.equal(have, want) else float("inf")
+    finite = want.isfinite()
+    if not torch.equal(finite, have.isfinite()):
+        return float("inf")
+    if not finite.any():
+        return 0.0
+    exact = want.double()[finite]
+    allowed = max(
+        LIMITS[want.dtype] * float(exact.abs().max()), BOUND * float((like.double()[finite] - exact).abs().max()), 1e-30
+    )
+    return float((have.double()[finite] - exact).abs().max()) / allowed
+
+
+# ---- the table -----------------------------------------------------------------------------------------------------
+
+
+def check(programs: Sequence[Program]) -> tuple[list[Row], dict[str, str]]:
+    """One row a launch; why the other kernels have no roles."""
+    made: list[Row] = []
+    refused: dict[str, str] = {}
+    for program in programs:
+        found = split(program)
+        refused |= {f"{program.name}: {where}": reason for where, reason in found.refused.items()}
+        rows: dict[str, list[Row]] = {}
+        for name, sources in found.sources.items():
+            rows[name] = [Row(program.name, source.launch.entry) for source in sources]
+            for row, *loops in zip(rows[name], _loops(found.kernels[name]), _loops(found.lowered[name]), strict=True):
+                prove(row, loops)
+        flat = [
+            (row, source)
+            for name, sources in found.sources.items()
+            for row, source in zip(rows[name], sources, strict=True)
+        ]
+        for (row, _), compiled in zip(flat, _built([source for _, source in flat]), strict=False):
+            inspect(row, compiled)
+        if rows:
+            emulate(found, rows)
+        made += [row for row, _ in flat]
+    return made, refused
+
+
+def _built(sources: Sequence[CudaSource]) -> list[CompiledCuda]:
+    try:
+        return build(sources)
+    except MissingCompilerError as error:
+        print(error, file=sys.stderr)
+        return []
+
+
+def table(rows: Sequence[Row], refused: Mapping[str, str]) -> str:
+    """As Markdown; then what has no roles and why, and what failed."""
+    head = "| program | kernel | registers | spills | shared | instructions | runs | events | emulated | findings | error |"
+    lines = [head, "|" + "---|" * head.count(" | ") + "---|"]
+    for row in rows:
+        code = ", ".join(f"{name} {count}" for name, count in row.instructions.items()) or "–"
+        lines.append(
+            f"| {row.program} | {row.kernel} | {row.registers} | {row.spills} | {row.shared} | {code} "
+            f"| {row.runs} | {row.events} | {row.emulated} | {len(row.findings)} | {row.error:.2f} |"
+        )
+    others = [f"no roles: {where}: {reason}" for where, reason in refused.items()]
+    failed = [f"FAILED {row.program} {row.kernel}: {row.failed}" for row in rows if row.failed]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            *others,
+            "",
+            *failed,
+            f"{len(rows)} launches, {len(failed)} failed, {len(others)} kernels without roles",
+        ]
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Names of programs (`gemm`, `llama-prefill`; all where none is); `--results` keeps the rows in `bench/results`."""
+    wanted = [name for name in argv if not name.startswith("-")]
+    programs = [*golden(), *(layers() if not wanted or any("-" in name for name in wanted) else ())]
+    rows, refused = check([p for p in programs if not wanted or p.name in wanted])
+    if "--results" in argv:
+        path = ROOT / "bench" / "results" / f"{date.today()}-cuda-check.json"
+        kept = {"machine": describe(), "rows": [asdict(row) for row in rows], "without_roles": refused}
+        path.write_text(json.dumps(kept, indent=1) + "\n")
+    print(table(rows, refused))
+    return int(any(row.failed for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

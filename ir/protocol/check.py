@@ -1,0 +1,247 @@
+"""All roles of a CTA over several tiles, for every number of iterations that matters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xdsl.dialects import scf
+from xdsl.ir import Operation, SSAValue
+
+from .. import aref, tile
+from ..aref import queries
+from ..tile import constant_index
+from .agent import Agent, Cta, Ring, Walk
+from .machine import Finding, ProtocolError
+from .shape import Shape, shape_of
+
+Trips = Mapping[tuple[SSAValue, ...], int]
+"""How often the loops of each kind run in one tile; 0 or 1 of branches."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was tried, and the first thing found."""
+
+    runs: int
+    events: int
+    finding: Finding | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.finding is None
+
+
+def check(loop: tile.ParallelOp) -> Verdict:
+    """Every interleaving of the roles of `loop`, aref form or lowered, for all the trips of `plans`.
+
+    Ends with the first finding: a race, a deadlock, an arrival too many, a parity that can be missed, something left over.
+    """
+    shape = shape_of(loop)
+    if shape not in _SOUND:
+        verdict = _check(loop)
+        if verdict.finding is not None:
+            return verdict
+        _SOUND[shape] = verdict
+    return _SOUND[shape]
+
+
+_SOUND: dict[Shape, Verdict] = {}
+"""Verdicts without findings, by the loop's shape: layers share them, and kernels that differ in arithmetic only."""
+
+
+def _check(loop: tile.ParallelOp) -> Verdict:
+    runs = events = 0
+    for tiles in plans(loop):
+        runs += 1
+        cta = cta_of(loop, lambda role: role.warpgroups)
+        finding = run(loop, cta, tiles)
+        events += len(cta.machine.events)
+        if finding is not None:
+            return Verdict(runs, events, finding)
+    return Verdict(runs, events)
+
+
+def cta_of(loop: tile.ParallelOp, agents: Callable[[aref.RoleOp], int]) -> Cta:
+    """A fresh CTA. `agents`: how many there are of a role."""
+
+    def count(roles: Sequence[aref.RoleOp]) -> int:
+        return sum(map(agents, roles))
+
+    return Cta({
+        made.ring: Ring(
+            queries.ring_name(made.ring, loop), made.depth.data,
+            count(queries.producers(made.ring, loop)), count(queries.readers(made.ring, loop)),
+        )
+        for made in queries.rings_of(loop)
+    })  # fmt: skip
+
+
+# ---- which runs ----------------------------------------------------------------------------------------------------
+
+
+def plans(loop: tile.ParallelOp) -> Iterator[list[Trips]]:
+    """The tiles of each run, by their trips (docs/aref.md, "Which trips suffice")."""
+    kinds = queries.choices(loop)
+    depth = max((made.depth.data for made in queries.rings_of(loop)), default=1)
+    free: dict[tuple[SSAValue, ...], Sequence[int]] = {}
+    for key, ops in kinds.items():
+        known = None if isinstance(ops[0], scf.IfOp) else constant_trips(key)
+        if not any(_synchronises(op) for op in ops) or any(map(queries.in_role, key)):
+            continue
+        if isinstance(ops[0], scf.IfOp):
+            free[key] = (0, 1)
+        elif known is not None:
+            free[key] = (reduced(known, depth),)
+        else:
+            free[key] = ()
+    loops = sum(not values for values in free.values())
+    several = sorted({0, 1, 2, depth + 1})
+    values = [v or (several if loops > 1 else range(2 * depth + 3)) for v in free.values()]
+    vectors = [dict(zip(free, chosen, strict=True)) for chosen in itertools.product(*values)]
+    for vector in vectors:
+        iterations = max(1, sum(vector.values()))
+        yield [vector] * max(3, min(2 * depth + 1, -(-(4 * depth + 2) // iterations)))
+    if len(vectors) > 1:
+        yield tour([vector for vector in vectors if max(vector.values()) <= SHORT])
+
+
+SHORT = 3
+"""Trips of the tiles that are mixed: those of which several fit into a window."""
+
+
+def tour(vectors: Sequence[Trips]) -> list[Trips]:
+    """Each of them before each of them, itself too."""
+    tiles: list[Trips] = []
+    for i, vector in enumerate(vectors):
+        tiles += [vector, vector]
+        for other in vectors[i + 1 :]:
+            tiles += [other, vector]
+    return tiles
+
+
+def constant_trips(bounds: Sequence[SSAValue]) -> int | None:
+    low, high, step = map(constant_index, bounds)
+    return None if low is None or high is None or step is None else max(0, -(-(high - low) // step))
+
+
+def reduced(trips: int, depth: int) -> int:
+    """Fewer trips that leave all stages and parities as `trips` leaves them."""
+    most = 6 * depth + 2
+    return trips if trips <= most else most - (most - trips) % (2 * depth)
+
+
+def _synchronises(op: Operation) -> bool:
+    return any(isinstance(inner, aref.ArefOp) for inner in op.walk())
+
+
+# ---- one run -------------------------------------------------------------------------------------------------------
+
+
+Order = Callable[[list[Any]], list[Any]]
+"""Arranges a round: which agents and units take a step, in which order, how often."""
+
+
+def run(loop: tile.ParallelOp, cta: Cta, tiles: Sequence[Trips], order: Order = list) -> Finding | None:
+    """One schedule, which stands for all where it finds nothing."""
+    current: dict[tuple[aref.RoleOp, int], Trips] = {}
+    agents = [
+        Agent(
+            cta, role, lambda op, role=role, number=number: current[role, number].get(_key(op)), number, role.warpgroups
+        )
+        for role in queries.roles_of(loop)
+        for number in range(role.warpgroups)
+    ]
+    shared = _shared(loop, agents)
+    return next(all_findings(cta, {a: _program(a, tiles, shared, current) for a in agents}, order, loop), None)
+
+
+def all_findings(cta: Cta, programs: Mapping[Any, Walk], order: Order, loop: tile.ParallelOp) -> Iterator[Finding]:
+    """Runs the programs to their end, or as far as they get: races first, then why they got no further, or what is left over."""
+    ended: list[Finding] = []
+    try:
+        stuck = interleave(cta, programs, order)
+        ended = [deadlock(cta, stuck)] if stuck else []
+    except ProtocolError as error:
+        ended = [error.finding]
+    yield from cta.machine.races()
+    yield from ended
+    if not ended:
+        yield from cta.machine.left_over()
+        yield from unread(loop, list(programs))
+
+
+def interleave(cta: Cta, programs: Mapping[Any, Walk], order: Order) -> list[Any]:
+    """Runs agents and units step by step, in rounds. The agents that are stuck, if any."""
+    left = dict(programs)
+    while left or cta.queues:
+        actors = [*left, *cta.queues]
+        if not _round(cta, left, order(actors)) and not _round(cta, left, actors):
+            return list(left)
+    return []
+
+
+def _round(cta: Cta, left: dict[Any, Walk], actors: Sequence[Any]) -> bool:
+    """A step of each; whether anything moved."""
+    moved = False
+    for actor in actors:
+        if not isinstance(actor, Agent):
+            cta.run_one(actor)
+            moved = True
+        elif actor in left:
+            step = next(left[actor], None)
+            if step is None:
+                del left[actor]
+            moved |= step is not False
+    return moved
+
+
+def _program(
+    agent: Agent, tiles: Sequence[Trips], shared: Callable[[Agent], None], current: dict[tuple[aref.RoleOp, int], Trips]
+) -> Walk:
+    for trips in tiles:
+        current[agent.role, agent.number] = trips
+        shared(agent)
+        yield from agent.tile({})
+
+
+def _shared(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Callable[[Agent], None]:
+    """What stands outside the roles: constants and counters' starts; other indices are unknown."""
+    for agent in agents:
+        for op in loop.body.ops:
+            if isinstance(op, aref.CounterOp):
+                agent.counters[op.counter] = op.start.data
+
+    def evaluate(agent: Agent) -> None:
+        agent.values.update(dict.fromkeys(loop.body.args))
+        for op in loop.body.ops:
+            if not isinstance(op, aref.ArefOp):
+                agent.local(op)
+
+    return evaluate
+
+
+def _key(op: Operation) -> tuple[SSAValue, ...]:
+    return (op.lb, op.ub, op.step) if isinstance(op, scf.ForOp) else tuple(op.operands[:1])
+
+
+def unread(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Iterator[Finding]:
+    """Slots that were filled and not taken by every reader, or taken and not released."""
+    for made in queries.rings_of(loop):
+        name = queries.ring_name(made.ring, loop)
+        filled = max((a.use(made.ring).put for a in agents), default=0)
+        for agent in agents:
+            use = agent.uses[made.ring]
+            if agent.role in queries.readers(made.ring, loop) and (use.entered, use.released) != (filled, filled):
+                text = f"{name}: {filled} slots filled, {agent.name} took {use.entered} and released {use.released}"
+                yield Finding("left over", text, agent.machine.trace(agent.clock))
+
+
+def deadlock(cta: Cta, stuck: Sequence[Agent]) -> Finding:
+    who = "; ".join(f"{a.name} waits for {a.waits}" for a in stuck)
+    clock = 0
+    for agent in stuck:
+        clock |= agent.clock
+    return Finding("deadlock", who, cta.machine.trace(clock))

@@ -1,0 +1,108 @@
+"""tile → aref: kernels around products become programs of warp roles.
+
+A kernel that is none, or whose roles the verifier or the protocol checker find fault with, stays a tile kernel, with the reason
+in the ledger: another printer takes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+
+from ...ir import tile
+from ...ir.aref import queries
+from ...ir.aref.limits import HOPPER, Limits
+from ...ir.aref.verify import verify_kernel
+from ...ir.ledger import Ledger, Refusal
+from ...ir.protocol import check
+from ...ir.protocol.machine import ProtocolError
+from ...ir.verify import LevelError
+from ..rewriting import where
+from . import (
+    assign_stages,
+    budget_registers,
+    insert_arefs,
+    lower_arefs,
+    overlap_products,
+    partition_warps,
+    schedule_tiles,
+)
+
+RULE = "partition-warps"
+
+
+@dataclass(frozen=True)
+class Specialised:
+    """A kernel of warp roles, and what was chosen for it."""
+
+    kernel: tile.KernelOp
+    reason: str
+
+
+def run(module: ModuleOp, ledger: Ledger, limits: Limits = HOPPER) -> None:
+    """Every kernel that can be one becomes a kernel of warp roles, in place."""
+    for kernel in [op for op in module.ops if isinstance(op, tile.KernelOp)]:
+        made = specialise(kernel, limits)
+        if isinstance(made, Refusal):
+            ledger.refuse(RULE, _place(kernel), made)
+            continue
+        block = kernel.parent
+        assert block is not None
+        block.insert_op_before(made.kernel, kernel)
+        kernel.detach()
+        kernel.erase()
+        ledger.take(RULE, _place(made.kernel), made.reason)
+
+
+def lower(module: ModuleOp, ledger: Ledger) -> None:
+    """Rings of every kernel of warp roles become mbarriers and counters, in place, and the protocol is checked once more."""
+    for kernel in [op for op in module.ops if isinstance(op, tile.KernelOp)]:
+        for loop in _loops(kernel):
+            if not queries.roles_of(loop):
+                continue
+            lower_arefs.run(loop)
+            verdict = check(loop)
+            if verdict.finding is not None:
+                raise ProtocolError(verdict.finding)
+            ledger.take(
+                "check-protocol", _place(kernel), f"{verdict.runs} runs, {verdict.events} events: no race, no deadlock"
+            )
+
+
+def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | Refusal:
+    """A kernel of warp roles that computes what `kernel` computes, verified and its protocol checked; or why not."""
+    for loop in _loops(kernel):
+        refusal = partition_warps.why_not(loop, limits)
+        if refusal is not None:
+            return refusal
+    made = kernel.clone()
+    made.location = kernel.location
+    reasons = [_specialise(loop, limits) for loop in _loops(made)]
+    try:
+        verify_kernel(made, limits)
+    except LevelError as error:
+        return Refusal(f"its roles break a rule of the level: {error}", "see the rule")
+    for loop in _loops(made):
+        verdict = check(loop)
+        if verdict.finding is not None:
+            return Refusal(f"its protocol is wrong: {verdict.finding}", "a report of this: it is an error of the pass")
+    return Specialised(made, "; ".join(dict.fromkeys(reasons)))
+
+
+def _specialise(loop: tile.ParallelOp, limits: Limits) -> str:
+    overlapped = overlap_products.run(loop)
+    partition_warps.run(loop, limits)
+    insert_arefs.run(loop)
+    chosen = [assign_stages.run(loop, limits), budget_registers.run(loop), schedule_tiles.run(loop)]
+    return ", ".join(([overlapped] if overlapped else []) + chosen)
+
+
+def _loops(kernel: tile.KernelOp) -> list[tile.ParallelOp]:
+    return [op for op in kernel.body.ops if isinstance(op, tile.ParallelOp)]
+
+
+def _place(kernel: Operation) -> str:
+    assert isinstance(kernel, tile.KernelOp)
+    return where(kernel) or kernel.sym_name.data

@@ -1,0 +1,104 @@
+"""Wrong printers and wrong lowerings: the verifier, the checker, the emulator or the numbers must say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+import emulated_pipelines as pipelines
+from mutants.edits import edited
+from warpweave.backends.cpu.expressions import UnsupportedKernelError
+from warpweave.ir.protocol.machine import ProtocolError
+from warpweave.ir.verify import LevelError
+from warpweave.runtime.errors import ArgumentError, CompileError
+
+EMIT, LOWER = "backends.cuda.emit", "passes.warps.lower_arefs"
+SIZES = {
+    "gemm_relu_f16": {"M": 130},
+    "gemm_residual_norm": {"B": 1, "S": 97},
+    "gemm_qkv_rope_append": {"B": 2, "S": 35, "L": 90},
+    "attention_causal_64": {"B": 1, "S": 97, "L": 97},
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`target` with `old` replaced by `new`; `program` shows it."""
+
+    name: str
+    target: str
+    old: str
+    new: str
+    program: str = "gemm_relu_f16"
+
+
+MUTANTS = [
+    Mutant("second warpgroup multiplies the first one's rows", f"{EMIT}.roles:RolePrinter._rows_of_a", " + group * ", " + 0 * "),
+    Mutant("no step along k", f"{EMIT}.roles:_along_k", "k * {held.item_bytes}", "0 * {held.item_bytes}"),
+    Mutant("every lane arrives", f"{EMIT}.roles:RolePrinter._arrive", "if (ww::elect_one()) ww::", "ww::"),
+    Mutant("panels stored one upon another", f"{EMIT}.roles:RolePrinter._bulk_store", "panel * memory", "0 * memory",
+           "gemm_residual_norm"),
+    Mutant("panels of one column", f"{EMIT}.roles:RolePrinter._coordinates", "str(panel * held.panel_columns)", '"0"',
+           "gemm_residual_norm"),
+    Mutant("sums begin with what registers hold", f"{EMIT}.roles:RolePrinter._accumulator", '"k > 0"', '"true"',
+           "attention_causal_64"),
+    Mutant("batches not split", f"{EMIT}.roles:RolePrinter._split", "rest(position, size) if number else position", "position",
+           "attention_causal_64"),
+    Mutant("rings lie one upon another", f"{EMIT}.shared:SharedMemory._add_ring", "ring.depth * ring.slot_bytes",
+           "ring.slot_bytes"),
+    Mutant("one arrival too many awaited", f"{EMIT}.kernel:_Kernel._prologue", "{op.arrivals.data});", "{op.arrivals.data + 1});"),
+
+    Mutant("warpgroups hold the same rows", f"{EMIT}.kernel:_Kernel._place", "group * {WARPGROUP_ROWS} + ",
+           "0 * {WARPGROUP_ROWS} + ", "gemm_residual_norm"),
+    Mutant("box of all rows along one axis", f"{EMIT}.tensor_maps:tensor_map", "held.rows // math.prod(inner)", "held.rows",
+           "attention_causal_64"),
+    Mutant("columns of a mask four apart", f"{EMIT}.layouts:column_of", "8 * (i / 4)", "4 * (i / 4)", "attention_causal_64"),
+    Mutant("rows of a mask four apart", f"{EMIT}.layouts:row_of", '"rows": "lane_row + 8', '"rows": "lane_row + 4',
+           "attention_causal_64"),
+    Mutant("sine and cosine change places", f"{EMIT}.tiles:Tiles._rope", "(op.input, op.cos, op.sin)", "(op.input, op.sin, op.cos)",
+           "gemm_qkv_rope_append"),
+    Mutant("groups of columns reduced as one", f"{EMIT}.tiles:Tiles._reduce",
+           "op.group.data if op.group is not None", "own.columns if True",
+           "gemm_residual_norm"),
+    Mutant("limit of columns from the tensor's start", f"{EMIT}.memory:_limit", "{size} - {start}", "{size} - 0",
+           "gemm_residual_norm"),
+    Mutant("positions not looked up", f"{EMIT}.memory:_rows", "if access.gather is not None", "if False", "gemm_qkv_rope_append"),
+    Mutant("writer does not wait for an empty slot", f"{LOWER}:_put_enter",
+           "at.value(arith.SubiOp(at.constant(1), parity))", "parity"),
+    Mutant("half of the bytes expected", f"{LOWER}:_put_enter", "aref.ArriveOp(ring.full, stage, 1, bytes)",
+           "aref.ArriveOp(ring.full, stage, 1, bytes // 2)"),
+    Mutant("reader releases another slot", f"{LOWER}:_release",
+           "arith.RemUIOp(count, depth.result)", "arith.RemUIOp(depth.result, depth.result)"),
+    Mutant("one warp of a role that stores counted", f"{LOWER}:_arrivals", '"none": role.warps.data', '"none": 1'),
+    Mutant("released at once, products in flight", "passes.warps.assign_stages:_keep_in_flight",
+           'leave.properties["keep"] = IntAttr(PENDING)', 'leave.properties["keep"] = IntAttr(0)'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[m.name.replace(" ", "-") for m in MUTANTS])
+def test_is_caught(mutant):
+    forget()
+    try:
+        with edited(mutant.target, mutant.old, mutant.new):
+            assert is_caught(mutant.program), f"nothing sees: {mutant.name}"
+    finally:
+        forget()
+
+
+def is_caught(program: str) -> bool:
+    """Whether the passes refuse the program, the checker or the emulator finds something, or numbers are wrong."""
+    try:
+        if not pipelines.split(program):
+            return True
+        for seed, schedule in enumerate(("random", "late", "early")):
+            pipelines.check(program, SIZES[program], schedule=schedule, seed=seed)
+    except (AssertionError, ArgumentError, CompileError, LevelError, ProtocolError, UnsupportedKernelError):
+        return True
+    return False
+
+
+def forget() -> None:
+    """What is kept of programs."""
+    pipelines.split.cache_clear()
+    pipelines.emulated.cache_clear()

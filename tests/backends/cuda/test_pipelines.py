@@ -1,0 +1,71 @@
+"""Every GEMM program as a warp-specialised pipeline: the checker proves it, the emulator finds nothing, numbers are right."""
+
+import pytest
+import torch
+
+import emulated_pipelines as pipelines
+from emulated import as_array, as_tensor
+from warpweave.backends.cuda.emit.context import FAULT
+from warpweave.backends.cuda.emulate import schedules
+from warpweave.ir import protocol, tile
+from warpweave.ir.aref.verify import verify_aref
+from warpweave.ir.ledger import Ledger
+from warpweave.ir.text import parse, to_text
+from warpweave.passes import pipeline
+
+LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3}
+"""Of programs that have more than one."""
+SYMBOLS = {
+    "gemm_relu_f16": {"M": 130},
+    "gemm_qkv_rope_append": {"B": 2, "S": 67, "L": 80},
+    "attention_causal_64": {"B": 1, "S": 97, "L": 97},
+    "attention_128": {"B": 1, "S": 33, "L": 150},
+}
+
+
+def sizes(name):
+    return SYMBOLS.get(name, {"B": 2, "S": 97})
+
+
+@pytest.mark.parametrize("name", pipelines.PROGRAMS)
+def test_the_pipeline_is_verified_and_proved(name):
+    module, _ = pipelines.specialised(name)
+    verify_aref(module)
+    assert to_text(parse(to_text(module))) == to_text(module)
+    assert (
+        len(pipelines.split_kernels(module)) == min(2, LAUNCHES.get(name, 1))
+        if name != "gemm_qkv_rope_append"
+        else True
+    )
+    for lowered in (False, True):
+        if lowered:
+            pipeline.to_barriers(module, Ledger())
+            module.verify()
+        for kernel in pipelines.split_kernels(module):
+            for loop in kernel.body.ops:
+                assert isinstance(loop, tile.ParallelOp)
+                verdict = protocol.check(loop)
+                assert verdict.ok, verdict.finding
+                assert verdict.events > 10
+
+
+@pytest.mark.parametrize("name", pipelines.PROGRAMS)
+def test_every_schedule(name):
+    for seed, schedule in enumerate(schedules()):
+        count = pipelines.check(name, sizes(name), schedule=schedule, seed=seed, sms=1 + seed % 2)
+        assert count == LAUNCHES.get(name, 1)
+
+
+@pytest.mark.parametrize(("position", "entry"), [(0, -1), (66, 80)])
+def test_a_position_outside_the_cache_is_reported_and_nothing_is_written(position, entry):
+    kernel, buffers, dims = pipelines.captured("gemm_qkv_rope_append", {"B": 2, "S": 67, "L": 80}, seed=1)
+    ((index, _, _),) = kernel.lookups
+    buffers[kernel.body.args.index(index)][position] = entry
+    for each in pipelines.emulated("gemm_qkv_rope_append")[kernel.sym_name.data]:
+        arrays = {b.name: as_array(tensor) for b, tensor in zip(each.launch.buffers, buffers, strict=False)}
+        arrays[FAULT] = as_array(torch.zeros(3, dtype=torch.int64))
+        assert each.run(arrays, dims, schedule="random", seed=1).findings == ()
+        assert arrays[FAULT].tolist() == [1, entry, 80]
+        for buffer, tensor in zip(each.launch.buffers, buffers, strict=False):
+            now = as_tensor(arrays[buffer.name]).view(torch.uint8)  # as bits: unwritten memory is NaN
+            assert torch.equal(now, tensor.view(-1).view(torch.uint8)), buffer.name

@@ -1,0 +1,139 @@
+"""Programs as warp-specialised pipelines: passes, checks, printed CUDA, and the emulator against the tile reference."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from xdsl.dialects.builtin import ModuleOp
+
+from cpu_kernels import assert_close
+from emulated import as_array, as_tensor
+from warpweave.backends.cuda.emit import emit
+from warpweave.backends.cuda.emit.context import FAULT
+from warpweave.backends.cuda.emulate import EmulatedKernel
+from warpweave.frontend.weave.errors import Source
+from warpweave.frontend.weave.lower import lower
+from warpweave.frontend.weave.parse import parse
+from warpweave.ir import aref, reference_aref, tile
+from warpweave.ir.ledger import Ledger
+from warpweave.ir.reference_tile import run_kernel
+from warpweave.ir.testing import draw, run
+from warpweave.passes import pipeline
+from warpweave.passes.warps.shapes import HOPPER
+
+GOLDEN = Path(__file__).parent / "golden"
+
+PROGRAMS: dict[str, str] = {
+    **{
+        name: (GOLDEN / f"{name}.weave").read_text()
+        for name in ("gemm", "gemm_swiglu", "gemm_residual_norm", "gemm_qkv_rope_append")
+    },
+    "gemm_bias_gelu": """
+block mlp_up(x: bf16[B, S, K=72], w: weight bf16[N=152, K], bias: weight bf16[N]) -> bf16[B, S, N] {
+  return gelu(linear(x, w, bias))
+}""",
+    "attention_causal_64": """
+block a(q: bf16[B, S, 4, 64], k: bf16[B, L, 2, 64], v: bf16[B, L, 2, 64]) -> bf16[B, S, 4, 64] {
+  return attention(q, k, v, causal=true)
+}""",
+    "attention_128": """
+block a(q: bf16[B, S, 4, 128], k: bf16[B, L, 2, 128], v: bf16[B, L, 2, 128]) -> bf16[B, S, 4, 128] {
+  return attention(q, k, v)
+}""",
+    "gemm_relu_f16": """
+block layer(x: f16[M, K=320], w: weight f16[N=64, K]) -> f16[M, N] {
+  return relu(linear(x, w)) + 1
+}""",
+}  # fmt: skip
+"""GEMMs with every kind of epilogue, of sizes that are no multiples of a tile."""
+
+
+def formed(name: str) -> ModuleOp:
+    """The tile module of a program, with the tiles of a GPU."""
+    source = Source(f"{name}.weave", PROGRAMS[name])
+    module = lower(parse(source.text, source.name), source)
+    pipeline.to_fused(module, Ledger())
+    pipeline.to_tiles(module, Ledger(), shapes=HOPPER)
+    return module
+
+
+def specialised(name: str) -> tuple[ModuleOp, Ledger]:
+    """The same module, its GEMMs split into roles."""
+    module, ledger = formed(name), Ledger()
+    pipeline.to_roles(module, ledger)
+    return module, ledger
+
+
+def split_kernels(module: ModuleOp) -> list[tile.KernelOp]:
+    """The kernels that have roles."""
+    kernels = [op for op in module.ops if isinstance(op, tile.KernelOp)]
+    return [kernel for kernel in kernels if any(isinstance(op, aref.RoleOp) for op in kernel.walk())]
+
+
+@functools.cache
+def split(name: str) -> dict[str, tile.KernelOp]:
+    """The kernels with roles, by name."""
+    module, _ = specialised(name)
+    return {kernel.sym_name.data: kernel for kernel in split_kernels(module)}
+
+
+@functools.cache
+def emulated(name: str) -> dict[str, list[EmulatedKernel]]:
+    """By the name of the tile kernel: its launches, compiled for the emulator."""
+    module, _ = specialised(name)
+    pipeline.to_barriers(module, Ledger())
+    return {
+        kernel.sym_name.data: [EmulatedKernel(source) for source in emit(kernel)] for kernel in split_kernels(module)
+    }
+
+
+def captured(
+    name: str, symbols: Mapping[str, int], seed: int
+) -> tuple[tile.KernelOp, list[torch.Tensor], Mapping[str, int]]:
+    """The program's first kernel with roles, and what it is launched with."""
+    found: list[tuple[tile.KernelOp, list[torch.Tensor], Mapping[str, int]]] = []
+
+    def launch(kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], _: torch.dtype) -> None:
+        if kernel.sym_name.data in split(name):
+            found.append((kernel, [b.clone() for b in buffers], dims))
+        run_kernel(kernel, buffers, dims, torch.float64)
+
+    run(formed(name), draw(formed(name), seed, dict(symbols)), torch.float32, launch)
+    return found[0]
+
+
+def check(name: str, symbols: Mapping[str, int], *, schedule: str, seed: int, sms: int = 2) -> int:
+    """Runs the program with its split kernels in the emulator, each of which must find nothing and be right. Their number."""
+    count = 0
+
+    def launch(
+        kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], compute: torch.dtype
+    ) -> None:
+        nonlocal count
+        for index, _, _ in kernel.lookups:  # rows that are looked up lie in another order than they come in
+            positions = buffers[kernel.body.args.index(index)]
+            positions.copy_(positions.flip(0))
+        launches = emulated(name).get(kernel.sym_name.data, [])
+        given, single = [b.clone() for b in buffers], [b.clone() for b in buffers]
+        run_kernel(kernel, buffers, dims, torch.float64)
+        if launches:  # in the arithmetic of roles: what tensor cores multiply is rounded to 16 bits
+            assert reference_aref.run_kernel(split(name)[kernel.sym_name.data], single, dims, torch.float32) == []
+        arrays = (
+            {b.name: as_array(tensor) for b, tensor in zip(launches[0].launch.buffers, given, strict=False)}
+            if launches
+            else {}
+        )
+        if any(buffer.name == FAULT for each in launches for buffer in each.launch.buffers):
+            arrays[FAULT] = as_array(torch.zeros(3, dtype=torch.int64))
+        for each in launches:
+            count += 1
+            found = each.run(arrays, dims, schedule=schedule, seed=seed, sms=sms).findings
+            assert found == (), f"{each.launch.entry} {dict(dims)}\n" + "\n".join(f.message for f in found)
+        for i, (array, exact, like) in enumerate(zip(arrays.values(), buffers, single, strict=False)):
+            assert_close(as_tensor(array), exact, f"{kernel.sym_name.data} {dict(dims)} buffer {i}", like=like)
+
+    run(formed(name), draw(formed(name), seed, dict(symbols)), torch.float32, launch)
+    return count

@@ -1,0 +1,119 @@
+"""Kernels of warp roles compute, bit for bit or to the rounding of weights, what their tile kernels compute."""
+
+import random
+
+import pytest
+
+from golden.test_golden import PROGRAMS, flow
+from warp_kernels import compare, formed
+from warpweave.ir import aref
+from warpweave.ir.aref.queries import rings_of, roles_of
+from warpweave.ir.reference_aref import SCHEDULES
+from warpweave.ir.testing import oracles
+from warpweave.ir.testing.recipes import RandomSource
+from warpweave.ir.testing.recipes.fused import Attend, FusedRecipe, Gemm, Product, RegionOp
+from warpweave.passes import warps
+
+SPECIALISED = {
+    "gemm": 1,
+    "gemm_qkv_rope_append": 1,
+    "gemm_residual_norm": 2,
+    "gemm_swiglu": 1,
+    "map_embedding": 1,
+    "matmul": 1,
+}
+REFUSED = {
+    "attention_causal": "TMA cannot load an operand: 128 rows are no box of the axes d2, 3",
+    "attention_decode": "products of 2 rows",
+    "attention_softcap_window": "operands of f32",
+    "copy_concat": "it has no product: there is nothing to load ahead for",
+    "gemm_bias_gelu": "operands of f32",
+    "map_embedding": "it has no product: there is nothing to load ahead for",
+    "map_softmax": "it has no product: there is nothing to load ahead for",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lower", [False, True], ids=["rings", "mbarriers"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_golden_programs(program, lower):
+    compared = compare(flow(program), lower=lower)
+    assert len(compared.made) == SPECIALISED.get(program, 0)
+    assert [refusal.reason for refusal in compared.refused.values()] == [REFUSED[p] for p in REFUSED if p == program]
+
+
+def drawn_gemm(seed):
+    """A GEMM of bf16 or f16 with a drawn epilogue, at sizes that tensor maps can address."""
+    pick, source = random.Random(seed), RandomSource(f"warps:{seed}")
+    gemm = Gemm(
+        0, pick.choice([8, 64, 72, 136, 320]), pick.choice([1, 1, 2]), pick.choice(["", "v", "r", "s", "vr", "sr"]),
+        pick.random() < 0.3, source.several(RegionOp.draw, 0, 4), "bf16",
+    )  # fmt: skip
+    width = pick.choice([16, 48, 64, 80, 128, 192, 256, 320, 576])
+    return FusedRecipe((gemm,), width, 1, pick.choice([33, 65, 127, 130, "S"]), pick.choice(["bf16", "bf16", "f16"]))
+
+
+NO_PRODUCT = "it has no product: there is nothing to load ahead for"
+WIDE = {0: "a product of 576 columns and depth 64"}
+"""Where the epilogue reduces whole rows, a tile holds them."""
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_drawn_gemms(seed):
+    schedule = list(SCHEDULES)[seed % len(SCHEDULES)]
+    compared = compare(drawn_gemm(seed).build(), schedule=schedule, seed=seed, fused=True, lower=seed % 2 == 1)
+    reasons = {refusal.reason for refusal in compared.refused.values()} - {NO_PRODUCT}  # an epilogue that left its GEMM
+    assert reasons == ({WIDE[seed]} if seed in WIDE else set())
+    assert len(compared.made) == (seed not in WIDE)
+
+
+ATTENTIONS = [
+    Attend(heads=2, groups=1, size=64, keys=200, causal=True),
+    Attend(heads=1, groups=4, size=64, keys=150, causal=True, offset=2),
+    Attend(heads=1, groups=2, size=128, keys=65, causal=True),
+    Attend(heads=1, groups=1, size=32, keys=3, causal=True),
+    Attend(heads=2, groups=2, size=64, keys=130),
+    Attend(heads=1, groups=1, size=64, keys=300, causal=True, window=70, heads_first=True),
+    Attend(heads=1, groups=1, size=64, keys=64, causal=True, softcap=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", ["in turn", "random"])
+@pytest.mark.parametrize("attend", ATTENTIONS, ids=repr)
+def test_attention(attend, schedule):
+    module = FusedRecipe((attend,), 64, 1, 150, "bf16").build()
+    compared = compare(module, 2**-6, schedule, fused=True, lower=schedule == "random")
+    assert len(compared.made) == 1, compared.refused
+    (kernel,) = compared.made.values()
+    (loop,) = kernel.body.ops
+    assert [role.sym_name.data for role in roles_of(loop)] == ["load", "store", "math"]
+
+
+def test_scores_of_the_next_block_are_issued_before_this_ones_values_are_added():
+    compared = compare(FusedRecipe((ATTENTIONS[0],), 64, 1, 150, "bf16").build(), 2**-6, fused=True)
+    (kernel,) = compared.made.values()
+    (loop,) = kernel.body.ops
+    math = roles_of(loop)[-1]
+    kinds = (aref.MmaOp, aref.WaitOp)
+    inside = [
+        [op.name.removeprefix("aref.") for op in walk.body.block.ops if isinstance(op, kinds)]
+        for walk in math.body.ops
+        if walk.name == "scf.for"
+    ]
+    assert inside == [["mma", "mma", "wait", "wait"]] * 2
+    assert [made.depth.data for made in rings_of(loop)] == [1, 4, 4, 1]
+
+
+@pytest.mark.parametrize(
+    "product", [Product(columns=136, transposed=True), Product(columns=72), Product(columns=64, shared=True)]
+)
+def test_batched_products(product):
+    recipe = FusedRecipe((product,), 80, 2, 130, "bf16")
+    compared = compare(recipe.build(), fused=True)
+    assert len(compared.made) == 1, compared.refused
+
+
+@pytest.mark.parametrize("attend", ATTENTIONS, ids=repr)
+def test_without_rounding_attention_is_the_same(attend):
+    module = formed(FusedRecipe((attend,), 64, 1, 150, "bf16").build(), fused=True)
+    changed, _ = oracles.pipeline_preserves_numbers(module, {"partition-warps": warps.run})
+    assert sum(isinstance(op, aref.RoleOp) for op in changed.walk()) == 3
