@@ -26,7 +26,9 @@ from .runtime.program import Program
 _reports: list[dict[str, Any]] = []
 _lock = Lock()
 
-KERNELS = (fused.GemmOp, fused.MapOp, fused.AttentionKernelOp, fused.MatmulKernelOp, fused.CopyOp)
+KERNELS = (
+    fused.GemmOp, fused.MapOp, fused.AttentionKernelOp, fused.MatmulKernelOp, fused.RouteKernelOp, fused.CopyOp,
+)  # fmt: skip
 
 
 def reports() -> list[dict[str, Any]]:

@@ -172,9 +172,10 @@ def is_intact(memory: torch.Tensor) -> bool:
     return bool((memory[:64] == _GUARD).all() and (memory[-64:] == _GUARD).all())
 
 
-def _weight_shape(buffer: SSAValue) -> tuple[int, int]:
-    """[N, K] of a packed weight, as its loads walk it."""
+def _weight_shape(buffer: SSAValue) -> tuple[int, ...]:
+    """[N, K] of a packed weight, or [E, N, K], as its loads walk it."""
     load = next(use.operation for use in buffer.uses)
     assert isinstance(load, tile.LoadOp)
-    n, k = (product([a.size for a in axes]).value for axes in (load.access.data.rows, load.access.data.columns))
-    return n, k
+    access = load.access.data
+    n, k = (product([a.size for a in axes]).value for axes in (access.rows, access.columns))
+    return (n, k) if load.batch is None else (product([a.size for a in access.batch]).value, n, k)

@@ -30,6 +30,7 @@ from xdsl.irdl import (
 from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from .dims import Dim
 from .flow import (
     AttentionOp,
     CastOp,
@@ -43,9 +44,11 @@ from .flow import (
     ReduceOp,
     ReshapeOp,
     RopeOp,
+    RouteOp,
     RowMeanOp,
     RowScaleOp,
     RowStatsOp,
+    ScatterRowsOp,
     TransposeOp,
 )
 from .types import DimAttr, TensorType, shape_of, tensor_type
@@ -63,6 +66,8 @@ EPILOGUE_OPS = (
     ReshapeOp,
     TransposeOp,
     KVAppendOp,
+    EmbeddingOp,
+    ScatterRowsOp,
 )
 MAP_OPS = (
     PointwiseOp,
@@ -78,6 +83,7 @@ MAP_OPS = (
     RopeOp,
     EmbeddingOp,
     KVAppendOp,
+    ScatterRowsOp,
 )
 
 
@@ -123,16 +129,22 @@ class GemmOp(KernelOp):
 
     Accumulators that meet in the region (gated activations) have one N and share a tile; the others are separate column
     segments of one kernel. A `kv_append {in_place}` in the region writes its cache side. One mainloop, several outputs.
+
+    `rows` (i64 [S]): row i of the product is that of row rows[i] of a [T, K]. `groups` (i64 [E + 1], rising from 0 to the number
+    of rows): the weights are [E, N_i, K], and rows groups[e] up to groups[e + 1] meet weight_i[e].
     """
 
     name = "fused.gemm"
     assembly_format: ClassVar[str | None] = (
-        "$a `:` type($a) `weights` $weights `:` type($weights) (`sides` $sides^ `:` type($sides))? "
+        "$a `:` type($a) (`rows` $rows^ `:` type($rows))? `weights` $weights `:` type($weights) "
+        "(`groups` $groups^ `:` type($groups))? (`sides` $sides^ `:` type($sides))? "
         "attr-dict-with-keyword $region `->` type($outputs)"
     )
     a = operand_def(TensorType)
     weights = var_operand_def(TensorType)
     sides = var_operand_def(TensorType)
+    rows = opt_operand_def(TensorType)
+    groups = opt_operand_def(TensorType)
     region = region_def("single_block")
     traits = traits_def(Pure())
 
@@ -143,13 +155,23 @@ class GemmOp(KernelOp):
         sides: Sequence[SSAValue],
         region: Region,
         outputs: Sequence[TensorType],
+        rows: SSAValue | None = None,
+        groups: SSAValue | None = None,
     ):
-        super().__init__(operands=[a, list(weights), list(sides)], result_types=[list(outputs)], regions=[region])
+        super().__init__(
+            operands=[a, list(weights), list(sides), rows, groups], result_types=[list(outputs)], regions=[region]
+        )
 
     @staticmethod
-    def accumulator_type(a: SSAValue, weight: SSAValue) -> TensorType:
+    def accumulator_type(a: SSAValue, weight: SSAValue, rows: SSAValue | None = None) -> TensorType:
         element = "f64" if tensor_type(a).dtype == "f64" else "f32"
-        return TensorType.of([*shape_of(a)[:-1], shape_of(weight)[0]], element)
+        lead = shape_of(a)[:-1] if rows is None else shape_of(rows)
+        return TensorType.of([*lead, shape_of(weight)[-2]], element)
+
+    @property
+    def lead(self) -> tuple[Dim, ...]:
+        """The dims of the product's rows."""
+        return shape_of(self.a)[:-1] if self.rows is None else shape_of(self.rows)
 
     @property
     def accumulators(self) -> Sequence[BlockArgument]:
@@ -163,9 +185,18 @@ class GemmOp(KernelOp):
         if not self.weights:
             raise VerifyException("fused.gemm needs a weight")
         for weight in self.weights:
-            if len(shape_of(weight)) != 2 or shape_of(weight)[1] != shape_of(self.a)[-1]:
+            shape, rank = shape_of(weight), 2 if self.groups is None else 3
+            if len(shape) != rank or shape[-1] != shape_of(self.a)[-1]:
                 raise VerifyException(f"fused.gemm: a {self.a.type} against a weight {weight.type}")
-        expected = [self.accumulator_type(self.a, w) for w in self.weights] + [s.type for s in self.sides]
+            if self.groups is not None and self.groups.type != TensorType.of([shape[0] + 1], "i64"):
+                raise VerifyException(
+                    f"fused.gemm: {shape[0]} groups have {shape[0] + 1} offsets, not {self.groups.type}"
+                )
+        if self.rows is not None and (len(shape_of(self.a)) != 2 or tensor_type(self.rows).dtype != "i64"):
+            raise VerifyException(f"fused.gemm: rows of a {self.a.type} by {self.rows.type}")
+        if self.groups is not None and len(self.lead) != 1:
+            raise VerifyException("fused.gemm: grouped rows are one dim")
+        expected = [self.accumulator_type(self.a, w, self.rows) for w in self.weights] + [s.type for s in self.sides]
         if [arg.type for arg in self.body.args] != expected:
             raise VerifyException("fused.gemm: block arguments are one accumulator a weight, then the sides")
         self._verify_region(EPILOGUE_OPS)
@@ -242,6 +273,30 @@ class MatmulKernelOp(IRDLOperation):
 
 
 @irdl_op_definition
+class RouteKernelOp(IRDLOperation):
+    """`flow.route` as one kernel."""
+
+    name = "fused.route"
+    assembly_format: ClassVar[str | None] = RouteOp.assembly_format
+    irdl_options = (ParsePropInAttrDict(),)
+    scores = operand_def(TensorType)
+    top_k = prop_def(IntAttr)
+    softmax = opt_prop_def(UnitAttr)
+    normalised = opt_prop_def(UnitAttr)
+    weights = result_def(TensorType)
+    slots = result_def(TensorType)
+    tokens = result_def(TensorType)
+    offsets = result_def(TensorType)
+    traits = traits_def(Pure())
+
+    @staticmethod
+    def of(op: RouteOp) -> RouteKernelOp:
+        """The kernel that computes `op`."""
+        types = [r.type for r in op.results]
+        return RouteKernelOp.create(operands=[op.scores], result_types=types, properties=op.properties)
+
+
+@irdl_op_definition
 class CopyOp(IRDLOperation):
     """The operands one after the other along `axis` in a new contiguous tensor: a copy (one operand) or a concatenation."""
 
@@ -257,4 +312,4 @@ class CopyOp(IRDLOperation):
         super().__init__(operands=[list(inputs)], result_types=[result], properties={"axis": IntAttr(axis)})
 
 
-Fused = Dialect("fused", [YieldOp, GemmOp, MapOp, AttentionKernelOp, MatmulKernelOp, CopyOp], [])
+Fused = Dialect("fused", [YieldOp, GemmOp, MapOp, AttentionKernelOp, MatmulKernelOp, RouteKernelOp, CopyOp], [])

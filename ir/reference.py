@@ -284,9 +284,16 @@ def _kv_append(
 
 def _aten(e: Evaluator, op: flow.AtenOp, *xs: torch.Tensor) -> list[torch.Tensor]:
     args, kwargs = decode_arguments(op.arguments.data, xs, e.symbols)
+    if op.target.data in GROUPED_PRODUCTS:
+        x, weight, ends = args
+        return [_by_group(x, weight.mT, torch.cat([ends.new_zeros(1), ends]))]
     namespace, name, overload = op.target.data.split(".")
     result = getattr(getattr(getattr(torch.ops, namespace), name), overload)(*args, **kwargs)
     return list(result) if isinstance(result, list | tuple) else [result]
+
+
+GROUPED_PRODUCTS = ("aten._grouped_mm.default", "transformers.grouped_mm_fallback.default")
+"""x [S, K] by weights [E, K, N] up to the row at which each group ends; PyTorch has them for some dtypes only."""
 
 
 def decode_arguments(
@@ -315,10 +322,46 @@ def decode_arguments(
     return [decode(a) for a in data["args"]], {k: decode(v) for k, v in data["kwargs"].items()}
 
 
+def _route(e: Evaluator, op: flow.RouteOp, scores: torch.Tensor) -> list[torch.Tensor]:
+    scores, k = scores.to(e.compute(scores)), op.top_k.data
+    if op.softmax is not None:
+        scores = torch.softmax(scores, -1)
+    chosen = torch.sort(scores, dim=-1, descending=True, stable=True)
+    weights, experts = chosen.values[:, :k], chosen.indices[:, :k]
+    if op.normalised is not None:
+        weights = weights / weights.sum(-1, keepdim=True)
+    slots = torch.sort(experts.flatten(), stable=True).indices
+    counts = torch.bincount(experts.flatten(), minlength=scores.shape[1])
+    return [weights, slots, slots // k, torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])]
+
+
+def _by_group(x: torch.Tensor, weight: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """x [S, K] · weight[e]ᵀ for the rows of each group e. Raises ValueError for offsets that do not divide the rows."""
+    ends = offsets.tolist()
+    if ends != sorted(ends) or ends[0] != 0 or ends[-1] != x.shape[0]:
+        raise ValueError(f"offsets of {x.shape[0]} rows that do not rise from 0 to it: {ends}")
+    return torch.cat([x[ends[i] : ends[i + 1]] @ w.T for i, w in enumerate(weight)])
+
+
+def _grouped_linear(
+    e: Evaluator, op: flow.GroupedLinearOp, x: torch.Tensor, w: torch.Tensor, offsets: torch.Tensor
+) -> torch.Tensor:
+    dtype = e.compute(x, w)
+    return _by_group(x.to(dtype), w.to(dtype), offsets)
+
+
+def _scatter_rows(e: Evaluator, op: flow.ScatterRowsOp, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(x).index_copy(0, positions, x)
+
+
 def _gemm(e: Evaluator, op: fused.GemmOp, a: torch.Tensor, *rest: torch.Tensor) -> list[torch.Tensor]:
-    weights, sides = rest[: len(op.weights)], rest[len(op.weights) :]
+    count, given = len(op.weights), list(rest)
+    groups = given.pop() if op.groups is not None else None
+    a = a[given.pop()] if op.rows is not None else a
+    weights, sides = given[:count], given[count:]
     dtype = e.compute(a, *weights)
-    accumulators = [a.to(dtype) @ w.to(dtype).T for w in weights]
+    a, weights = a.to(dtype), [w.to(dtype) for w in weights]
+    accumulators = [a @ w.T if groups is None else _by_group(a, w, groups) for w in weights]
     return e.block(op.body, [*accumulators, *sides])
 
 
@@ -350,10 +393,14 @@ _RULES: dict[type[Operation], Callable[..., Any]] = {
     flow.AttentionOp: _attention,
     flow.EmbeddingOp: lambda e, op, ids, table: table[ids.long()],
     flow.KVAppendOp: _kv_append,
+    flow.RouteOp: _route,
+    flow.GroupedLinearOp: _grouped_linear,
+    flow.ScatterRowsOp: _scatter_rows,
     flow.AtenOp: _aten,
     fused.GemmOp: _gemm,
     fused.MapOp: lambda e, op, *xs: e.block(op.body, xs),
     fused.AttentionKernelOp: _attention,
     fused.MatmulKernelOp: _matmul,
+    fused.RouteKernelOp: _route,
     fused.CopyOp: _concat,
 }

@@ -80,6 +80,7 @@ class Interpreter:
     dims: Mapping[str, int]
     compute: torch.dtype
     values: dict[SSAValue, Any] = field(default_factory=dict[SSAValue, Any])
+    row_limits: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])  # where accesses at a group's rows end
 
     def run(self, kernel: tile.KernelOp) -> None:
         for index, entries, extent in kernel.lookups:
@@ -87,14 +88,19 @@ class Interpreter:
             if outside:
                 raise IndexError(f"{kernel.sym_name.data}: index {outside[0]} is out of range of {self.size(extent)}")
         for loop in (loop for phase in kernel.phases for loop in phase):
-            rows, columns = loop.tile_shape
-            domain = itertools.product(
-                range(self.size(loop.batch.data)),
-                range(0, self.size(loop.rows.data), rows),
-                range(0, self.size(loop.columns.data), columns),
-            )
-            for indices in domain:
-                self.block(loop.body, indices)
+            for batch in range(self.size(loop.batch.data)):
+                begin, end = self.group(loop, batch)
+                rows, columns = range(begin, end, loop.tile_shape[0]), self.size(loop.columns.data)
+                self.row_limits = {loop.body.args[1]: end} if loop.groups is not None else {}
+                for row, column in itertools.product(rows, range(0, columns, loop.tile_shape[1])):
+                    self.block(loop.body, (batch, row, column))
+
+    def group(self, loop: tile.ParallelOp, batch: int) -> tuple[int, int]:
+        """The first row of a batch index, and the one after its last."""
+        if loop.groups is None:
+            return 0, self.size(loop.rows.data)
+        begin, end = self.values[loop.groups][batch : batch + 2].tolist()
+        return begin, end
 
     def size(self, dim: Dim) -> int:
         return dim.evaluate(self.dims)
@@ -112,6 +118,8 @@ class Interpreter:
         match op:
             case tile.StoreOp():
                 self.store(op)
+            case tile.GroupRowsOp():
+                self.group_rows(op)
             case scf.ForOp():
                 low, high, step, *carried = (self.values[v] for v in op.operands)
                 for i in range(low, high, step):
@@ -177,11 +185,20 @@ class Interpreter:
         buffer = self.values[op.buffer]
         buffer[address] = self.values[op.value][:rows, :columns].to(buffer.dtype)
 
+    def group_rows(self, op: tile.GroupRowsOp) -> None:
+        values, group = self.values, self.values[op.group]
+        entries = values[op.entries][: values[op.count]]
+        found, first = (entries == group).nonzero().flatten(), int((entries < group).sum())
+        values[op.offsets][group] = first
+        values[op.slots][first : first + len(found)] = found
+        values[op.tokens][first : first + len(found)] = found // op.top_k.data
+
     def addresses(self, op: Accessor, shape: tuple[int, int]) -> tuple[torch.Tensor, int, int]:
         """Element addresses of the valid part of a tile, and its numbers of rows and columns."""
         access, values = op.access.data, self.values
         row, column = values[op.row], values[op.column]
-        rows = max(0, min(shape[0], self.size(product([a.size for a in access.rows])) - row))
+        size, end = self.size(product([a.size for a in access.rows])), self.row_limits.get(op.row)
+        rows = max(0, min(shape[0], (size if end is None else min(size, end)) - row))
         columns = max(0, min(shape[1], self.size(product([a.size for a in access.columns])) - column))
         index = values[op.index] if op.index is not None else None
         by_row = self.offsets(access.rows, torch.arange(row, row + rows), index, access.gather)

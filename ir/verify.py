@@ -16,7 +16,9 @@ Level = Literal["flow", "fused", "tile", "aref"]
 
 _FLOW = tuple(flow.Flow.operations)
 _FUNCTIONS = (ModuleOp, func.FuncOp, func.CallOp, func.ReturnOp)
-_FUSED = (fused.GemmOp, fused.MapOp, fused.AttentionKernelOp, fused.MatmulKernelOp, fused.CopyOp)
+_FUSED = (
+    fused.GemmOp, fused.MapOp, fused.AttentionKernelOp, fused.MatmulKernelOp, fused.RouteKernelOp, fused.CopyOp,
+)  # fmt: skip
 
 
 class LevelError(VerifyException):

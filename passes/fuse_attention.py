@@ -1,4 +1,4 @@
-"""Attention and batched matrix products become kernels of their own; views of their operands are read in place."""
+"""Attention, batched matrix products and routes become kernels of their own; views of their operands are read in place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RULE = "fuse-attention"
 
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
-    """Afterwards no `flow.attention` is left, and no `flow.matmul` but those of constants."""
+    """Afterwards no `flow.attention` and `flow.route` is left, and no `flow.matmul` but those of constants."""
     constants = constant_values(module)
     for function in functions(module):
         for op in list(function.body.block.ops):
@@ -28,14 +28,17 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
                 _replace(op, fused.AttentionKernelOp.of(op))
             elif isinstance(op, flow.MatmulOp) and op.result not in constants:
                 _replace(op, fused.MatmulKernelOp(op.lhs, op.rhs, op.type))
+            elif isinstance(op, flow.RouteOp):
+                _replace(op, fused.RouteKernelOp.of(op))
 
 
-def _replace(op: flow.FlowOp, kernel: Operation) -> None:
+def _replace(op: Operation, kernel: Operation) -> None:
     block = op.parent
     assert isinstance(block, Block)
     kernel.location = op.location
     block.insert_op_before(kernel, op)
-    kernel.results[0].name_hint = op.result.name_hint
-    op.result.replace_all_uses_with(kernel.results[0])
+    for old, new in zip(op.results, kernel.results, strict=True):
+        new.name_hint = old.name_hint
+        old.replace_all_uses_with(new)
     op.detach()
     op.erase()

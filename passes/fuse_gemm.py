@@ -2,7 +2,7 @@
 
 An op joins the epilogue of a GEMM whose result it reads where `why_not` allows: the epilogue can compute it tile by
 tile, and nothing else it reads depends on that GEMM's outputs. Cheap values that only epilogues read (row factors,
-casts, a norm applied again) are computed there too.
+casts, a norm applied again) are computed there too. Linears of experts are grouped GEMMs, which gather their rows themselves.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ RULE = "fuse-gemm"
 BOUND = "rounds once, at each output"
 ONE = Dim.of(1)
 Segments = frozenset[int]
+Linear = flow.LinearOp | flow.GroupedLinearOp
 
 
 @dataclass(eq=False)
@@ -33,7 +34,7 @@ class Gemm:
     """One kernel under construction. `segments`: for each region value, the linears (by number) it comes from."""
 
     node: Node
-    linears: list[flow.LinearOp]
+    linears: list[Linear]
     segments: dict[SSAValue, Segments] = field(default_factory=dict[SSAValue, Segments])
     clones: list[Operation] = field(default_factory=list[Operation])
 
@@ -46,11 +47,14 @@ class Gemm:
 
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
-    """Every linear with a constant weight becomes (part of) a `fused.gemm`; the others become `flow.matmul`."""
+    """Every linear with a constant weight becomes (part of) a `fused.gemm`; the others become `flow.matmul`.
+
+    A grouped linear without one has no form as a kernel and is left as it is.
+    """
     constants = constant_values(module)
     for function in functions(module):
         for op in list(function.body.block.ops):
-            if isinstance(op, flow.LinearOp) and op.result not in constants and op.weight not in constants:
+            if isinstance(op, Linear) and op.result not in constants and op.weight not in constants:
                 ledger.refuse(
                     RULE,
                     where(op),
@@ -59,7 +63,8 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
                         "a weight that is a parameter",
                     ),
                 )
-                _as_matmul(op)
+                if isinstance(op, flow.LinearOp):
+                    _as_matmul(op)
         _fuse_function(function, constants, ledger)
 
 
@@ -85,12 +90,12 @@ def _fuse_function(function: func.FuncOp, constants: set[SSAValue], ledger: Ledg
 
 
 def _group(graph: Graph, constants: set[SSAValue]) -> list[Gemm]:
-    """One GEMM for the linears that read the same value with weights of one type."""
+    """One GEMM for the linears that read the same value (by the same groups) with weights of one type."""
     found: dict[tuple[object, ...], Gemm] = {}
     for op in graph.ops:
-        if not isinstance(op, flow.LinearOp) or op.result in constants:
+        if not isinstance(op, Linear) or op.result in constants or op.weight not in constants:
             continue
-        key = (op.input, tensor_type(op.weight).dtype)
+        key = (op.input, tensor_type(op.weight).dtype, _groups(op))
         if key not in found:
             found[key] = Gemm(graph.node(op), [])
         gemm = found[key]
@@ -99,6 +104,10 @@ def _group(graph: Graph, constants: set[SSAValue]) -> list[Gemm]:
         gemm.segments[op.result] = frozenset([len(gemm.linears)])
         gemm.linears.append(op)
     return list(found.values())
+
+
+def _groups(op: Linear) -> SSAValue | None:
+    return op.offsets if isinstance(op, flow.GroupedLinearOp) else None
 
 
 def _join(op: Operation, graph: Graph, gemms: Sequence[Gemm], ledger: Ledger) -> None:
@@ -129,6 +138,8 @@ def why_not(op: Operation, gemm: Gemm, graph: Graph) -> Refusal | None:
         return Refusal(f"`{op.name}` has no epilogue form")
     if not graph.can_merge(gemm.node, graph.node(op)):
         return Refusal("it also reads a value that is computed from this GEMM's outputs", "one pass over whole rows")
+    if any(v in gemm.segments and isinstance(v.owner, flow.ScatterRowsOp) for v in op.operands):
+        return Refusal("the kernel puts the rows elsewhere", "a following kernel")
     segments = {gemm.segments[v] for v in op.operands if v in gemm.segments}
     everything = frozenset[int]().union(*segments)
     if len({gemm.linears[i].shape[-1] for i in everything}) > 1:
@@ -202,6 +213,16 @@ def _append_why_not(op: flow.KVAppendOp, gemm: Gemm, segments: Segments) -> Refu
     return None
 
 
+def _embedding_why_not(op: flow.EmbeddingOp, gemm: Gemm, segments: Segments) -> Refusal | None:
+    return Refusal("it reads other rows of this GEMM's result", "a following kernel")
+
+
+def _scatter_why_not(op: flow.ScatterRowsOp, gemm: Gemm, segments: Segments) -> Refusal | None:
+    if op.positions in gemm.segments or op.shape != (*gemm.rows, gemm.columns(segments)):
+        return Refusal("it scatters something other than the GEMM's rows")
+    return None
+
+
 _RULES = {
     flow.PointwiseOp: _pointwise_why_not,
     flow.CastOp: _pointwise_why_not,
@@ -213,6 +234,8 @@ _RULES = {
     flow.RopeOp: _rope_why_not,
     flow.TransposeOp: _transpose_why_not,
     flow.KVAppendOp: _append_why_not,
+    flow.EmbeddingOp: _embedding_why_not,
+    flow.ScatterRowsOp: _scatter_why_not,
 }
 
 
@@ -259,20 +282,35 @@ def _pull_sides(gemm: Gemm, graph: Graph, owner: dict[Operation, Gemm], constant
         ):
             return
         done.add(op)
-        for operand in op.operands:
+        for operand in _read_as_tiles(op):
             visit(operand)
         gemm.clones.append(op)
 
-    fixed = {linear.input for linear in gemm.linears} | {linear.weight for linear in gemm.linears}
+    fixed = {value for linear in gemm.linears for value in linear.operands[:2]}
     for op in graph.members(gemm.node):
-        for value in op.operands:
-            if value not in fixed and not (isinstance(op, flow.KVAppendOp) and value is not op.new):
+        for value in _read_as_tiles(op):
+            if value not in fixed:
                 visit(value)
+
+
+def _read_as_tiles(op: Operation) -> Sequence[SSAValue]:
+    """The operands of an op of an epilogue, without the memory and the positions that it looks up itself."""
+    match op:
+        case flow.EmbeddingOp():
+            return ()
+        case flow.KVAppendOp():
+            return (op.new,)
+        case flow.ScatterRowsOp():
+            return (op.input,)
+        case _:
+            return op.operands
 
 
 def _is_cheap(op: Operation, gemm: Gemm, owner: dict[Operation, Gemm]) -> bool:
     if isinstance(op, flow.RowScaleOp | flow.RowMeanOp):
         return op.shape[:-1] == gemm.rows
+    if isinstance(op, flow.EmbeddingOp):
+        return op.shape == (*gemm.rows, ONE)
     if isinstance(op, flow.ConstantOp):
         return True
     return (
@@ -308,35 +346,37 @@ def _emit(gemm: Gemm, graph: Graph, ledger: Ledger) -> None:
     inside = set(members)
     last = members[-1]
     linears = gemm.linears
-    biases = [linear.bias for linear in linears if linear.bias is not None]
+    biased = {op: op.bias for op in linears if isinstance(op, flow.LinearOp) and op.bias is not None}
     body = Body(Block(), {})
-    accumulators = [fused.GemmOp.accumulator_type(linears[0].input, linear.weight) for linear in linears]
+    source, rows = _gathered(linears[0])
+    accumulators = [fused.GemmOp.accumulator_type(source, linear.weight, rows) for linear in linears]
     for linear, type_ in zip(linears, accumulators, strict=True):
         body.argument(linear.result, type_)
     steps = [op for op in members if op not in linears]
     computed = {r for op in (*gemm.clones, *members) for r in op.results}
-    needed = [v for op in (*gemm.clones, *steps) for v in op.operands] + biases
+    needed = [v for op in (*gemm.clones, *steps) for v in op.operands] + list(biased.values())
     sides = list(dict.fromkeys(v for v in needed if v not in computed))
     for side in sides:
         body.argument(side)
     for op in gemm.clones:
         body.add(op)
-    for linear in linears:
-        if linear.bias is not None:
-            biased = flow.PointwiseOp("add", [body.values[linear.result], body.values[linear.bias]])
-            biased.location = linear.location
-            body.block.add_op(biased)
-            body.values[linear.result] = biased.result
+    for linear, bias in biased.items():
+        added = flow.PointwiseOp("add", [body.values[linear.result], body.values[bias]])
+        added.location = linear.location
+        body.block.add_op(added)
+        body.values[linear.result] = added.result
     for op in steps:
         body.add(op)
     outputs = [r for op in members for r in op.results if any(u not in inside for u in users(r))]
     body.end(outputs)
     kernel = fused.GemmOp(
-        linears[0].input,
+        source,
         [linear.weight for linear in linears],
         sides,
         Region(body.block),
         [tensor_type(v) for v in outputs],
+        rows,
+        _groups(linears[0]),
     )
     kernel.location = fuse_ops(members)
     graph.block.insert_op_after(kernel, last)
@@ -347,6 +387,14 @@ def _emit(gemm: Gemm, graph: Graph, ledger: Ledger) -> None:
     for op in reversed(members):
         op.detach()
         op.erase()
+
+
+def _gathered(linear: Linear) -> tuple[SSAValue, SSAValue | None]:
+    """What a linear's rows are read from, and by which indices: a grouped one gathers the rows of an embedding itself."""
+    owner = linear.input.owner
+    if isinstance(linear, flow.GroupedLinearOp) and isinstance(owner, flow.EmbeddingOp):
+        return owner.table, owner.ids
+    return linear.input, None
 
 
 def _record(gemm: Gemm, members: Sequence[Operation], outputs: Sequence[SSAValue], place: str, ledger: Ledger) -> None:

@@ -28,7 +28,7 @@ Shape = tuple[Dim, ...]
 # ops that a kernel computes, and of these the ones that may be computed again in every kernel that reads them
 _WORK = (
     flow.PointwiseOp, flow.CastOp, flow.ConstantOp, flow.DimValueOp, flow.IotaOp, flow.ReduceOp, flow.RowStatsOp,
-    flow.RowScaleOp, flow.RowMeanOp, flow.RopeOp, flow.EmbeddingOp, flow.KVAppendOp,
+    flow.RowScaleOp, flow.RowMeanOp, flow.RopeOp, flow.EmbeddingOp, flow.KVAppendOp, flow.ScatterRowsOp,
 )  # fmt: skip
 _ROW_FACTORS = (flow.RowScaleOp, flow.RowMeanOp)
 _INDEX_SOURCES = (flow.ConstantOp, flow.DimValueOp, flow.IotaOp)
@@ -193,7 +193,7 @@ def _aligned(op: Operation) -> Sequence[SSAValue]:
     """The operands that broadcast to what the op walks, so that a kernel can compute them where it reads them."""
     if isinstance(op, flow.EmbeddingOp | flow.RowScaleOp | flow.RowMeanOp):
         return ()
-    if isinstance(op, flow.RopeOp):
+    if isinstance(op, flow.RopeOp | flow.ScatterRowsOp):
         return (op.input,)
     return (op.new,) if isinstance(op, flow.KVAppendOp) else op.operands
 
@@ -221,16 +221,20 @@ def _same_walk(a: Shape, b: Shape) -> bool:
 
 
 def _fits(op: Operation, space: Shape) -> bool:
-    """Appends, ropes and embeddings index the whole space."""
-    return not isinstance(op, flow.KVAppendOp | flow.RopeOp | flow.EmbeddingOp) or _space(op) == space
+    """Appends, ropes, embeddings and scattered rows index the whole space."""
+    indexes = isinstance(op, flow.KVAppendOp | flow.RopeOp | flow.EmbeddingOp | flow.ScatterRowsOp)
+    return not indexes or _space(op) == space
 
 
 def _has_inner_dependence(members: Sequence[Operation]) -> bool:
-    """Whether an op reads, of a value of the kernel, other elements than those it walks: ids, cosines, an appended cache."""
+    """Whether an op reads, of a value of the kernel, other elements than those it walks: ids, cosines, an appended cache,
+    scattered rows."""
     inside = set(members)
     for op in members:
         for value in op.operands:
-            if value.owner in inside and (value not in _aligned(op) or isinstance(value.owner, flow.KVAppendOp)):
+            if value.owner in inside and (
+                value not in _aligned(op) or isinstance(value.owner, flow.KVAppendOp | flow.ScatterRowsOp)
+            ):
                 return True
     return False
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import LocationAttr, ModuleOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ..ir.dims import Dim
-from ..ir.flow import BroadcastOp, CastOp, ConstantOp, FlowOp, PointwiseOp, ReshapeOp, SliceOp
+from ..ir.flow import AtenOp, BroadcastOp, CastOp, ConstantOp, FlowOp, PointwiseOp, ReshapeOp, SliceOp
 from ..ir.locations import fuse_ops, modules
 from ..ir.types import BITS, DTYPE_NAMES, is_float, shape_of, tensor_type
 
@@ -34,6 +35,17 @@ def pointwise(value: SSAValue, *kinds: str) -> PointwiseOp | None:
     """The pointwise op of one of `kinds` that makes `value`."""
     owner = value.owner
     return owner if isinstance(owner, PointwiseOp) and owner.kind.data in kinds else None
+
+
+def aten(value: SSAValue, target: str, result: int = 0) -> AtenOp | None:
+    """The ATen call of which `value` is result number `result`, where it is one of `target`."""
+    op = producer(value, AtenOp)
+    return op if op is not None and op.target.data == target and op.outputs[result] is value else None
+
+
+def arguments(op: AtenOp) -> list[Any]:
+    """The positional arguments of an ATen call: numbers, and `{"tensor": i}` for operand i; keyword ones are left out."""
+    return json.loads(op.arguments.data)["args"]
 
 
 def either_order(op: PointwiseOp) -> Iterator[tuple[SSAValue, SSAValue]]:

@@ -42,7 +42,9 @@ def _needs(op: Operation) -> list[tuple[int, str]]:
     if isinstance(op, fused.GemmOp):
         wrong = [(0, "the GEMM's rows are not contiguous")] if not _are_rows(op.a) else []
         weights = [(1 + i, "a weight that is a view") for i, w in enumerate(op.weights) if not _is_whole(w)]
-        return wrong + weights + _gathered(op, 1)
+        indices = [v for v in (op.rows, op.groups) if v is not None and not _is_whole(v)]
+        copied = [(list(op.operands).index(v), "indices that are looked up") for v in indices]
+        return wrong + weights + _gathered(op, 1) + copied
     if isinstance(op, fused.AttentionKernelOp) and op.start is not None and not _is_whole(op.start):
         return [(len(op.operands) - 1, "a number that the kernel reads before its loops")]
     return _gathered(op, 0) if isinstance(op, fused.MapOp) else []
@@ -52,7 +54,7 @@ def _gathered(op: fused.GemmOp | fused.MapOp, shift: int) -> list[tuple[int, str
     """Ids and positions: kernels look them up in contiguous buffers."""
     found: dict[int, str] = {}
     for inner in op.body.ops:
-        if not isinstance(inner, flow.EmbeddingOp | flow.KVAppendOp):
+        if not isinstance(inner, flow.EmbeddingOp | flow.KVAppendOp | flow.ScatterRowsOp):
             continue
         value = inner.ids if isinstance(inner, flow.EmbeddingOp) else inner.positions
         if isinstance(value, BlockArgument) and not _is_whole(op.operands[value.index + shift]):

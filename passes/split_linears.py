@@ -1,7 +1,8 @@
 """Cut packed projections apart: slices of a linear's columns become linears with slices of its weight.
 
 The columns of a packed weight (qkv, gate and up) are constant, so they are cut once; the activation is not cut at all.
-The slice may lie behind a reshape of the columns into factors (heads × {q, k, v} × d) and transposes.
+The slice may lie behind a reshape of the columns into factors (heads × {q, k, v} × d) and transposes. The weights of experts
+are cut alike.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..ir.types import shape_of
 from .rewriting import constant_values, erase_unused, functions, inserter, users, where
 
 RULE = "split-linear"
+Linear = flow.LinearOp | flow.GroupedLinearOp
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
     constants = constant_values(module)
     for function in functions(module):
         for op in list(function.body.block.ops):
-            if not isinstance(op, flow.LinearOp):
+            if not isinstance(op, Linear):
                 continue
             pieces = _pieces(op.result, ())
             if not pieces:
@@ -47,13 +49,18 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             ledger.take(RULE, where(op), f"{len(pieces)} linears with slices of the packed weight")
 
 
-def why_not(op: flow.LinearOp, pieces: Sequence[Piece], constants: set[SSAValue]) -> Refusal | None:
+def why_not(op: Linear, pieces: Sequence[Piece], constants: set[SSAValue]) -> Refusal | None:
     """Why a linear cannot be cut into `pieces`."""
-    if op.weight not in constants or (op.bias is not None and op.bias not in constants):
+    if any(v not in constants for v in _vectors(op)):
         return Refusal("the weight is not constant", "inference with weights as constants")
     if any(_columns(op, piece) is None for piece in pieces):
         return Refusal("a slice does not follow the factors of the columns", "slices of whole factors of the columns")
     return None
+
+
+def _vectors(op: Linear) -> list[SSAValue]:
+    """What has a number, or a row of numbers, for each column: the weight, and the bias where there is one."""
+    return [op.weight] if isinstance(op, flow.GroupedLinearOp) or op.bias is None else [op.weight, op.bias]
 
 
 def _pieces(value: SSAValue, views: tuple[flow.ReshapeOp | flow.TransposeOp, ...]) -> list[Piece]:
@@ -82,7 +89,7 @@ class _Columns:
     steps: tuple[int, ...]
 
 
-def _columns(op: flow.LinearOp, piece: Piece) -> _Columns | None:
+def _columns(op: Linear, piece: Piece) -> _Columns | None:
     """Which columns a piece takes; None where it cuts rows, or its views do more than split and permute dims."""
     rows = op.shape[:-1]
     shape = op.shape
@@ -111,7 +118,7 @@ def _columns(op: flow.LinearOp, piece: Piece) -> _Columns | None:
     return _Columns(tuple(f.value for f in factors), tuple(starts), tuple(sizes), tuple(steps))
 
 
-def _split(op: flow.LinearOp, pieces: Sequence[Piece]) -> None:
+def _split(op: Linear, pieces: Sequence[Piece]) -> None:
     rows = op.shape[:-1]
     old: list[Operation] = [op, *dict.fromkeys(v for p in pieces for v in (*p.views, p.slice))]
     made: dict[_Columns, SSAValue] = {}
@@ -120,11 +127,12 @@ def _split(op: flow.LinearOp, pieces: Sequence[Piece]) -> None:
         assert columns is not None
         insert = inserter(op)
         if columns not in made:
-            weight, bias = (
-                _cut(vector, columns, op) if vector is not None else None for vector in (op.weight, op.bias)
+            weight, *bias = (_cut(vector, columns, op) for vector in _vectors(op))
+            made[columns] = insert(
+                flow.GroupedLinearOp(op.input, weight, op.offsets, op.type.element)
+                if isinstance(op, flow.GroupedLinearOp)
+                else flow.LinearOp(op.input, weight, *bias, element=op.type.element)
             )
-            assert weight is not None
-            made[columns] = insert(flow.LinearOp(op.input, weight, bias, op.type.element))
         value = made[columns]
         insert = inserter(piece.slice)
         for view in piece.views:
@@ -136,19 +144,18 @@ def _split(op: flow.LinearOp, pieces: Sequence[Piece]) -> None:
     erase_unused(old)
 
 
-def _cut(vector: SSAValue, columns: _Columns, op: flow.LinearOp) -> SSAValue:
-    """Those rows of a weight [N, K] or bias [N]."""
+def _cut(vector: SSAValue, columns: _Columns, op: Linear) -> SSAValue:
+    """Those columns' rows of a weight [N, K] or [E, N, K], or of a bias [N]."""
     insert = inserter(op)
-    rest = shape_of(vector)[1:]
-    hint = vector.name_hint
+    shape, hint = shape_of(vector), vector.name_hint
+    axis = 1 if isinstance(op, flow.GroupedLinearOp) else 0
+    before, after = shape[:axis], shape[axis + 1 :]
     if len(columns.factors) > 1:
-        vector = insert(flow.ReshapeOp(vector, [*columns.factors, *rest]))
-    vector = insert(
-        flow.SliceOp(
-            vector, [*columns.starts, *(0 for _ in rest)], [*columns.sizes, *rest], [*columns.steps, *(1 for _ in rest)]
-        )
-    )
+        vector = insert(flow.ReshapeOp(vector, [*before, *columns.factors, *after]))
+    starts = [*(0 for _ in before), *columns.starts, *(0 for _ in after)]
+    steps = [*(1 for _ in before), *columns.steps, *(1 for _ in after)]
+    vector = insert(flow.SliceOp(vector, starts, [*before, *columns.sizes, *after], steps))
     if len(columns.factors) > 1:
-        vector = insert(flow.ReshapeOp(vector, [product([Dim.of(s) for s in columns.sizes]), *rest]))
+        vector = insert(flow.ReshapeOp(vector, [*before, product([Dim.of(s) for s in columns.sizes]), *after]))
     vector.name_hint = hint
     return vector

@@ -36,8 +36,8 @@ from ..runtime.artifact import (
 )
 from .values import Buffer, ConstantRecipe, Ref, Step
 
-PackedType = Callable[[int, int, str, Any], tuple[tuple[int, ...], str]]
-"""(N, K, dtype, layout) of a weight → shape and dtype of the packed one."""
+PackedType = Callable[[Sequence[int], str, Any], tuple[tuple[int, ...], str]]
+"""(shape, dtype, layout) of a weight → shape and dtype of the packed one."""
 
 
 class Describer:
@@ -158,7 +158,7 @@ class Describer:
         type_ = tensor_type(recipe.value)
         shape, dtype = tuple(d.value for d in type_.shape), TORCH_NAMES[type_.dtype]
         if recipe.layout:
-            shape, dtype = self._packed_type(shape[0], shape[1], dtype, recipe.layout)
+            shape, dtype = self._packed_type(shape, dtype, recipe.layout)
         name = recipe.value.name_hint or "constant"
         return Constant(f"{name}_{index}" + (f"_{recipe.layout}" if recipe.layout else ""), dtype, shape)
 

@@ -40,6 +40,17 @@ def _attention(v: Sequence[SSAValue]) -> flow.AttentionOp:
     return flow.AttentionOp(v[0], v[1], v[2], 0.25, causal=True, offset=2, window=5, softcap=30.0)
 
 
+_SCORES, _ROWS = T(["T", 6], "f32"), T(["R", 64], "f32")
+_SLOTS, _OFFSETS, _EXPERTS = T(["R"], "i64"), T([7], "i64"), T([6, 96, 64], "f32")
+
+
+def _grouped_gemm(v: Sequence[SSAValue]) -> Operation:
+    block = Block(arg_types=[fused.GemmOp.accumulator_type(v[0], v[1], v[3]), T(["R"], "i64")])
+    back = flow.ScatterRowsOp(block.args[0], block.args[1])
+    block.add_ops([back, fused.YieldOp(back.result)])
+    return fused.GemmOp(v[0], [v[1]], [v[2]], Region(block), [T(["R", 96], "bf16")], v[3], v[4])
+
+
 SAMPLES: dict[str, tuple[Sequence[TensorType], Build]] = {
     "pointwise": ([_X, _V], lambda v: flow.PointwiseOp("mul", v)),
     "compare": ([_X, _V], lambda v: flow.PointwiseOp("le", v)),
@@ -78,6 +89,9 @@ SAMPLES: dict[str, tuple[Sequence[TensorType], Build]] = {
         [_CACHE, T(["B", 2, "S", 16], "f32"), T(["S"], "i64")],
         lambda v: flow.KVAppendOp(v[0], v[1], v[2], 2, in_place=True),
     ),
+    "route": ([_SCORES], lambda v: flow.RouteOp(v[0], 2, softmax=True, normalised=True, element="bf16")),
+    "grouped_linear": ([_ROWS, _EXPERTS, _OFFSETS], lambda v: flow.GroupedLinearOp(v[0], v[1], v[2])),
+    "scatter_rows": ([_ROWS, _SLOTS], lambda v: flow.ScatterRowsOp(v[0], v[1])),
     "aten": (
         [_X],
         lambda v: flow.AtenOp(
@@ -85,6 +99,8 @@ SAMPLES: dict[str, tuple[Sequence[TensorType], Build]] = {
         ),
     ),
     "gemm": ([_X, _W, T([96], "f32")], _gemm),
+    "grouped_gemm": ([T(["T", 64], "f32"), _EXPERTS, _SLOTS, _SLOTS, _OFFSETS], _grouped_gemm),
+    "route_kernel": ([_SCORES], lambda v: fused.RouteKernelOp.of(flow.RouteOp(v[0], 3))),
     "map": ([_X], _map),
     "attention_kernel": (
         [_HEADS, _KV, _KV],

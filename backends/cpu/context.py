@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from ...ir import tile
 from ...ir.dims import product
 from .expressions import ITEM_BYTES, Names, Symbols, Writer, arithmetic, memory_type
+from .pack import PackedLayout
 
 LINE = 64
 
@@ -23,7 +24,7 @@ class Context:
     """One kernel being printed. `packed`: the layout of its packed weights (see `pack`)."""
 
     kernel: tile.KernelOp
-    packed: str = "rows"
+    packed: PackedLayout = "rows"
     out: Writer = field(default_factory=Writer)
     names: Names = field(default_factory=Names)
     symbols: Symbols = field(default_factory=Symbols)

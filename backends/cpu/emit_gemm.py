@@ -1,7 +1,11 @@
-"""Recognises GEMMs with packed weights and prints them on the header's driver: all parallels with one `a` in one call."""
+"""Recognises GEMMs with packed weights and prints them on the header's driver: all parallels with one `a` in one call.
+
+A loop over groups of rows is one call for each group that has any.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +17,7 @@ from ...ir.dims import Dim
 from . import access
 from .context import Context, is_index
 from .expressions import memory_type
+from .pack import packed_type
 from .rows import Place, RowPrinter
 from .stages import VIRTUAL, shape
 
@@ -41,7 +46,8 @@ class Gemm:
     def shares_rows(self, other: Gemm) -> bool:
         """Whether both can be segments of one driver call."""
         same_a = self.a.buffer is other.a.buffer and self.a.access == other.a.access
-        return same_a and self.loop.rows == other.loop.rows and self.weight_type == other.weight_type
+        same_rows = self.loop.rows == other.loop.rows and self.loop.groups is other.loop.groups
+        return same_a and same_rows and self.weight_type == other.weight_type
 
     @property
     def weight_type(self) -> str:
@@ -53,7 +59,7 @@ def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
     loops = [
         op for op in loop.body.ops if isinstance(op, scf.ForOp) and any(isinstance(i, tile.DotOp) for i in op.walk())
     ]
-    if len(loops) != 1 or loop.batch.data != Dim.of(1):
+    if len(loops) != 1 or (loop.batch.data != Dim.of(1) and loop.groups is None):
         return None
     mainloop = loops[0]
     body = [op for op in mainloop.body.block.ops if not is_index(op)]
@@ -79,7 +85,7 @@ def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
 
 def _fits(ctx: Context, gemm: Gemm) -> bool:
     loop, a = gemm.loop, gemm.a
-    _, row, column = loop.body.args
+    batch, row, column = loop.body.args
     counter = gemm.mainloop.body.block.args[0]
     depth = a.access.data.columns[-1:]
     if len(a.access.data.columns) != 1 or depth[0].stride != Dim.of(1) or not depth[0].size.is_const:
@@ -89,10 +95,11 @@ def _fits(ctx: Context, gemm: Gemm) -> bool:
         starts == [0.0] * len(starts)
         and tile.constant_index(gemm.mainloop.lb) == 0
         and tile.constant_index(gemm.mainloop.ub) == depth[0].size.value
-        and a.row is row and a.column is counter and a.batch is None and a.index is None
+        and a.row is row and a.column is counter and a.batch is None
         and ctx.rows_inside(a)
         and tile.element_dtype(a.buffer) in ("f32", "bf16", "f16")
         and all(ctx.is_packed(w.buffer) and w.row is column and w.column is counter for w in gemm.weights)
+        and all(w.batch is (batch if loop.groups is not None else None) for w in gemm.weights)
         and len({tile.element_dtype(w.buffer) for w in gemm.weights}) == 1
         and gemm.columns % PANEL == 0 and gemm.columns <= MAX_COLUMNS and gemm.columns == loop.tile_shape[1]
         and loop.columns.data.is_const
@@ -118,40 +125,61 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     out(f"// a [{rows}, {first.depth}] . w [{', '.join(str(g.loop.columns.data) for g in gemms)}; {first.depth}]^T")
     ctx.declare_arrays()
     ctx.rows = ctx.names.fresh("rows")
+    if first.loop.groups is None:
+        _call(ctx, gemms, rows)
+    else:
+        group, offsets = ctx.names.fresh("group"), ctx.buffer(first.loop.groups)
+        with out.block(f"for (int64_t {group} = 0; {group} < {dim(first.loop.batch.data)}; ++{group})"):
+            begin, count = ctx.names.fresh("begin"), ctx.names.fresh("count")
+            out(f"const int64_t {begin} = {offsets}[{group}], {count} = {offsets}[{group} + 1] - {begin};")
+            out(f"if ({count} <= 0) continue;")
+            _call(ctx, gemms, count, group, begin)
+    ctx.end()
+
+
+def _call(ctx: Context, gemms: Sequence[Gemm], rows: str, group: str = "", begin: str = "") -> None:
+    """The driver's call for `rows` rows: all, or those of a group from row `begin` on."""
+    first, out = gemms[0], ctx.out
     segments: list[str] = []
     for gemm in gemms:
         epilogue = ctx.names.fresh("epilogue")
-        _epilogue(ctx, gemm, epilogue)
-        weights = ", ".join(_weight(ctx, w) for w in gemm.weights)
+        _epilogue(ctx, gemm, epilogue, begin)
+        weights = ", ".join(_weight(ctx, gemm, w, group) for w in gemm.weights)
         segments.append(f"ww::segment<{gemm.columns}>({gemm.loop.columns.data}, {epilogue}, {weights})")
-    ctx.symbols.names[first.a.row] = "m"
+    ctx.symbols.names[first.a.row] = f"({begin} + m)" if begin else "m"
     ctx.symbols.names[first.a.column] = "0"
     row = access.pointer(ctx, first.a, "0", "0")
     out(f"const auto a_row = [&](int64_t m) {{ return {row}; }};")
     out(f"ww::gemm<{first.depth}>({rows}, a_row, scratch, tid, nt,")
     for i, segment in enumerate(segments):
         out(f"    {segment}{',' if i + 1 < len(segments) else ');'}")
-    ctx.end()
 
 
-def _weight(ctx: Context, load: tile.LoadOp) -> str:
-    name = ctx.buffer(load.buffer)
-    plain = f"ww::plain<{memory_type(tile.element_dtype(load.buffer))}>"
-    return f"reinterpret_cast<const {plain}*>({name})" if ctx.packed == "rows" else name
+def _weight(ctx: Context, gemm: Gemm, load: tile.LoadOp, group: str) -> str:
+    name, dtype = ctx.buffer(load.buffer), tile.element_dtype(load.buffer)
+    text = f"reinterpret_cast<const ww::plain<{memory_type(dtype)}>*>({name})" if ctx.packed == "rows" else name
+    if not group:
+        return text
+    shape, _ = packed_type((gemm.loop.columns.data.value, gemm.depth), dtype, ctx.packed)
+    return f"{text} + {group} * {math.prod(shape)}"
 
 
-def _epilogue(ctx: Context, gemm: Gemm, name: str) -> None:
+def _epilogue(ctx: Context, gemm: Gemm, name: str, begin: str) -> None:
+    """The epilogue as a function of the driver's rows, which count from `begin` where that is given."""
     loop = gemm.loop
     _, row, column = loop.body.args
     ctx.loop = loop
     accumulators = [ctx.names.of(v, "sum") for v in gemm.mainloop.results]
     row_name, column_name = ctx.names.of(row, "row"), ctx.names.of(column, "column")
     ctx.symbols.names[row], ctx.symbols.names[column] = row_name, column_name
-    parameters = f"int64_t {row_name}, int64_t {ctx.rows}, int64_t {column_name}, int64_t"
+    first = ctx.names.fresh("m") if begin else row_name
+    parameters = f"int64_t {first}, int64_t {ctx.rows}, int64_t {column_name}, int64_t"
     accs = ", ".join(f"const float* {a}" for a in accumulators)
     ops = [op for op in loop.body.ops if op is not gemm.mainloop and not is_index(op) and not isinstance(op, VIRTUAL)]
     head = f"const auto {name} = [&]({parameters}, {accs}) __attribute__((noinline))"  # two callers, compiled once
     with ctx.out.block(head, "};"):
+        if begin:
+            ctx.out(f"const int64_t {row_name} = {begin} + {first};")
         ctx.define_indices(loop.body.ops)
         with ctx.ragged(loop.body.ops):
             printer = RowPrinter(ctx, ops)

@@ -44,15 +44,23 @@ def emit_parallel(ctx: Context, loop: tile.ParallelOp) -> None:
             out(f"ww::range({total}, tid, nt, &begin, &end);")
             head = f"for (int64_t {tile_number} = begin; {tile_number} < end; ++{tile_number})"
         with out.block(head):
-            starts = (
-                (batch, "batch", f"{tile_number} / ({row_tiles} * {column_tiles})"),
-                (row, "row", f"{tile_number} / {column_tiles} % {row_tiles} * {tm}"),
-                (column, "column", f"{tile_number} % {column_tiles} * {tn}"),
+            batch_name, row_name, column_name = (
+                names.of(v, wish) for v, wish in ((batch, "batch"), (row, "row"), (column, "column"))
             )
-            for value, wish, text in starts:
-                ctx.symbols.names[value] = names.of(value, wish)
-                out(f"[[maybe_unused]] const int64_t {ctx.symbols.names[value]} = {text};")
-            limit = f"ww::inside({dim(loop.rows.data)}, {ctx.symbols.names[row]}, {tm})" if ctx.limited else str(tm)
+            ctx.symbols.names |= {batch: batch_name, row: row_name, column: column_name}
+            offsets = ctx.buffer(loop.groups) if loop.groups is not None else ""
+            begin, end = (f"{offsets}[{batch_name}] + ", names.fresh("end")) if offsets else ("", dim(loop.rows.data))
+            starts = {
+                batch_name: f"{tile_number} / ({row_tiles} * {column_tiles})",
+                row_name: f"{begin}{tile_number} / {column_tiles} % {row_tiles} * {tm}",
+                column_name: f"{tile_number} % {column_tiles} * {tn}",
+            }
+            for name, text in starts.items():
+                out(f"[[maybe_unused]] const int64_t {name} = {text};")
+            if offsets:
+                out(f"const int64_t {end} = {offsets}[{batch_name} + 1];")
+                out(f"if ({row_name} >= {end}) continue;")
+            limit = f"ww::inside({end}, {row_name}, {tm})" if ctx.limited else str(tm)
             ctx.rows = names.fresh("rows")
             out(f"[[maybe_unused]] const int64_t {ctx.rows} = {limit};")
             tiles.block(loop.body)
@@ -93,7 +101,9 @@ class Tiles:
     def _print(self, segments: Sequence[Segment]) -> None:
         for segment in segments:
             first = segment.ops[0]
-            if segment.printer is not None:
+            if isinstance(first, tile.GroupRowsOp):
+                self._group_rows(first)
+            elif segment.printer is not None:
                 self._rows(segment, segment.printer)
             elif isinstance(first, tile.DotOp):
                 self.products.print(first)
@@ -105,6 +115,11 @@ class Tiles:
     def _row_count(self, value: SSAValue) -> str:
         rows = shape(value)[0]
         return self.ctx.rows if rows == self.loop.tile_shape[0] and value not in self.ctx.whole_rows else str(rows)
+
+    def _group_rows(self, op: tile.GroupRowsOp) -> None:
+        buffers = ", ".join(self.ctx.buffer(v) for v in (op.entries, op.slots, op.tokens, op.offsets))
+        indices = ", ".join(self.ctx.symbols.index(v) for v in (op.group, op.count))
+        self.ctx.out(f"ww::group_rows({buffers}, {indices}, {op.top_k.data});")
 
     # ---- row programs ------------------------------------------------------------------------------------------
 

@@ -1,11 +1,13 @@
 """How packed weights lie in memory: the layouts that include/README.md documents, as torch recipes.
 
 `rows`: as they are. `panel`: 32 columns of every k next to each other. `vnni`: AMX tiles of a bf16 weight. `bf16x1`: the same of an
-fp32 weight, rounded. `bf16x3`: tiles of the rounded weight and of what rounding left over, panel by panel.
+fp32 weight, rounded. `bf16x3`: tiles of the rounded weight and of what rounding left over, panel by panel. The weights of
+experts lie one after the other, each packed by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -14,26 +16,30 @@ if TYPE_CHECKING:
 PackedLayout = Literal["rows", "panel", "vnni", "bf16x1", "bf16x3"]
 
 
-def packed_type(n: int, k: int, dtype: str, layout: PackedLayout) -> tuple[tuple[int, ...], str]:
-    """The shape and dtype of a weight [n, k] once packed."""
+def packed_type(shape: Sequence[int], dtype: str, layout: PackedLayout) -> tuple[tuple[int, ...], str]:
+    """The shape and dtype of a weight [N, K] or [E, N, K] once packed."""
+    *experts, n, k = shape
     panels, blocks = -(-n // 32), -(-k // 32)
     tile = (2, 16, 16, 2)
-    return {
+    packed, dtype = {
         "rows": ((n, k), dtype),
         "panel": ((panels, k, 32), dtype),
         "vnni": ((panels, blocks, *tile), dtype),
         "bf16x1": ((panels, blocks, *tile), "bfloat16"),
         "bf16x3": ((panels, 2, blocks, *tile), "bfloat16"),
     }[layout]
+    return (*experts, *packed), dtype
 
 
 def pack(weight: torch.Tensor, layout: PackedLayout) -> torch.Tensor:
-    """A weight [N, K] in a packed layout: a contiguous copy, padded with zeros. Raises ValueError for another rank."""
+    """A weight [N, K] or [E, N, K] in a packed layout: a contiguous copy, padded with zeros. Raises ValueError for another rank."""
     import torch
     import torch.nn.functional as F
 
+    if weight.dim() == 3:
+        return torch.stack([pack(expert, layout) for expert in weight])
     if weight.dim() != 2:
-        raise ValueError(f"a packed weight is [N, K], not {tuple(weight.shape)}")
+        raise ValueError(f"a packed weight is [N, K] or [E, N, K], not {tuple(weight.shape)}")
     n, k = weight.shape
     if layout == "rows":
         return weight.contiguous()

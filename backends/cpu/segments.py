@@ -150,7 +150,7 @@ def users(op: Operation) -> list[Operation]:
 
 def is_row_local(op: Operation) -> bool:
     """Whether row i of what `op` makes needs row i of what it uses only."""
-    return not any(isinstance(inner, tile.DotOp) for inner in op.walk())
+    return not any(isinstance(inner, tile.DotOp | tile.GroupRowsOp) for inner in op.walk())
 
 
 def rows_of(op: Operation) -> int:

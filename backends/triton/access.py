@@ -62,7 +62,8 @@ def _side(ctx: Context, op: tile.MemoryOp, axis: int, axes: Sequence[tile.Axis],
     if held and lanes.is_whole and op.index is None and all(a.stride == Dim() for a in axes):
         return _Side("0", "", lanes.padded)
     at = ctx.positions(ctx.index(start), lanes, wish)
-    conditions = [] if held else [f"{operand(at)} < {operand(ctx.dim(product([a.size for a in axes])))}"]
+    end = ctx.row_ends.get(start) or operand(ctx.dim(product([a.size for a in axes])))
+    conditions = [] if held else [f"{operand(at)} < {end}"]
     if not lanes.is_whole:
         conditions.append(ctx.inside(lanes))
     mask = all_of(conditions)

@@ -27,6 +27,9 @@ class Context:
     names: Names = field(init=False)
     scope: Scope = field(init=False)
     indices: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
+    row_ends: dict[SSAValue, str] = field(
+        default_factory=dict[SSAValue, str]
+    )  # of a loop over groups: where its group ends
 
     def __post_init__(self) -> None:
         self.layouts = Layouts(self.kernel)
@@ -104,6 +107,8 @@ class Context:
         owner = start.owner
         parent = owner.parent_op() if isinstance(owner, Block) else None
         if isinstance(parent, tile.ParallelOp):
+            if start in self.row_ends:  # a group begins and ends anywhere
+                return width == 1
             number = parent.body.args.index(start)  # pyright: ignore[reportArgumentType]
             extent, step = (
                 (parent.batch, 1),

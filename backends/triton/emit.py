@@ -13,7 +13,7 @@ from ...ir.dims import Dim
 from ...ir.types import BITS
 from ..nvidia.target import GpuTarget
 from .context import FAULT, PROGRAM, Context
-from .expressions import operand, over, rest, times
+from .expressions import operand, over, rest, sum_of, times
 from .products import Products
 from .source import Choice, TritonSource
 from .text import Scope
@@ -51,6 +51,23 @@ def ww_max(a, b):
 def ww_min(a, b):
     """The smaller number; NaN where one is."""
     return tl.minimum(a, b, tl.PropagateNan.ALL)
+''',
+    "ww_group_rows": '''
+def ww_group_rows(entries, slots, tokens, offsets, group, count, top_k: tl.constexpr):
+    """A group of a stable sort: its first row, and the positions of its entries (and these / top_k) from there."""
+    row = tl.cast(0, tl.int64)
+    for start in range(0, count, 1024):
+        at = start + tl.arange(0, 1024)
+        entry = tl.load(entries + at, mask=at < count, other=2**62)
+        row += tl.sum((entry < group).to(tl.int64), 0)
+    tl.store(offsets + group, row)
+    for start in range(0, count, 1024):
+        at = start + tl.arange(0, 1024)
+        mine = (tl.load(entries + at, mask=at < count, other=-1) == group).to(tl.int64)
+        place = row + tl.cumsum(mine, 0) - 1
+        tl.store(slots + place, at.to(tl.int64), mask=mine == 1)
+        tl.store(tokens + place, (at // top_k).to(tl.int64), mask=mine == 1)
+        row += tl.sum(mine, 0)
 ''',
     "ww_is_outside": '''
 def ww_is_outside(number, index, entries, extent, fault):
@@ -168,7 +185,23 @@ def _loop(ctx: Context, products: Products, loop: tile.ParallelOp, program: str)
         (batch, "batch", batch_index), (row, "row", times(row_tile, str(tm))), (column, "column", times(column_tile, str(tn))),
     ):  # fmt: skip
         ctx.indices[value] = scope.pure(wish, text)
+    if loop.groups is None:
+        Tiles(ctx, products).block(loop.body)
+    else:
+        _group(ctx, products, loop, loop.groups)
+
+
+def _group(ctx: Context, products: Products, loop: tile.ParallelOp, groups: SSAValue) -> None:
+    """The body for the tile's rows of its group; nothing where the group has none there."""
+    scope, (batch, row, _) = ctx.scope, loop.body.args
+    place = sum_of([ctx.buffer(groups), ctx.index(batch)])
+    begin = scope.let("begin", f"tl.load({place}).to(tl.int32)")
+    ctx.row_ends[row] = end = scope.let("end", f"tl.load({place} + 1).to(tl.int32)")
+    ctx.indices[row] = first = scope.let("first", sum_of([begin, ctx.index(row)]))
+    ctx.scope = inner = scope.inner()
     Tiles(ctx, products).block(loop.body)
+    ctx.scope = scope
+    scope.close(f"if {first} < {end}:", inner)
 
 
 def _part(number: str, size: Dim, size_text: str, outer: Sequence[Dim]) -> str:

@@ -51,6 +51,8 @@ class Tiles:
                     self._store(op)
                 case tile.LoadIndexOp():
                     self._load_index(op)
+                case tile.GroupRowsOp():
+                    self._group_rows(op)
                 case _ if op.results and tile.constant_index(op.results[0]) is not None:
                     pass
                 case tile.SizeOp():
@@ -71,6 +73,11 @@ class Tiles:
         inside = at.isdigit() and size.is_const and int(at) < size.value
         guard = "" if inside else f", mask=({at} >= 0) & ({at} < {ctx.dim(size)}), other=0"
         ctx.indices[op.result] = ctx.scope.let("index", f"tl.load({sum_of([ctx.buffer(op.buffer), at])}{guard})")
+
+    def _group_rows(self, op: tile.GroupRowsOp) -> None:
+        buffers = [self.ctx.buffer(v) for v in (op.entries, op.slots, op.tokens, op.offsets)]
+        indices = [self.ctx.index(v) for v in (op.group, op.count)]
+        self.ctx.scope(f"ww_group_rows({', '.join([*buffers, *indices, str(op.top_k.data)])})")
 
     def _tile(self, op: Operation) -> Value:
         """The result of an op that gives a tile."""

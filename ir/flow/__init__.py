@@ -11,6 +11,7 @@ from xdsl.ir import Dialect
 from ..types import DimAttr, TensorType
 from .base import Float, FlowOp, optional_format, real
 from .elementwise import CastOp, ConstantOp, DimValueOp, IotaOp, PointwiseOp
+from .experts import GroupedLinearOp, RouteOp, ScatterRowsOp
 from .lookups import AtenOp, EmbeddingOp, KVAppendOp
 from .products import AttentionOp, LinearOp, MatmulOp, RopeOp
 from .reductions import REDUCTIONS, LayerNormOp, ReduceOp, RMSNormOp, RowMeanOp, RowScaleOp, RowStatsOp, SoftmaxOp
@@ -30,6 +31,7 @@ __all__ = [
     "Float",
     "Flow",
     "FlowOp",
+    "GroupedLinearOp",
     "IotaOp",
     "KVAppendOp",
     "LayerNormOp",
@@ -40,9 +42,11 @@ __all__ = [
     "ReduceOp",
     "ReshapeOp",
     "RopeOp",
+    "RouteOp",
     "RowMeanOp",
     "RowScaleOp",
     "RowStatsOp",
+    "ScatterRowsOp",
     "SliceOp",
     "SoftmaxOp",
     "TransposeOp",
@@ -57,7 +61,7 @@ Flow = Dialect(
     [
         PointwiseOp, CastOp, ConstantOp, DimValueOp, IotaOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp,
         ReduceOp, SoftmaxOp, RMSNormOp, LayerNormOp, RowStatsOp, RowScaleOp, RowMeanOp, LinearOp, MatmulOp, RopeOp,
-        AttentionOp, EmbeddingOp, KVAppendOp, AtenOp,
+        AttentionOp, EmbeddingOp, KVAppendOp, RouteOp, GroupedLinearOp, ScatterRowsOp, AtenOp,
     ],
     [TensorType, DimAttr],
 )  # fmt: skip

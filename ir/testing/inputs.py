@@ -20,7 +20,7 @@ from ..reference import TORCH_DTYPES
 from ..signature import dim_of, functions_of, kind_of, role_of, strides_of
 from ..tile import NUM_THREADS
 from ..types import tensor_type
-from .limits import POSITION, Limits
+from .limits import OFFSETS, PERMUTATION, POSITION, Limits
 from .sizes import choose_sizes
 
 
@@ -79,7 +79,12 @@ def _scaled(value: torch.Tensor, role: str) -> torch.Tensor:
 
 
 def _integers(shape: list[int], limit: int, use: str, generator: torch.Generator) -> torch.Tensor:
-    """Integers in [0, limit); positions, if they are a vector, one after the other."""
+    """Integers in [0, limit); of vectors: positions one after the other, offsets that rise from 0, each row's place once."""
+    if use == OFFSETS:
+        between = torch.randint(0, limit, (shape[0] - 2,), generator=generator)
+        return torch.cat([torch.tensor([0, limit - 1]), between]).sort().values
+    if use == PERMUTATION and shape == [limit]:
+        return torch.randperm(limit, generator=generator)
     if use == POSITION and len(shape) == 1:
         start = int(torch.randint(0, max(1, limit - shape[0] + 1), (), generator=generator))
         return start + torch.arange(shape[0])

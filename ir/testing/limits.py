@@ -16,7 +16,8 @@ from .. import flow, fused, tile
 from ..dims import Dim
 from ..types import shape_of
 
-INDEX, POSITION, NUMBER = "index", "position", "number"
+INDEX, POSITION, PERMUTATION, OFFSETS, NUMBER = "index", "position", "permutation", "offsets", "number"
+_STRICTEST = (OFFSETS, PERMUTATION, POSITION, INDEX)
 USUAL = 8
 """Integers that index nothing stay below this."""
 _CHOICES = ("where", "max", "min")
@@ -24,7 +25,7 @@ _THROUGH = (*flow.VIEWS, flow.CastOp, flow.ConcatOp)
 
 
 class Limit(NamedTuple):
-    """Integers in [0, `below`), for `use`."""
+    """Integers in [0, `below`), for `use`; offsets rise from 0 to `below` - 1."""
 
     below: int
     use: str
@@ -42,11 +43,11 @@ class Limits:
         return self._limit(value) or Limit(USUAL, NUMBER)
 
     def _limit(self, value: SSAValue) -> Limit | None:
-        """The least limit of the readers; a position, if one of them takes it for one."""
+        """The least limit of the readers, for the strictest of their uses."""
         if value not in self._known:
             self._known[value] = None
             found = [limit for use in value.uses if (limit := self._by(use)) is not None]
-            use = POSITION if any(limit.use == POSITION for limit in found) else INDEX
+            use = next((use for use in _STRICTEST if any(limit.use == use for limit in found)), INDEX)
             self._known[value] = Limit(min(limit.below for limit in found), use) if found else None
         return self._known[value]
 
@@ -58,6 +59,10 @@ class Limits:
                 return Limit(self._size(shape_of(op.table)[0]), INDEX) if index == 0 else None
             case flow.KVAppendOp():
                 return Limit(self._size(shape_of(op.cache)[op.axis.data]), POSITION) if index == 2 else None
+            case flow.ScatterRowsOp():
+                return Limit(self._size(op.shape[0]), PERMUTATION) if index == 1 else None
+            case flow.GroupedLinearOp():
+                return Limit(self._size(op.shape[0]) + 1, OFFSETS) if index == 2 else None
             case flow.AttentionOp() | fused.AttentionKernelOp() if op.start is op.operands[index]:
                 behind = self._size(shape_of(op.key)[1]) - self._size(shape_of(op.query)[1])
                 return Limit(max(1, behind + 1), POSITION)
@@ -69,6 +74,10 @@ class Limits:
                 return self._by_kernel(op, self._argument(op.kernel.root_reference.data, index))
             case fused.MapOp():
                 return self._limit(op.body.args[index])
+            case fused.GemmOp() if op.operands[index] is op.rows:
+                return Limit(self._size(shape_of(op.a)[0]), INDEX)
+            case fused.GemmOp() if op.operands[index] is op.groups:
+                return Limit(self._size(op.lead[0]) + 1, OFFSETS)
             case fused.GemmOp() if index:
                 return self._limit(op.body.args[index - 1])
             case flow.PointwiseOp() if op.kind.data in ("add", "sub", *_CHOICES):
@@ -91,6 +100,12 @@ class Limits:
     def _by_kernel(self, op: tile.LaunchOp, buffer: SSAValue) -> Limit | None:
         """A kernel says what it indexes by, not how many rows there are; the first positions are always there."""
         readers = [use.operation for use in buffer.uses]
+        loops = [r for r in readers if isinstance(r, tile.ParallelOp)]
+        if loops:
+            kernel = loops[0].parent_op()
+            assert isinstance(kernel, tile.KernelOp)
+            sizes = {s.data: self._size(d.data) for s, d in zip(kernel.symbols, op.dims, strict=True)}
+            return Limit(loops[0].rows.data.evaluate(sizes) + 1, OFFSETS)
         if any(isinstance(r, tile.LoadIndexOp) or (isinstance(r, tile.StoreOp) and r.index is buffer) for r in readers):
             return Limit(1, POSITION)
         return self._by_aten(op) if any(isinstance(r, tile.LoadOp) and r.index is buffer for r in readers) else None

@@ -250,8 +250,10 @@ def backwards(module: ModuleOp) -> ModuleOp:
 
 
 def _mirror_loop(loop: tile.ParallelOp) -> None:
+    """Groups stay where they are: what is known of their rows is only known when it runs."""
     sizes = (loop.batch.data, loop.rows.data, loop.columns.data)
-    for arg, size, step in zip(loop.body.args, sizes, (1, *loop.tile_shape), strict=True):
+    axes = list(zip(loop.body.args, sizes, (1, *loop.tile_shape), strict=True))
+    for arg, size, step in axes if loop.groups is None else axes[2:]:
         _mirror(loop.body, arg, (size + (step - 1)) // step * step - step)
 
 

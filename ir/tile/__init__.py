@@ -24,8 +24,16 @@ from .arithmetic import (
     SplatOp,
 )
 from .base import TileOp, TileType, tile_shape, tile_type
-from .memory import LoadIndexOp, LoadOp, SizeOp, StoreOp
-from .program import NUM_THREADS, BarrierOp, KernelOp, LaunchOp, ParallelOp
+from .memory import GroupRowsOp, LoadIndexOp, LoadOp, SizeOp, StoreOp
+from .program import (
+    NUM_THREADS,
+    BarrierOp,
+    KernelOp,
+    LaunchOp,
+    ParallelOp,
+    buffers_read,
+    buffers_written,
+)
 from .queries import MemoryOp, alignment, always_inside, constant_index, element_dtype, size_symbols, tile_of
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "ExpandColumnsOp",
     "FillOp",
     "Gather",
+    "GroupRowsOp",
     "IotaOp",
     "KernelOp",
     "LaunchOp",
@@ -60,6 +69,8 @@ __all__ = [
     "alignment",
     "always_inside",
     "axes",
+    "buffers_read",
+    "buffers_written",
     "constant_index",
     "element_dtype",
     "size_symbols",
@@ -71,7 +82,7 @@ __all__ = [
 Tile = Dialect(
     "tile",
     [
-        LaunchOp, KernelOp, ParallelOp, BarrierOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, DotOp, PointwiseOp, ConvertOp,
+        LaunchOp, KernelOp, ParallelOp, BarrierOp, SizeOp, LoadOp, StoreOp, LoadIndexOp, GroupRowsOp, DotOp, PointwiseOp, ConvertOp,
         FillOp, SplatOp, IotaOp, ReduceOp,
         ExpandColumnsOp, RepeatColumnsOp, RopeOp,
     ],

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import (
     IndexType,
+    IntAttr,
     VectorType,
 )
 from xdsl.ir import SSAValue
@@ -143,3 +144,42 @@ class LoadIndexOp(IRDLOperation):
         super().__init__(
             operands=[buffer, position], result_types=[IndexType()], properties={"size": DimAttr(Dim.of(size))}
         )
+
+
+@irdl_op_definition
+class GroupRowsOp(IRDLOperation):
+    """Group `group` of a stable sort of `count` i64 `entries`, each in [0, number of groups) but those of no group.
+
+    With first = how many entries are less than `group`: writes first to offsets[group], and for the entries equal to it, in
+    order, their positions to slots[first …] and position / `top_k` to tokens[first …] (all i64).
+    """
+
+    name = "tile.group_rows"
+    assembly_format: ClassVar[str | None] = "operands attr-dict `:` type(operands)"
+    irdl_options = (ParsePropInAttrDict(),)
+    entries = operand_def(BufferType)
+    slots = operand_def(BufferType)
+    tokens = operand_def(BufferType)
+    offsets = operand_def(BufferType)
+    group = operand_def(IndexType)
+    count = operand_def(IndexType)
+    top_k = prop_def(IntAttr)
+
+    def __init__(
+        self,
+        entries: SSAValue,
+        slots: SSAValue,
+        tokens: SSAValue,
+        offsets: SSAValue,
+        group: SSAValue,
+        count: SSAValue,
+        top_k: int,
+    ):
+        super().__init__(operands=[entries, slots, tokens, offsets, group, count], properties={"top_k": IntAttr(top_k)})
+
+    def verify_(self) -> None:
+        buffers = [v.type for v in (self.entries, self.slots, self.tokens, self.offsets)]
+        if any(not isinstance(t, BufferType) or t.dtype != "i64" for t in buffers):
+            raise VerifyException("tile.group_rows: its buffers hold i64")
+        if self.top_k.data < 1:
+            raise VerifyException("tile.group_rows: top_k is at least 1")

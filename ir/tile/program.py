@@ -13,11 +13,12 @@ from xdsl.dialects.builtin import (
     SymbolNameConstraint,
     SymbolRefAttr,
 )
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
     irdl_op_definition,
+    opt_operand_def,
     prop_def,
     region_def,
     traits_def,
@@ -30,7 +31,7 @@ from xdsl.utils.exceptions import VerifyException
 from ..dims import Dim, DimLike
 from ..types import DimAttr, TensorType, dims_attr
 from .access import BufferType
-from .memory import LoadIndexOp, LoadOp, StoreOp
+from .memory import GroupRowsOp, LoadIndexOp, LoadOp, StoreOp
 
 NUM_THREADS = "num_threads"
 """The symbol that a launch's dims may hold beside those of its function: the threads that the program runs on."""
@@ -69,6 +70,8 @@ class KernelOp(IRDLOperation):
         """(index buffer, its number of entries, the extent in which they lie), each once."""
         found: dict[tuple[SSAValue, Dim, Dim], None] = {}
         for op in self.walk():
+            if isinstance(op, ParallelOp) and op.groups is not None:
+                found[op.groups, op.batch.data + 1, op.rows.data + 1] = None
             if isinstance(op, LoadOp | StoreOp) and op.index is not None and op.access.data.gather is not None:
                 access, gather = op.access.data, op.access.data.gather
                 found[op.index, access.rows[gather.axis].size, gather.extent] = None
@@ -103,14 +106,41 @@ class KernelOp(IRDLOperation):
 
 def _verify_unordered(loops: Sequence[ParallelOp]) -> None:
     """No loop reads what another one writes: nothing says which comes first."""
-    accesses = [[op for op in loop.walk() if isinstance(op, LoadOp | StoreOp | LoadIndexOp)] for loop in loops]
-    written = [{op.buffer for op in ops if isinstance(op, StoreOp)} for ops in accesses]
-    for i, ops in enumerate(accesses):
-        others = {buffer for j, buffers in enumerate(written) if j != i for buffer in buffers}
-        if any(not isinstance(op, StoreOp) and op.buffer in others for op in ops):
+    read = [{v for op in loop.walk() for v in buffers_read(op)} for loop in loops]
+    written = [{v for op in loop.walk() for v in buffers_written(op)} for loop in loops]
+    for i, buffers in enumerate(read):
+        if any(buffers & others for j, others in enumerate(written) if j != i):
             raise VerifyException(
                 "tile.kernel: a loop reads a buffer that another loop writes, with no barrier between"
             )
+
+
+def buffers_read(op: Operation) -> Sequence[SSAValue]:
+    """The buffers that an op of a kernel reads."""
+    match op:
+        case LoadOp():
+            return [op.buffer] if op.index is None else [op.buffer, op.index]
+        case StoreOp():
+            return [] if op.index is None else [op.index]
+        case LoadIndexOp():
+            return [op.buffer]
+        case GroupRowsOp():
+            return [op.entries]
+        case ParallelOp() if op.groups is not None:
+            return [op.groups]
+        case _:
+            return []
+
+
+def buffers_written(op: Operation) -> Sequence[SSAValue]:
+    """The buffers that an op of a kernel writes."""
+    match op:
+        case StoreOp():
+            return [op.buffer]
+        case GroupRowsOp():
+            return [op.slots, op.tokens, op.offsets]
+        case _:
+            return []
 
 
 @irdl_op_definition
@@ -126,11 +156,16 @@ class ParallelOp(IRDLOperation):
     """For each tile of the domain `batch` × `rows` × `columns` in steps of `tile`: the body.
 
     The domain has three axes: batch (step 1), rows, columns; the block has one index argument each.
+
+    `groups`: a buffer of batch + 1 offsets (i64), rising, in [0, rows]. Then batch index g has the rows groups[g] up to
+    groups[g + 1]: its tiles begin at the first of them, and loads and stores at the row argument end at the last. A group
+    without rows has no tiles.
     """
 
     name = "tile.parallel"
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format: ClassVar[str | None] = "attr-dict-with-keyword $region"
+    assembly_format: ClassVar[str | None] = "(`groups` $groups^ `:` type($groups))? attr-dict-with-keyword $region"
+    groups = opt_operand_def(BufferType)
     batch = prop_def(DimAttr)
     rows = prop_def(DimAttr)
     columns = prop_def(DimAttr)
@@ -139,14 +174,20 @@ class ParallelOp(IRDLOperation):
     traits = traits_def(NoTerminator())
 
     def __init__(
-        self, rows: DimLike, columns: DimLike, tile: tuple[int, int], batch: DimLike = 1, body: Block | None = None
+        self,
+        rows: DimLike,
+        columns: DimLike,
+        tile: tuple[int, int],
+        batch: DimLike = 1,
+        body: Block | None = None,
+        groups: SSAValue | None = None,
     ):
         properties = {
             "batch": DimAttr(Dim.of(batch)), "rows": DimAttr(Dim.of(rows)), "columns": DimAttr(Dim.of(columns)),
             "tile": ArrayAttr([IntAttr(tile[0]), IntAttr(tile[1])]),
         }  # fmt: skip
         block = body if body is not None else Block(arg_types=[IndexType()] * 3)
-        super().__init__(properties=properties, regions=[Region(block)])
+        super().__init__(operands=[groups], properties=properties, regions=[Region(block)])
 
     @property
     def body(self) -> Block:
@@ -160,6 +201,9 @@ class ParallelOp(IRDLOperation):
     def verify_(self) -> None:
         if [arg.type for arg in self.body.args] != [IndexType()] * 3:
             raise VerifyException("tile.parallel: the block takes batch, row and column indices")
+        stores = [op for op in self.walk() if isinstance(op, StoreOp)]
+        if self.groups is not None and any(op.row is not self.body.args[1] for op in stores):
+            raise VerifyException("tile.parallel: a loop over groups stores at the row of its tile")
 
 
 @irdl_op_definition

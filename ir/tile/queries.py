@@ -69,6 +69,8 @@ def alignment(index: SSAValue) -> int:
         if isinstance(parent, scf.ForOp) and index is owner.args[0]:
             return math.gcd(alignment(parent.lb), alignment(parent.step))
         if isinstance(parent, ParallelOp):
+            if parent.groups is not None and index is owner.args[1]:  # a group begins anywhere
+                return 1
             return (1, *parent.tile_shape)[owner.args.index(index)]  # pyright: ignore[reportArgumentType]
         return 1
     if isinstance(owner, arith.AddiOp | arith.SubiOp):

@@ -21,7 +21,7 @@ from ...ir.tile_shapes import TileShapes
 from ...ir.types import tensor_type
 from .. import materialise
 from ..rewriting import erase_unused, where
-from . import attention, copy, gemm, map, matmul
+from . import attention, copy, gemm, map, matmul, route
 from .axes import UnsupportedRegionError
 from .explode import can_explode, explode
 from .kernel import Draft
@@ -33,6 +33,7 @@ LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
     fused.MapOp: map.lower,
     fused.AttentionKernelOp: attention.lower,
     fused.MatmulKernelOp: matmul.lower,
+    fused.RouteKernelOp: route.lower,
     fused.CopyOp: copy.lower,
 }
 

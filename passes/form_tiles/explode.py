@@ -40,7 +40,7 @@ def explode(op: FusedRegion) -> list[Operation]:
         types = [tensor_type(arg) for arg in op.accumulators]
         body = Block(arg_types=types)
         body.add_op(fused.YieldOp(*body.args))
-        plain = add(fused.GemmOp(op.a, op.weights, [], Region(body), types))
+        plain = add(fused.GemmOp(op.a, op.weights, [], Region(body), types, op.rows, op.groups))
         values = dict(zip(op.body.args, [*plain.results, *op.sides], strict=True))
     else:
         values = dict(zip(op.body.args, op.inputs, strict=True))

@@ -1,6 +1,7 @@
 """`fused.gemm` as a tile kernel: one parallel loop a column segment, a main loop over K, the epilogue on the tile.
 
-Accumulators that meet in one epilogue value share a tile (gated pairs); the others are segments of their own.
+Accumulators that meet in one epilogue value share a tile (gated pairs); the others are segments of their own. Groups of rows
+with weights of their own are the loop's batch.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from ...ir.types import dtype_of, shape_of
 from .arithmetic import number, pointwise, tile_element
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, flat, regroup, settled
 from .context import Context, element_of
-from .kernel import Draft, KernelBuilder
-from .region import Region
+from .kernel import Draft, KernelBuilder, Lookup
+from .region import Region, along
 from .statistics import column_limit, store_row_stats
 
 
@@ -70,8 +71,7 @@ def lower(op: fused.GemmOp, shapes: TileShapes) -> Draft:
     kernel = KernelBuilder("gemm", shapes)
     args = op.body.args
     count = len(op.weights)
-    lead = shape_of(op.a)[:-1]
-    row_axes = tuple(IterAxis(size) for size in lead)
+    row_axes = tuple(IterAxis(size) for size in op.lead)
     segments = _segments(op)
     dims = _forward(op, row_axes, segments)
     region = Epilogue(kernel, dict(zip(args[count:], op.sides, strict=True)), dims)
@@ -80,11 +80,15 @@ def lower(op: fused.GemmOp, shapes: TileShapes) -> Draft:
     kernel.buffer(resolve(op.a)[0])
     for weight in op.weights:
         kernel.buffer(weight, "packed")
+    for index in (op.rows, op.groups):
+        if index is not None:
+            kernel.buffer(index)
+    groups = kernel.space([IterAxis(shape_of(op.weights[0])[0], static=True)]) if op.groups is not None else None
     rows = kernel.space(row_axes, symbolic=True)
     inner = kernel.space([IterAxis(shape_of(op.a)[-1], static=True)])
     results, in_place = region.results(op)
     for segment in segments:
-        _segment(op, kernel, region, segment, rows, inner, results)
+        _segment(op, kernel, region, segment, rows, groups, inner, results)
     n = "_".join(str(segment.columns) for segment in segments)
     name = "_".join(["gemm", *_features(op, segments), f"{shape_of(op.a)[-1]}x{n}"])
     tiles = ", ".join(f"{shapes.rows_for(rows.size)}x{_tile_columns(op, dims, s, shapes)}" for s in segments)
@@ -113,7 +117,7 @@ def _segments(op: fused.GemmOp) -> list[Segment]:
         for other in met[1:]:
             parent[other] = met[0]
         sources.update((r, met[0]) for r in inner.results)
-    shape = [shape_of(w)[0] for w in op.weights]
+    shape = [shape_of(w)[-2] for w in op.weights]
     groups: dict[int, Segment] = {}
     for i in range(len(op.weights)):
         segment = groups.setdefault(root(i), Segment([], IterAxis(shape[root(i)], static=True)))
@@ -151,7 +155,7 @@ def _forward(op: fused.GemmOp, rows: tuple[IterAxis, ...], segments: Sequence[Se
                 dims[result] = (*dims[inner.input][:-1], ())
             case flow.KVAppendOp():
                 dims[result] = dims[inner.new]
-            case flow.RopeOp():
+            case flow.RopeOp() | flow.ScatterRowsOp():
                 dims[result] = dims[inner.input]
             case _:
                 dims[result] = _joined(shape, [(dims[v], shape_of(v)) for v in known])
@@ -219,6 +223,7 @@ def _features(op: fused.GemmOp, segments: Sequence[Segment]) -> list[str]:
     written = {shape_of(v) for v in last.operands if not isinstance(v.owner, flow.KVAppendOp)}
     activations = {inner.kind.data for inner in op.body.ops if isinstance(inner, flow.PointwiseOp)}
     table = [
+        ("grouped", op.groups is not None),
         ("norm", flow.RowScaleOp in kinds),
         ("gated", any(len(s.weights) > 1 for s in segments)),
         *((kind, kind in activations) for kind in ("silu", "gelu", "gelu_tanh", "relu")),
@@ -227,6 +232,7 @@ def _features(op: fused.GemmOp, segments: Sequence[Segment]) -> list[str]:
         ("append", flow.KVAppendOp in kinds),
         ("residual", any(len(shape_of(s)) > 1 and shape_of(s) in written for s in op.sides)),
         ("stats", flow.RowStatsOp in kinds),
+        ("scatter", flow.ScatterRowsOp in kinds),
     ]
     return [name for name, present in table if present]
 
@@ -240,13 +246,14 @@ def _segment(
     region: Epilogue,
     segment: Segment,
     rows: Space,
+    groups: Space | None,
     inner: Space,
     results: dict[int, BlockArgument],
 ) -> None:
     columns = kernel.space([segment.axis])
     height = kernel.shapes.rows_for(rows.size) if rows.axes else 1
     shape = (height, _tile_columns(op, region.dims, segment, kernel.shapes))
-    ctx = kernel.parallel(rows, columns, shape)
+    ctx = kernel.parallel(rows, columns, shape, groups, kernel.buffer(op.groups) if op.groups is not None else None)
     accumulators = _main_loop(op, kernel, region, ctx, segment, inner)
     region.accumulators.update((op.accumulators[i], v) for i, v in zip(segment.weights, accumulators, strict=True))
     for root in segment.roots:
@@ -261,17 +268,24 @@ def _main_loop(
     element = element_of(dtype_of(op.accumulators[0]))
     step, (tall, wide) = _step(op, kernel.shapes), ctx.tile
     a_dims = (*region.dims[op.accumulators[0]][:-1], inner.axes)
+    gather = None
+    if op.rows is not None:
+        (height, width), (row_stride, column_stride) = a_layout.sizes, a_layout.strides
+        gather = Lookup(None, kernel.buffer(op.rows), height)
+        strides = (*along(op.lead, row_stride), column_stride)
+        a_layout = Layout((*op.lead, width), strides, a_layout.offset)
+    w_axes = (ctx.columns.axes, inner.axes) if ctx.batch is None else (ctx.batch.axes, ctx.columns.axes, inner.axes)
 
     def body(block: Block, k: SSAValue, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         at_a = ctx.inner(block, inner, k, step)
-        a = kernel.load(at_a, kernel.buffer(a_base), a_dims, a_layout, element)
+        a = kernel.load(at_a, kernel.buffer(a_base), a_dims, a_layout, element, gather)
         sums: list[SSAValue] = []
         for i, accumulator in zip(segment.weights, carried, strict=True):
-            at_w = Context(block, ctx.columns, ctx.column, inner, k, (wide, step), outer=ctx)
-            w_layout = Layout.contiguous(shape_of(op.weights[i]))
-            w = kernel.load(
-                at_w, kernel.buffer(op.weights[i], "packed"), (ctx.columns.axes, inner.axes), w_layout, element
+            at_w = Context(
+                block, ctx.columns, ctx.column, inner, k, (wide, step), ctx.batch, ctx.batch_index, outer=ctx
             )
+            w_layout = Layout.contiguous(shape_of(op.weights[i]))
+            w = kernel.load(at_w, kernel.buffer(op.weights[i], "packed"), w_axes, w_layout, element)
             dot = tile.DotOp(a, w, accumulator, transposed=True)
             block.add_op(dot)
             sums.append(dot.result)
@@ -291,5 +305,7 @@ def _store(op: fused.GemmOp, region: Epilogue, root: SSAValue, ctx: Context, res
     for i in (i for i, v in enumerate(op.yielded) if v is root):
         if isinstance(owner, flow.RowStatsOp):
             store_row_stats(region, owner, region.dims[owner.input], ctx, results[i])
+        elif isinstance(owner, flow.ScatterRowsOp):
+            region.store_scattered(owner, dims, ctx, results[i])
         else:
             region.store(root, dims, ctx, results[i], Layout.contiguous(shape_of(root)))

@@ -95,10 +95,16 @@ class KernelBuilder:
     # ---- loops and indices -------------------------------------------------------------------------------------
 
     def parallel(
-        self, rows: Space, columns: Space | None, tile_shape: tuple[int, int], batch: Space | None = None
+        self,
+        rows: Space,
+        columns: Space | None,
+        tile_shape: tuple[int, int],
+        batch: Space | None = None,
+        groups: SSAValue | None = None,
     ) -> Context:
-        """A new parallel loop over tiles of the spaces; without columns, over rows only."""
-        loop = tile.ParallelOp(1, 1, (tile_shape[0], tile_shape[1] if columns is not None else 1))
+        """A new parallel loop over tiles of the spaces; without columns, over rows only. `groups`: the buffer of offsets that
+        divides the rows among the batch."""
+        loop = tile.ParallelOp(1, 1, (tile_shape[0], tile_shape[1] if columns is not None else 1), groups=groups)
         self.block.add_op(loop)
 
         def fix() -> None:

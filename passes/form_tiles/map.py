@@ -63,6 +63,8 @@ class MapRegion(Region):
                 self._visit(owner.input, domain.dims_of(root))
             elif isinstance(owner, flow.KVAppendOp):
                 self._visit(owner.new, domain.dims_of(root))
+            elif isinstance(owner, flow.ScatterRowsOp):
+                self._visit(owner.input, domain.dims_of(root))
             else:
                 self._visit(root, domain.dims_of(root))
         self.row_axes = set(flat((tuple(self.row_axes),)))
@@ -259,6 +261,8 @@ def _store(
     for i in (i for i, v in enumerate(op.yielded) if v is root):
         if isinstance(owner, flow.RowStatsOp):
             store_row_stats(region, owner, dims, ctx, results[i])
+        elif isinstance(owner, flow.ScatterRowsOp):
+            region.store_scattered(owner, dims, ctx, results[i])
         else:
             region.store(root, dims, ctx, results[i], Layout.contiguous(shape_of(root)))
 
@@ -270,7 +274,14 @@ def _name(op: fused.MapOp) -> str:
         match inner:
             case flow.PointwiseOp() | flow.ReduceOp():
                 words.append(inner.kind.data)
-            case flow.EmbeddingOp() | flow.RopeOp() | flow.RowStatsOp() | flow.KVAppendOp() | flow.IotaOp():
+            case (
+                flow.EmbeddingOp()
+                | flow.RopeOp()
+                | flow.RowStatsOp()
+                | flow.KVAppendOp()
+                | flow.IotaOp()
+                | flow.ScatterRowsOp()
+            ):
                 words.append(inner.name.removeprefix("flow."))
             case _:
                 pass

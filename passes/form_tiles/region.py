@@ -200,8 +200,7 @@ class Region:
             raise UnsupportedRegionError("flow.embedding: its rows are not the kernel's rows")
         gathered = None if len(axes) > 1 else axes[0] if axes else IterAxis(ONE)
         shape = [axis.size for axis in axes] if axes else [ONE]
-        strides = tuple(s * row_stride for s in Layout.contiguous(shape).strides)
-        rows = Layout((*shape, shape_of(op.table)[1]), (*strides, column_stride), layout.offset)
+        rows = Layout((*shape, shape_of(op.table)[1]), (*along(shape, row_stride), column_stride), layout.offset)
         lead = tuple((axis,) for axis in axes) if axes else ((gathered,),) if gathered is not None else ()
         lookup = Lookup(gathered, ids, shape_of(op.table)[0])
         return self.kernel.load(ctx, self.kernel.buffer(table), (*lead, dims[-1]), rows, gather=lookup)
@@ -264,6 +263,17 @@ class Region:
         computed = widened(ctx, computed, ctx.tile[0] if ctx.rows.holds(flat(dims)) else 1, ctx.tile[1])
         self.kernel.store(ctx, computed, buffer, written, layout, Lookup(gathered, positions, layout.sizes[axis]))
 
+    def store_scattered(self, op: flow.ScatterRowsOp, dims: Dims, ctx: Context, buffer: BlockArgument) -> None:
+        """Rows written to the places that their positions say."""
+        positions = self.kernel.buffer(self.located(op.positions)[0])
+        shape = shape_of(op.result)
+        self.store(op.input, dims, ctx, buffer, Layout.contiguous(shape), Lookup(None, positions, shape[0]))
+
+
+def along(shape: Sequence[Dim], stride: Dim) -> tuple[Dim, ...]:
+    """The strides of dims that walk rows `stride` apart as one axis."""
+    return tuple(step * stride for step in Layout.contiguous(shape).strides)
+
 
 def _same(region: Region, op: Operation, dims: Dims) -> list[tuple[SSAValue, Dims]]:
     return [(op.operands[0], dims)]
@@ -287,7 +297,8 @@ _DIMS: dict[type[Operation], Callable[..., list[tuple[SSAValue, Dims]]]] = {
     flow.CastOp: _same,
     flow.ReshapeOp: lambda region, op, dims: [(op.input, regroup(dims, shape_of(op.input)))],
     flow.TransposeOp: _transpose,
-    flow.RopeOp: lambda region, op, dims: [(op.input, dims)],
+    flow.RopeOp: _same,
+    flow.ScatterRowsOp: _same,
     flow.ReduceOp: lambda region, op, dims: [(op.input, region.reduced_dims(op, dims))],
 }
 

@@ -110,3 +110,41 @@ def test_errors_say_what_does_not_fit() -> None:
     unbound = module_of([], lambda v: flow.ConstantOp(1.0, T(["Q"], "f32")))
     with pytest.raises(UnboundSymbolError, match="bound by no argument"):
         run(unbound, [])
+
+
+def test_a_route_takes_the_largest_scores_and_sorts_the_choices_by_expert() -> None:
+    scores = torch.tensor(
+        [[0.0, 3.0, 1.0, 3.0, -1.0, 0.0], [5.0, 1.0, 2.0, 0.0, 4.0, 3.0], [0.0, 0.0, 0.0, 0.0, 0.0, 9.0]]
+    )
+    weights, slots, tokens, offsets = run(sample("route"), [scores], float64=True)
+    chosen = torch.tensor([[1, 3], [0, 4], [5, 0]])  # of equal scores the first
+    exact = scores.double().softmax(-1).gather(1, chosen)
+    torch.testing.assert_close(weights, exact / exact.sum(-1, keepdim=True), rtol=1e-12, atol=0)
+    assert slots.tolist() == [2, 5, 0, 1, 3, 4]
+    assert tokens.tolist() == [1, 2, 0, 0, 1, 2]
+    assert offsets.tolist() == [0, 2, 3, 3, 4, 5, 6]
+
+
+def test_a_grouped_linear_takes_each_groups_weight() -> None:
+    x, weight, ends = _x(9, 64), _x(6, 96, 64), [0, 0, 4, 4, 5, 9, 9]
+    expected = torch.cat([x[a:b] @ w.T for a, b, w in zip(ends, ends[1:], weight, strict=False)])
+    _close("grouped_linear", [x, weight, torch.tensor(ends)], expected)
+    with pytest.raises(ValueError, match="offsets of 9 rows that do not rise from 0"):
+        run(sample("grouped_linear"), [x, weight, torch.tensor([0, 0, 4, 4, 5, 8, 8])])
+
+
+def test_scattered_rows_come_back_by_a_gather() -> None:
+    x, positions = _x(9, 64), torch.randperm(9)
+    (result,) = run(sample("scatter_rows"), [x, positions], float64=True)
+    assert torch.equal(result[positions], x)
+
+
+def test_a_grouped_gemm_gathers_multiplies_and_scatters() -> None:
+    a, weight, places, rows = _x(5, 64), _x(6, 96, 64), torch.randperm(8), torch.tensor([0, 4, 4, 1, 2, 3, 0, 1])
+    ends = [0, 3, 3, 4, 8, 8, 8]
+    product = torch.cat([a[rows[i:j]] @ w.T for i, j, w in zip(ends, ends[1:], weight, strict=False)])
+    _close(
+        "grouped_gemm",
+        [a, weight, places, rows, torch.tensor(ends)],
+        torch.empty_like(product).index_copy(0, places, product),
+    )

@@ -85,6 +85,15 @@ template <class T> WW_INLINE bool all_inside(const T* index, i64 entries, i64 ex
   return !outside;
 }
 
+// Group `group` of a stable sort of `count` entries: its first row, and the positions of its entries (and these / top_k) from there.
+inline void group_rows(const i64* entries, i64* slots, i64* tokens, i64* offsets, i64 group, i64 count, i64 top_k) {
+  i64 row = 0;
+  for (i64 i = 0; i < count; ++i) row += entries[i] < group;
+  offsets[group] = row;
+  for (i64 i = 0; i < count; ++i)
+    if (entries[i] == group) slots[row] = i, tokens[row++] = i / top_k;
+}
+
 template <class T> WW_INLINE T* scratch_at(void* scratch, i64 bytes) { return reinterpret_cast<T*>(static_cast<char*>(scratch) + bytes); }
 
 // How many of `tile` rows (columns) from `start` lie inside `size`.

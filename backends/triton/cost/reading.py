@@ -69,6 +69,7 @@ class _Reader:
         self.sizes = sizes
         self.op = op
         batch, rows, columns = (self.size(d.data) for d in (op.batch, op.rows, op.columns))
+        rows = rows if op.groups is None else -(-rows // max(batch, 1))  # as if the groups were alike
         self.walk = Walk(batch, rows, columns, op.tile_shape)
         self.axes: dict[SSAValue, Axis] = {op.body.args[1]: "rows", op.body.args[2]: "columns"}
         self.shapes: dict[SSAValue, Shape] = {}

@@ -6,6 +6,7 @@ recipe names is here.
 """
 
 from .attention import Attention
+from .experts import Experts
 from .flow import Block, FlowRecipe, flow_recipe
 from .fused import Attend, Copy, FusedRecipe, Gemm, Map, Product, RegionOp, fused_recipe
 from .layout import LayoutRecipe, View, layout_recipe
@@ -28,8 +29,8 @@ from .steps import (
 from .tile import TileOp, TileRecipe, tile_recipe
 
 __all__ = [
-    "Activation", "Attend", "Attention", "Binary", "Block", "Cast", "Choice", "Column", "Copy", "FlowRecipe", "FusedRecipe",
-    "Gated", "Gemm", "LayoutRecipe", "Linear", "Map", "Mixed", "Norm", "Positions", "Product", "RandomSource", "Reduction",
-    "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View", "Viewed",
-    "flow_recipe", "fused_recipe", "layout_recipe", "tile_recipe",
+    "Activation", "Attend", "Attention", "Binary", "Block", "Cast", "Choice", "Column", "Copy", "Experts", "FlowRecipe",
+    "FusedRecipe", "Gated", "Gemm", "LayoutRecipe", "Linear", "Map", "Mixed", "Norm", "Positions", "Product",
+    "RandomSource", "Reduction", "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View",
+    "Viewed", "flow_recipe", "fused_recipe", "layout_recipe", "tile_recipe",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from ...dims import DimLike
 from .attention import Attention
 from .builder import FlowBuilder, FlowStep, width_of
+from .experts import Experts
 from .norms import Activation, Norm, Softmax
 from .source import Source, near, pick, sometimes
 from .steps import (
@@ -58,7 +59,7 @@ class Block:
 STEPS = (
     Block, Block, Block,
     Norm, Linear, Binary, Activation, Attention, Gated, Norm, Linear, Binary, Attention, Scalar, Column, Softmax,
-    Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed,
+    Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed, Experts,
 )  # fmt: skip
 """What a step is drawn from; those that stand twice come twice as often."""
 

@@ -25,8 +25,8 @@ def test_types_are_known_beforehand(layout):
     weight = torch.ones(45, 33)
     packed = pack(weight, layout)
     assert (packed.shape, str(packed.dtype)) == (
-        packed_type(45, 33, "float32", layout)[0],
-        f"torch.{packed_type(45, 33, 'float32', layout)[1]}",
+        packed_type((45, 33), "float32", layout)[0],
+        f"torch.{packed_type((45, 33), 'float32', layout)[1]}",
     )
     assert packed.is_contiguous()
     assert packed.sum() == 45 * 33
@@ -41,6 +41,15 @@ def test_two_parts_of_an_fp32_weight():
     assert ((both - exact).abs() <= exact.abs() * 2.0**-17).all()
 
 
+@pytest.mark.parametrize("layout", ["rows", "panel", "vnni", "bf16x1", "bf16x3"])
+def test_experts_are_packed_one_by_one(layout):
+    weight = torch.randn(3, 45, 33, generator=torch.Generator().manual_seed(0))
+    packed = pack(weight, layout)
+    assert packed.shape == packed_type((3, 45, 33), "float32", layout)[0]
+    assert packed.is_contiguous()
+    assert all(torch.equal(packed[e], pack(weight[e], layout)) for e in range(3))
+
+
 def test_only_matrices_are_packed():
-    with pytest.raises(ValueError, match=r"\[N, K\], not \(2, 3, 4\)"):
-        pack(torch.ones(2, 3, 4), "panel")
+    with pytest.raises(ValueError, match=r"\[N, K\] or \[E, N, K\], not \(2, 3, 4, 5\)"):
+        pack(torch.ones(2, 3, 4, 5), "panel")
