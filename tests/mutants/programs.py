@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from xdsl.ir import SSAValue
 from padded_tiles import PADDED
 from tile_samples import SAMPLES, Sample
 from warpweave.ir.flow import (
+    AtenOp,
     AttentionOp,
+    CastOp,
     ConcatOp,
     ConstantOp,
     EmbeddingOp,
@@ -188,3 +191,40 @@ def rows_of_ids_at_an_offset(b: FlowBuilder, x: SSAValue) -> SSAValue:
     ids = b.argument("ids", [b.batch, b.length + 1], "i64")
     table = b.weight("table", [16, width_of(x)], dtype_of(x))
     return b(EmbeddingOp(b(SliceOp(ids, [0, 1], [b.batch, b.length])), table))
+
+
+def _aten(b: FlowBuilder, name: str, args: list[object], inputs: list[SSAValue], *types: TensorType) -> list[SSAValue]:
+    op = AtenOp(f"aten.{name}", json.dumps({"args": args, "kwargs": {}}), "captured", inputs, types)
+    b.insert(op)
+    return list(op.outputs)
+
+
+def experts_as_captured(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """Two of three experts a token, in the operators that `transformers` gives, weights divided by their sum."""
+    tokens, width, experts, k = b.batch * b.length, width_of(x), 3, 2
+    slots, (t0, t1, t2) = tokens * k, ({"tensor": i} for i in range(3))
+    i64s, floats = TensorType.of([slots], "i64"), TensorType.of([slots], "f32")
+    pair = [TensorType.of([tokens, k], dtype) for dtype in ("f32", "i64")]
+    scores = b.argument("scores", [tokens, experts], "f32")
+    values, chosen = _aten(b, "topk.default", [t0, k], [scores], *pair)
+    sorted_, order = _aten(b, "sort.default", [t0], [b.reshape(chosen, slots)], i64s, i64s)
+    bins = TensorType.of([experts], "f32")
+    (counts,) = _aten(b, "histc.default", [t0, experts, 0, experts - 1], [b(CastOp(sorted_, "f32"))], bins)
+    (ends,) = _aten(b, "cumsum.default", [t0, 0], [counts], bins.with_element("i32"))
+    token = b.scaled("floor_div", order, k)
+    token.owner.operands = [order, token.owner.operands[1]]  # type: ignore[union-attr]
+    (rows,) = _aten(
+        b, "index.Tensor", [t0, [t1]], [b.reshape(x, tokens, width), token], TensorType.of([slots, width], "f32")
+    )
+    weight = b.transpose(b.weight("experts", [experts, width, width], "f32"), 0, 2, 1)
+    (product,) = _aten(
+        b, "_grouped_mm.default", [t0, t1, t2], [rows, weight, ends], TensorType.of([slots, width], "f32")
+    )
+    shares = b.pointwise("div", values, b(ReduceOp("sum", values, [1])))
+    (factors,) = _aten(b, "index.Tensor", [t0, [t1]], [b.reshape(shares, slots), order], floats)
+    scaled = b.pointwise("mul", product, b.reshape(factors, slots, 1))
+    places = [b(ConstantOp(0, i64s)), order, b(IotaOp(i64s, 0))]
+    (inverse,) = _aten(b, "index_put.default", [t0, [t1], t2], places, i64s)
+    (back,) = _aten(b, "index.Tensor", [t0, [t1]], [scaled, inverse], TensorType.of([slots, width], "f32"))
+    total = b(ReduceOp("sum", b.reshape(back, tokens, k, width), [1]))
+    return b.reshape(total, b.batch, b.length, width)

@@ -13,6 +13,7 @@ from typing import Any
 from mutants import programs as p
 from mutants.edits import edited, header
 from warpweave.ir.testing.recipes.attention import Attention
+from warpweave.ir.testing.recipes.experts import Experts
 from warpweave.ir.testing.recipes.flow import Block, FlowRecipe
 from warpweave.ir.testing.recipes.fused import Attend, Copy, FusedRecipe, Gemm, Map, Product, RegionOp
 from warpweave.ir.testing.recipes.layout import LayoutRecipe, View
@@ -48,6 +49,7 @@ SIGMOID, TIMES = RegionOp("unary", 5), RegionOp("binary", 1, 0, 0)
 RMS, LAYER = Norm(), Norm(centred=True)
 DEFERRED = flow(Block(RMS, Linear(columns=8)))
 CENTRED = flow(Block(LAYER, Linear(columns=8)), width=65)
+CAPTURED = p.written(p.experts_as_captured, width=8, length=7)
 SPELLED = flow(Attention(spelled=True, causal=True, groups=2))
 
 FOLDS = [
@@ -331,6 +333,29 @@ TRITON = [
     Mutant("product added up in a variable that is still read", "triton", "backends.triton.tiles:Tiles._keep_in_place",
            "if all(order[reader] <= order[maker] for reader in readers):", "if True:", (p.Sampled("running"),)),
 ]  # fmt: skip
+EXPERTS = [
+    Mutant("weights of experts not divided by their sum", "flow", "passes.recognise_experts:_route",
+           "softmax is not None, quotient is not None,", "softmax is not None, False,", (CAPTURED,)),
+    Mutant("rows gathered where they are put back", "flow", "passes.recognise_experts:_put_back",
+           "ScatterRowsOp(reader.operands[0], route.slots)", "EmbeddingOp(route.slots, reader.operands[0])", (CAPTURED,)),
+    Mutant("a choice is not added", "flow", "passes.recognise_experts:_add_choices", "for part in rest:",
+           "for part in rest[1:]:", (CAPTURED,)),
+    Mutant("third expert may be the first again", "flow", "passes.form_tiles.route:_choices",
+           "taken = chosen if taken is None else", "taken = chosen if True else",
+           (flow(Experts(top_k=3, experts=4), width=8, length=33),)),
+    Mutant("slots are their tokens", "kernel", "ww_tile.h", "slots[row] = i,", "slots[row] = i / top_k,",
+           (p.Sampled("group_rows"),)),
+    Mutant("every group reads the first rows", "kernel", "backends.cpu.emit_gemm:_call",
+           'f"({begin} + m)" if begin else "m"', '"m"', (p.Sampled("grouped"),)),
+    Mutant("every group has the first expert's weight", "kernel", "backends.cpu.emit_gemm:_weight",
+           'f"{text} + {group} * {math.prod(shape)}"', "text", (p.Sampled("grouped"),)),
+    Mutant("every group writes the first rows", "kernel", "backends.cpu.emit_gemm:_epilogue",
+           "= {begin} + {first};", "= {first};", (p.Sampled("grouped"),)),
+    Mutant("groups end where all rows do", "triton", "backends.triton.access:_side",
+           "ctx.row_ends.get(start) or ", "", (p.Sampled("grouped"),)),
+    Mutant("groups begin with the tiles", "triton", "backends.triton.emit:_group",
+           'sum_of([begin, ctx.index(row)])', "ctx.index(row)", (p.Sampled("grouped"),)),
+]  # fmt: skip
 PLANS = [
     Mutant("chunk reused while it is read", "plan", "planner.memory:lifetimes", "for ref in step.reads:", "for ref in ():",
            (flow(Block(RMS, Gated()), Block(RMS, Gated(columns=16)), Linear(), Softmax(), Linear()),)),
@@ -338,4 +363,4 @@ PLANS = [
            (flow(Linear(), Softmax(), Linear()),)),
 ]  # fmt: skip
 
-MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *TRITON, *PLANS)
+MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *TRITON, *EXPERTS, *PLANS)

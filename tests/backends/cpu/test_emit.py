@@ -11,7 +11,7 @@ from warpweave.runtime.cpu import ISAS, best_isa, supports
 
 CASES = [(name, dtype, isa) for name in SAMPLES for dtype in ("f32", "bf16") for isa in ISAS if supports(isa)]
 CASES += [(name, "f16", best_isa()) for name in SAMPLES]
-CASES += [(name, "bf16", "amx") for name in ("gemm_gelu", "gated_stats", "qkv") if not supports("amx")]
+CASES += [(name, "bf16", "amx") for name in ("gemm_gelu", "gated_stats", "qkv", "grouped") if not supports("amx")]
 
 
 @pytest.mark.parametrize(("name", "dtype", "isa"), CASES)
@@ -21,7 +21,7 @@ def test_compiled_samples(name, dtype, isa):
 
 @pytest.mark.parametrize("isa", [isa for isa in ISAS if supports(isa)])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
-@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv"])
+@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv", "grouped"])
 def test_weights_as_they_lie(name, dtype, isa):
     assert check(name, dtype, isa, pack=False).emitted.packed_layout == "rows"
 
