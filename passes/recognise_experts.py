@@ -25,9 +25,9 @@ from ..ir.flow import (
     ReshapeOp,
     RouteOp,
     ScatterRowsOp,
-    SliceOp,
     SoftmaxOp,
     TransposeOp,
+    sum_of_choices,
 )
 from ..ir.ledger import Ledger, Refusal
 from ..ir.locations import fuse_ops
@@ -47,7 +47,7 @@ from .matching import (
     where,
     without_widening,
 )
-from .rewriting import compute_element, constant_values, erase_unused
+from .rewriting import constant_values, erase_unused
 
 RULE = "recognise-experts"
 BOUND = "of equal scores the lower expert's is taken, where PyTorch takes any"
@@ -252,14 +252,6 @@ def _add_choices(view: Operation, back: SSAValue) -> None:
     last: ReduceOp | ReshapeOp | CastOp = total
     while isinstance(user := sole_user(last.result), ReshapeOp | CastOp) and user.shape[-1] == columns:
         last = user
-    *lead, _ = shape = last.shape
     emit = Before.replacing(last, [total])
-    whole = emit(ReshapeOp(back, [*lead, choices, columns]))
-    starts = [[*(0 for _ in lead), j, 0] for j in range(choices.value)]
-    one, steps = [*lead, ONE, columns], [1] * (len(lead) + 2)
-    first, *rest = [emit(ReshapeOp(emit(SliceOp(whole, start, one, steps)), shape)) for start in starts]
-    wide = tensor_type(first).with_element(compute_element(first))
-    value = first
-    for part in rest:
-        value = emit(PointwiseOp("add", [value, part], wide))
-    replace(last, emit(CastOp(value, last.type.element)))
+    added = sum_of_choices(emit, back, choices.value, last.shape[:-1])
+    replace(last, emit(CastOp(added, last.type.element)))

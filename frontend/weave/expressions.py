@@ -15,12 +15,12 @@ from ...ir.pointwise import POINTWISE
 from ...ir.types import broadcast_shapes, dtype_of, shape_of
 from ..build import Builder, tensor
 from ..errors import Unsupported
-from . import attention, operators, tree
+from . import attention, experts, operators, tree
 from .errors import Fault, Source, Span, WeaveError
 from .functions import FUNCTIONS, PRELUDE, Operand, Space, dtype_named, fold, pointwise_dtype
 from .signature import table
 
-OPERATORS = table(operators, attention)
+OPERATORS = table(operators, attention, experts)
 CONSTANTS: dict[str, float | bool] = {"true": True, "false": False, "inf": float("inf")}
 
 

@@ -11,7 +11,7 @@ from xdsl.ir import Dialect
 from ..types import DimAttr, TensorType
 from .base import Float, FlowOp, optional_format, real
 from .elementwise import CastOp, ConstantOp, DimValueOp, IotaOp, PointwiseOp
-from .experts import GroupedLinearOp, RouteOp, ScatterRowsOp
+from .experts import GroupedLinearOp, RouteOp, ScatterRowsOp, sum_of_choices
 from .lookups import AtenOp, EmbeddingOp, KVAppendOp
 from .products import AttentionOp, LinearOp, MatmulOp, RopeOp
 from .reductions import REDUCTIONS, LayerNormOp, ReduceOp, RMSNormOp, RowMeanOp, RowScaleOp, RowStatsOp, SoftmaxOp
@@ -52,6 +52,7 @@ __all__ = [
     "TransposeOp",
     "optional_format",
     "real",
+    "sum_of_choices",
 ]
 
 VIEWS = (ReshapeOp, TransposeOp, BroadcastOp, SliceOp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from xdsl.dialects.builtin import IntAttr, UnitAttr
@@ -18,8 +19,11 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 
+from ..dims import Dim
 from ..types import TensorType, shape_of, tensor_type
 from .base import FORMAT, FlowOp, require, texts
+from .elementwise import PointwiseOp
+from .views import ReshapeOp, SliceOp
 
 
 @irdl_op_definition
@@ -133,3 +137,18 @@ class ScatterRowsOp(FlowOp):
             tensor_type(self.positions) == TensorType.of(shape[:1], "i64"),
             f"flow.scatter_rows: {shape[0]} rows have {shape[0]} positions in i64",
         )
+
+
+def sum_of_choices(emit: Callable[[FlowOp], SSAValue], rows: SSAValue, choices: int, lead: Sequence[Dim]) -> SSAValue:
+    """rows [S, N] by slot → [*lead, N], S = lead · `choices`: each token's choices added, as strided views of the rows, in f32
+    (f64 for f64)."""
+    columns, one, before = shape_of(rows)[1], Dim.of(1), [0] * len(lead)
+    whole = emit(ReshapeOp(rows, [*lead, choices, columns]))
+    steps = [1] * (len(lead) + 2)
+    slices = [emit(SliceOp(whole, [*before, j, 0], [*lead, one, columns], steps)) for j in range(choices)]
+    first, *rest = [emit(ReshapeOp(part, [*lead, columns])) for part in slices]
+    wide = tensor_type(first).with_element("f64" if tensor_type(rows).dtype == "f64" else "f32")
+    total = first
+    for part in rest:
+        total = emit(PointwiseOp("add", [total, part], wide))
+    return total

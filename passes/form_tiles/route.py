@@ -69,22 +69,20 @@ def _choices(ctx: Context, scores: SSAValue, top_k: int) -> list[Choice]:
     """The experts of the largest scores, one after the other; none is chosen twice."""
     experts = tile.tile_shape(scores)[1]
     element = scores.type.element_type  # pyright: ignore
-    zero = ctx.column
-    numbers = ctx.add(tile.IotaOp(zero, experts, 1))
+    numbers = ctx.add(tile.IotaOp(ctx.column, experts, 1))
     last = integer(ctx, experts - 1)
-    taken: SSAValue | None = None
     choices: list[Choice] = []
+    taken: SSAValue | None = None
     for _ in range(top_k):
         left = scores
-        if taken is not None:
+        if choices:
+            chosen = pointwise(ctx, "eq", numbers, choices[-1].expert, element=i1)
+            taken = chosen if taken is None else pointwise(ctx, "or", taken, chosen, element=i1)
             left = pointwise(ctx, "where", taken, number(ctx, float("-inf"), element), scores, element=element)
         best = ctx.add(tile.ReduceOp("max", left))
         equal = pointwise(ctx, "eq", left, best, element=i1)
-        if taken is not None:  # of scores of -inf too
+        if taken is not None:  # of scores of -inf too, none is chosen twice
             equal = pointwise(ctx, "and", equal, pointwise(ctx, "not", taken, element=i1), element=i1)
-        candidates = pointwise(ctx, "where", equal, numbers, last, element=i64)  # a row of NaN has no candidates
-        expert = ctx.add(tile.ReduceOp("min", candidates))
-        chosen = pointwise(ctx, "eq", numbers, expert, element=i1)
-        taken = chosen if taken is None else pointwise(ctx, "or", taken, chosen, element=i1)
-        choices.append(Choice(best, expert))
+        candidates = pointwise(ctx, "where", equal, numbers, last, element=i64)  # a row of NaN has none
+        choices.append(Choice(best, ctx.add(tile.ReduceOp("min", candidates))))
     return choices

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
-from ...flow import EmbeddingOp, GroupedLinearOp, PointwiseOp, RouteOp, ScatterRowsOp
-from ...types import TensorType, shape_of, tensor_type
+from ...flow import CastOp, EmbeddingOp, GroupedLinearOp, PointwiseOp, RouteOp, ScatterRowsOp, sum_of_choices
+from ...types import shape_of, tensor_type
 from .builder import FlowBuilder, width_of
 from .source import Source, near, pick, sometimes
 
@@ -58,9 +58,5 @@ class Experts:
         down = linear(builder.pointwise("mul", builder.pointwise("silu", gate), up), width)
         weights = builder(EmbeddingOp(route.slots, builder.reshape(route.weights, tokens * k, 1)))
         scaled = builder(PointwiseOp("mul", [down, weights], tensor_type(down)))
-        back = builder.reshape(builder(ScatterRowsOp(scaled, route.slots)), *shape_of(x)[:-1], k * width)
-        parts = [builder.columns(back, j * width, width) for j in range(k)]
-        total = parts[0]
-        for part in parts[1:]:
-            total = builder(PointwiseOp("add", [total, part], TensorType.of(shape_of(x), dtype)))
-        builder.keep(total)
+        back = builder(ScatterRowsOp(scaled, route.slots))
+        builder.keep(builder(CastOp(sum_of_choices(builder, back, k, shape_of(x)[:-1]), dtype)))

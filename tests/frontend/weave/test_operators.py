@@ -203,7 +203,39 @@ def test_operator(expression: str):
 
 
 def test_every_operator_is_tested():
-    assert {n for n in OPERATORS if not any(f"{n}(" in e for e in OPERATOR_CASES)} == {"attention"}
+    assert {n for n in OPERATORS if not any(f"{n}(" in e for e in OPERATOR_CASES)} == {"attention", "experts"}
+
+
+# ---- experts ---------------------------------------------------------------------------------------------------
+
+EXPERTS = """block f(x: f32[B, S, D=8], scores: f32[B, S, E=5], gate: weight f32[E, F=12, D], up: weight f32[E, F, D],
+  down: weight f32[E, D, F]) -> f32[B, S, D] {{
+  return experts(x, scores, gate, up, down, {})
+}}
+"""
+
+
+@pytest.mark.parametrize(("top_k", "softmax", "normalised"), [(1, False, False), (2, True, True), (5, True, False)])
+def test_experts(top_k: int, softmax: bool, normalised: bool):
+    """Every expert for every row, weighed with what the row's choices get."""
+    flags = "".join(f", {n}=true" for n, given in (("softmax", softmax), ("normalised", normalised)) if given)
+    program = load_weave(EXPERTS.format(f"{top_k}{flags}"), {"strict": True})
+    for batch, length in ((2, 7), (1, 1)):
+        torch.manual_seed(length)
+        x, scores = torch.randn(batch, length, 8), torch.randn(batch, length, 5)
+        gate, up, down = torch.randn(5, 12, 8), torch.randn(5, 12, 8), torch.randn(5, 8, 12)
+
+        def exact(dtype: torch.dtype, *given: Tensor) -> Tensor:
+            x, scores, gate, up, down = (t.to(dtype) for t in given)
+            shares = scores.softmax(-1) if softmax else scores
+            values, chosen = shares.topk(top_k)
+            values = values / values.sum(-1, keepdim=True) if normalised else values
+            weights = torch.zeros_like(shares).scatter(-1, chosen, values)
+            inner = F.silu(torch.einsum("bsd,efd->bsef", x, gate)) * torch.einsum("bsd,efd->bsef", x, up)
+            return torch.einsum("bsef,edf,bse->bsd", inner, down, weights)
+
+        given = (x, scores, gate, up, down)
+        assert_close_to_float64(program(*given), exact(torch.float32, *given), exact(torch.float64, *given))
 
 
 # ---- einsum statements -----------------------------------------------------------------------------------------

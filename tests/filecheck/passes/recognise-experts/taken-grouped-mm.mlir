@@ -43,10 +43,10 @@ builtin.module {
 // CHECK-NEXT:   %back = flow.scatter_rows %scaled, %order : {{.*}} -> !flow.tensor<["2*S", 96], f32>
 // CHECK-NEXT:   %choices = flow.reshape %back : {{.*}} -> !flow.tensor<[S, 2, 96], f32>
 // CHECK-NEXT:   %2 = flow.slice %choices {starts = [#flow.dim<0>, #flow.dim<0>, #flow.dim<0>], steps = [#builtin.int<1>, #builtin.int<1>, #builtin.int<1>]} : {{.*}} -> !flow.tensor<[S, 1, 96], f32>
-// CHECK-NEXT:   %3 = flow.reshape %2 : {{.*}} -> !flow.tensor<[S, 96], f32>
-// CHECK-NEXT:   %4 = flow.slice %choices {starts = [#flow.dim<0>, #flow.dim<1>, #flow.dim<0>], steps = [#builtin.int<1>, #builtin.int<1>, #builtin.int<1>]} : {{.*}} -> !flow.tensor<[S, 1, 96], f32>
-// CHECK-NEXT:   %5 = flow.reshape %4 : {{.*}} -> !flow.tensor<[S, 96], f32>
-// CHECK-NEXT:   %6 = flow.pointwise<"add"> %3, %5 : {{.*}} -> !flow.tensor<[S, 96], f32>
+// CHECK-NEXT:   %3 = flow.slice %choices {starts = [#flow.dim<0>, #flow.dim<1>, #flow.dim<0>], steps = [#builtin.int<1>, #builtin.int<1>, #builtin.int<1>]} : {{.*}} -> !flow.tensor<[S, 1, 96], f32>
+// CHECK-NEXT:   %4 = flow.reshape %2 : {{.*}} -> !flow.tensor<[S, 96], f32>
+// CHECK-NEXT:   %5 = flow.reshape %3 : {{.*}} -> !flow.tensor<[S, 96], f32>
+// CHECK-NEXT:   %6 = flow.pointwise<"add"> %4, %5 : {{.*}} -> !flow.tensor<[S, 96], f32>
 // CHECK-NEXT:   %out = flow.cast %6 : {{.*}} -> !flow.tensor<[S, 96], bf16>
 // CHECK-NEXT:   func.return %out :
 // CHECK-NEXT: }
