@@ -26,7 +26,7 @@ def test_weights_as_they_lie(name, dtype, isa):
     assert check(name, dtype, isa, pack=False).emitted.packed_layout == "rows"
 
 
-@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv"])
+@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv", "grouped"])
 @pytest.mark.parametrize(("precision", "layout"), [("high", "bf16x3"), ("medium", "bf16x1"), ("highest", "panel")])
 def test_fp32_products_by_precision(name, precision, layout):
     """AMX kernels of fp32 models: within the error that their precision allows."""
