@@ -29,7 +29,8 @@ def warpweave(
 ) -> Callable[..., Any]:
     """Compiles one Dynamo graph; returns a callable of the same arguments.
 
-    Raises OptionError for an unknown option or a foreign instruction set, UnsupportedError under `strict`.
+    Raises OptionError for an unknown option, a foreign instruction set or a backend that has no kernels for the graph's
+    device, UnsupportedError under `strict`.
     """
     from torch._dynamo.exc import TorchDynamoException
 
@@ -57,7 +58,7 @@ def warpweave(
         try:
             names, roles = [p.name for p in placeholders], [p.role for p in placeholders]
             return compile_graph(aot_gm, names, roles, chosen, name=name, kind=kind)
-        except UnsupportedError:
+        except (OptionError, UnsupportedError):
             raise
         except Exception as error:
             _say_fallback(aot_gm, aot_inputs, name, error)
@@ -66,7 +67,7 @@ def warpweave(
 
     try:
         return capture(gm, example_inputs, compile_one)
-    except (TorchDynamoException, UnsupportedError):
+    except (OptionError, TorchDynamoException, UnsupportedError):
         raise
     except Exception as error:
         _say_fallback(gm, example_inputs, graph_name(gm, "tracing"), error)

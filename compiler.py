@@ -16,11 +16,9 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
-from .backends.cpu import backend as cpu
-from .backends.cpu.pack import pack, packed_type
 from .constants import ConstantComputer
-from .ir import tile
 from .ir.ledger import Ledger
+from .ir.signature import device_of, functions_of
 from .ir.text import to_text
 from .ir.verify import verify_level
 from .options import Options
@@ -28,9 +26,8 @@ from .passes import pipeline
 from .planner import plan
 from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_rows, publish
 from .reproducer import reproducible
-from .runtime.artifact import Kernel
-from .runtime.cpu import best_isa
-from .runtime.program import Program, build_program
+from .runtime.program import Program
+from .selection import backend_for
 
 log = logging.getLogger("warpweave.compiler")
 
@@ -84,11 +81,12 @@ def compile_module(
     """A flow module → a program. The module is rewritten in place; `keep_ir`: its text at each level is kept; `ledger`:
     what the frontend has decided already.
 
-    Raises UnsupportedError under `strict` where operators would be left to PyTorch, CompileError, MissingCompilerError.
+    Raises UnsupportedError under `strict` where operators would be left to PyTorch, OptionError where the chosen backend
+    has no kernels for the module's device, CompileError, MissingCompilerError.
     """
     phases = phases or Phases()
     ledger = ledger or Ledger()
-    target = cpu.CpuTarget.of(options.isa or best_isa())
+    backend = backend_for(options, device_of(functions_of(module)["main"]))
     after = pipeline.verify_after if options.verify_each else None
     before = coverage(module)
     ir = {"flow": to_text(module)} if keep_ir else {}
@@ -101,39 +99,23 @@ def compile_module(
     if options.strict and fallbacks:
         raise UnsupportedError(fallbacks)
     with phases("tiles"):
-        pipeline.to_tiles(module, ledger, after=after)
+        pipeline.to_tiles(module, ledger, shapes=backend.shapes, after=after)
         verify_level(module, "tile")
     with phases("emit"):
-        pack_weights, precision = options.pack_weights == "auto", _precision()
-        sources = [op for op in module.ops if isinstance(op, tile.KernelOp)]
-        emitted = [cpu.emit(op, target, pack=pack_weights, precision=precision) for op in sources]
-        for kernel in emitted:
-            if bound := cpu.PRODUCT_ERRORS.get(kernel.packed_layout):
-                ledger.take("matmul-precision", kernel.name, f"fp32 products as {kernel.packed_layout}", bound=bound)
-        kernels = {k.name: Kernel(k.name, k.source, k.entry, target.isa) for k in emitted}
-        layouts = {k.name: k.packed_layout for k in emitted}
+        emitted = backend.emit(module, ledger)
+        kernels = {e.kernel.name: e.kernel for e in emitted}
+        layouts = {e.kernel.name: e.layout for e in emitted}
     if keep_ir:
         ir["tile"] = to_text(module)
     with phases("plan"):
-        planned = plan(module, name, kernels, layouts, packed_type)
+        planned = plan(module, name, kernels, layouts, backend.packed_type)
         description = planned.description
-        description.headers.update(cpu.headers())
+        description.headers.update(backend.headers)
     with phases("kernels"):
-        constants = ConstantComputer(module, planned.constants, pack)
-        program = build_program(description, constants)
+        constants = ConstantComputer(module, planned.constants, backend.pack)
+        program = Program(description, backend.load(description, emitted), compute_constants=constants)
     report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
     return Compiled(program, report, ir)
-
-
-def _precision() -> cpu.Precision:
-    """What PyTorch's user allows for fp32 products."""
-    import torch
-
-    try:
-        return torch.get_float32_matmul_precision()  # pyright: ignore[reportReturnType]
-    except RuntimeError:  # PyTorch's answer where a backend has a setting of its own
-        own = torch.backends.mkldnn.matmul.fp32_precision  # pyright: ignore[reportAttributeAccessIssue]
-        return {"bf16": "medium", "tf32": "high"}.get(own, "highest")  # pyright: ignore[reportReturnType]
 
 
 def _left_out(options: Options) -> frozenset[str]:

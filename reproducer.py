@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import Options
+from .options import OptionError, Options
 from .report import UnsupportedError
 from .runtime.errors import CacheRefusedError, ForeignKernelError, MissingCompilerError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
     from xdsl.dialects.builtin import ModuleOp
 
-EXPECTED = (UnsupportedError, MissingCompilerError, CacheRefusedError, ForeignKernelError)
+EXPECTED = (OptionError, UnsupportedError, MissingCompilerError, CacheRefusedError, ForeignKernelError)
 """Errors that are no fault of the compiler."""
 
 _TEMPLATE = '''"""{name}: {error}

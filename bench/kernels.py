@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import re
 import statistics
@@ -16,7 +15,7 @@ from unittest.mock import patch
 from .. import reports
 from ..ir.types import BITS
 from ..runtime.call import Call
-from ..runtime.native_code import WwLaunch
+from ..runtime.device import Fault
 from ..runtime.program import Program
 from .ceilings import Ceilings
 
@@ -52,23 +51,26 @@ class Work(NamedTuple):
 def launches_timed() -> Generator[dict[Program, Times]]:
     """While open, programs run their launches one at a time, and the seconds of each are in the dict.
 
-    Relies on `Program._run_steps` calling `Program._run(address of the first launch, count, …)`, which may be split.
+    Relies on `Program._run_steps` calling `Device.run(first launch, count, …)`, which may be split.
     """
     found: dict[Program, Times] = {}
     whole = Program._run_steps
 
-    def timed(program: Program, call: Call, threads: int) -> None:
-        times, run, table = found.setdefault(program, defaultdict(list)), program._run, program._launches
+    def timed(program: Program, call: Call) -> None:
+        times, device = found.setdefault(program, defaultdict(list)), program._device
+        run = device.run
 
-        def one_by_one(address: int, count: int, *rest: Any) -> None:
-            first = (address - table.address(0)) // ctypes.sizeof(WwLaunch)
+        def one_by_one(first: int, count: int, call: Call) -> Fault | None:
             for launch in range(first, first + count):
                 start = time.perf_counter()
-                run(table.address(launch), 1, *rest)
+                fault = run(launch, 1, call)
                 times[launch].append(time.perf_counter() - start)
+                if fault:
+                    return fault
+            return None
 
-        with patch.object(program, "_run", one_by_one):
-            whole(program, call, threads)
+        with patch.object(device, "run", one_by_one):
+            whole(program, call)
 
     with patch.object(Program, "_run_steps", timed):
         yield found

@@ -247,10 +247,21 @@ class _Importer:
         erase_unused(self.block)
         types = FunctionType.from_lists([a.type for a in self.block.args], [v.type for v in self.returned])
         function = FuncOp("main", types, Region(self.block), arg_attrs=ArrayAttr(self.arguments))
+        if (device := device_of(self.placeholders)) != "cpu":
+            function.attributes["weave.device"] = StringAttr(device)
         function.attributes["weave.outputs"] = ArrayAttr(StringAttr(o) for o in self.outputs)
         function.attributes["weave.output_strides"] = ArrayAttr(dims_attr(s) for s in self.strides)
         function.attributes["weave.mutations"] = ArrayAttr(pairs)
         return ModuleOp([function])
+
+
+def device_of(placeholders: Sequence[Node]) -> str:
+    """The device of all tensor inputs; of none, the CPU. Raises GraphUnsupportedError where there are several."""
+    values = [node.meta.get("val") for node in placeholders]
+    devices = sorted({str(value.device) for value in values if isinstance(value, torch.Tensor)})
+    if len(devices) > 1:
+        raise GraphUnsupportedError(f"tensors on several devices: {', '.join(devices)}")
+    return devices[0] if devices else "cpu"
 
 
 def erase_unused(block: Block) -> None:

@@ -5,7 +5,8 @@ every argument that is no tensor has the type `!flow.tensor<[], i64>`), `weave.d
 carries), `weave.strides` (where they are not the contiguous ones). Function attributes of @main: `weave.outputs`, one
 text a result that PyTorch expects (`tensor`: the next returned value; `int:<dim>`; `none`; `arg:<i>`: the argument
 itself) and `weave.output_strides` (one list of dims a returned tensor), `weave.mutations` (pairs [returned value,
-argument] to be written back; those returned values come after the tensors of `weave.outputs`).
+argument] to be written back; those returned values come after the tensors of `weave.outputs`), `weave.device` (where all
+its tensors are, such as `cuda:0`; without it, on the CPU).
 """
 
 from __future__ import annotations
@@ -111,3 +112,9 @@ def mutations_of(function: func.FuncOp) -> list[tuple[int, int]]:
         return []
     pairs = cast("ArrayAttr[ArrayAttr[IntAttr]]", value)
     return [(pair.data[0].data, pair.data[1].data) for pair in pairs]
+
+
+def device_of(function: func.FuncOp) -> str:
+    """Where the tensors of @main are, in PyTorch's words."""
+    value = function.attributes.get("weave.device")
+    return value.data if isinstance(value, StringAttr) else "cpu"

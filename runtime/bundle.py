@@ -20,9 +20,10 @@ from .archive import Manifest, Reader
 from .arrays import host
 from .artifact import ABI_VERSION, ArgSpec, Kernel, ProgramDescription, decode, encode
 from .cache import Cache, sha256
-from .cpu import best_isa, supports
-from .errors import BundleIncompatibleError, CompileError, MissingCompilerError
+from .cpu import ISAS, best_isa, supports
+from .errors import BundleError, BundleIncompatibleError, CompileError, MissingCompilerError
 from .host_arrays import numpy_dtype
+from .host_device import HostDevice
 from .native_code import load_kernels, load_runner, runner_source
 from .program import Program
 from .safetensors import dump
@@ -51,8 +52,16 @@ def save_bundle(
 
     `constants` are the arrays that the description lists; `weights` (argument number → array) may hold every weight:
     only those which a step or an output reads are stored. Kernels are compiled for their own instruction set and for
-    each of `isas`; the others are compiled where the bundle is loaded, from their sources.
+    each of `isas`; the others are compiled where the bundle is loaded, from their sources. Raises BundleError for a program
+    whose kernels are interpreted.
     """
+    interpreted = next((kernel for kernel in description.kernels if kernel.isa not in ISAS), None)
+    if interpreted is not None:
+        raise BundleError(
+            "This program cannot be saved", where=f"program {description.name}, kernel {interpreted.name}",
+            why=f"it is {interpreted.isa} source for Triton's interpreter, and holds no machine code",
+            next="compile it without interpret=True",
+        )  # fmt: skip
     lean, kept = _without_unread_weights(description, weights or {})
     members: dict[str, bytes] = {
         "program.json": encode(_without_sources(lean)),
@@ -130,12 +139,13 @@ def load_bundle(path: Path | str, cache: Cache | None = None) -> Program:
         if missing:
             raise reader.fault("arrays are missing", f"numbers {missing[:5]}")
         home = cache or Cache()
+        runner = load_runner(_unpack(reader, RUNNER, "ww_run", home) if _same_machine(reader.manifest) else None)
+        kernels = load_kernels(description.kernels, _objects(reader, description, home))
         return Program(
             description,
-            load_kernels(description.kernels, _objects(reader, description, home)),
+            HostDevice(description, kernels, run=runner),
             constants=[constants[str(i)] for i in range(len(description.constants))],
             weights={i: weights[str(i)] for i in _weight_numbers(description)},
-            run=load_runner(_unpack(reader, RUNNER, "ww_run", home) if _same_machine(reader.manifest) else None),
         )
 
 

@@ -15,9 +15,11 @@ from .workspace import Workspace
 
 
 class Call:
-    """Slots as arrays. `args`: all arguments of the description, bound weights included."""
+    """Slots as arrays. `args`: all arguments of the description, bound weights included; `workers`: of the device."""
 
-    __slots__ = ("_constants", "_description", "_outputs", "_table", "_values", "args", "arrays", "sizes", "workspace")
+    __slots__ = (
+        "_constants", "_description", "_outputs", "_table", "_values", "args", "arrays", "sizes", "workers", "workspace",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -29,6 +31,7 @@ class Call:
         workspace: Workspace,
         packed: Packed,
         outputs: Sequence[Any],
+        workers: int,
     ) -> None:
         self._description = description
         self._table = table
@@ -36,6 +39,7 @@ class Call:
         self.arrays = arrays
         self.sizes = sizes
         self.workspace = workspace
+        self.workers = workers
         self._constants = packed.arrays
         self._outputs = outputs
         self._values: dict[int, Any] = {}

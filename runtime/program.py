@@ -1,8 +1,8 @@
 """`Program`: a compiled graph that can be called.
 
 A call binds the symbols from its arguments, evaluates all sizes (remembered per symbol values), fills one table with
-the address of every slot, and runs the steps: a native call for each run of kernels, a PyTorch call for each operator
-that was not compiled.
+the address of every slot, and runs the steps: a call of the device for each run of kernels, a PyTorch call for each
+operator that was not compiled.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ from typing import Any
 
 from . import arrays as backends
 from .arrays import Arrays
-from .artifact import AtenCall, Kernel, NativeStep, ProgramDescription, launches
+from .artifact import AtenCall, NativeStep, ProgramDescription, launches
 from .aten import AtenStep, torch_module
-from .cache import Cache, Lookup
+from .cache import Cache
 from .call import Call
 from .checks import check
 from .constants import ComputeConstants, Constants, Packed, check_constants
-from .cpu import best_isa, supports
-from .errors import ArgumentError, ForeignKernelError, IndexRangeError
-from .native_code import LaunchTable, LoadedKernel, load_kernels, load_runner
+from .device import Device, Fault
+from .errors import ArgumentError, IndexRangeError
+from .host_device import load_host
 from .sizes import SizePlan, Sizes
 from .slot_table import SlotTable
-from .team import team, thread_count
-from .toolchain import Source, build
-from .workspace import Workspace, Workspaces
+from .workspace import Workspaces
 
 
 class Program:
@@ -39,7 +37,7 @@ class Program:
     `weights` (argument number → array) instead, and is called without its weights.
 
     Raises DescriptionError at construction, ArgumentError when a call's arguments do not fit, IndexRangeError when a
-    token id or a position among them is out of range, ForeignKernelError when this CPU cannot run the kernels.
+    token id or a position among them is out of range, ForeignKernelError when the kernels cannot run here.
     """
 
     _boxed_call = True  # AOTAutograd: call me with one list
@@ -47,21 +45,17 @@ class Program:
     def __init__(
         self,
         description: ProgramDescription,
-        kernels: Sequence[LoadedKernel],
+        device: Device,
         *,
         compute_constants: ComputeConstants | None = None,
         constants: Sequence[Any] | None = None,
         weights: Mapping[int, Any] | None = None,
-        run: Any = None,
-        lookups: Sequence[Lookup] = (),
     ) -> None:
         check(description)
         self.description = description
-        self.lookups = tuple(lookups)
+        self.lookups = device.lookups
+        self._device = device
         self._plan = SizePlan(description)
-        self._kernels = tuple(kernels)
-        self._launches = LaunchTable(launches(description), kernels)
-        self._run = run or load_runner()
         self._table = SlotTable(description)
         self._workspaces = Workspaces(*self._table.size)
         self._bound = weights
@@ -76,31 +70,29 @@ class Program:
         self._constants = Constants(description.constants, compute_constants or _none)
         self._stored = None if constants is None else self._store(constants, weights or {})
         self._steps = self._prepare_steps()
-        self._foreign = next((k for k in description.kernels if not supports(k.isa)), None)
         self._has_aten = any(isinstance(step, AtenStep) for step in self._steps)
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
-        if self._foreign is not None:
-            raise _foreign(self.description, self._foreign)
-        arrays = self._arrays(args)
+        self._device.admit()
+        arrays = self._device.arrays(args)
         given = self._complete(args, arrays)
         tensors, addresses = self._addresses(given, arrays)
-        threads = thread_count()
-        sizes = self._plan.sizes(self._bind(given), threads)
+        workers = self._device.workers()
+        sizes = self._plan.sizes(self._bind(given), workers)
         for i in self._table.inputs:
             self._fit(i, given, addresses, sizes, arrays)
         packed = self._stored or self._pack(given, tensors, addresses, sizes, arrays)
         outputs = [arrays.empty(*sizes.layout(slot)[:2], dtype) for slot, dtype in self._table.buffers]
         workspace = self._workspaces.take()
-        workspace.reserve(sizes.arena_bytes, threads * self._launches.scratch_bytes)
+        workspace.reserve(sizes.arena_bytes, workers * self._device.scratch_bytes)
         inputs = addresses[len(addresses) - len(self._table.inputs) :]
         self._table.fill(workspace, sizes, packed, inputs, list(map(arrays.address, outputs)))
-        call = Call(self.description, self._table, given, arrays, sizes, workspace, packed, outputs)
+        call = Call(self.description, self._table, given, arrays, sizes, workspace, packed, outputs, workers)
         if self._has_aten:
             with torch_module().no_grad():
-                self._run_steps(call, threads)
+                self._run_steps(call)
         else:
-            self._run_steps(call, threads)
+            self._run_steps(call)
         results = [call.result(output) for output in self.description.outputs]
         self._workspaces.give(workspace)
         self._mark_written(given, arrays)
@@ -116,9 +108,9 @@ class Program:
         return self._constants.get(args, weights, tuple(map(arrays.address, weights)), arrays, lambda: None).arrays
 
     def arena_bytes(self, **symbols: int) -> int:
-        """Bytes of the arena for these symbol values and this process' threads."""
+        """Bytes of the arena for these symbol values and this device's workers."""
         values = tuple(symbols[symbol.name] for symbol in self.description.symbols)
-        return self._plan.sizes(values, thread_count()).arena_bytes
+        return self._plan.sizes(values, self._device.workers()).arena_bytes
 
     # -- construction
 
@@ -130,7 +122,7 @@ class Program:
                 case AtenCall():
                     steps.append(AtenStep(step))
                 case NativeStep(launches=run):
-                    steps.append((self._launches.address(first), len(run)))
+                    steps.append((first, len(run)))
                     first += len(run)
         return steps
 
@@ -141,12 +133,6 @@ class Program:
         return Packed(list(constants), addresses, (), ())
 
     # -- one call
-
-    def _arrays(self, args: Sequence[Any]) -> Arrays:
-        if self._has_aten:
-            torch_module()
-            return backends.torch()
-        return backends.arrays_of(args)
 
     def _complete(self, args: Sequence[Any], arrays: Arrays) -> list[Any]:
         """All arguments as arrays of the library in use, bound weights included."""
@@ -232,25 +218,17 @@ class Program:
         count = len(weights)
         return self._constants.get(given, tensors[:count], tuple(addresses[:count]), arrays, admit)
 
-    def _run_steps(self, call: Call, threads: int) -> None:
-        crew, space, table = team(), call.workspace, self._launches
+    def _run_steps(self, call: Call) -> None:
         for step in self._steps:
             if isinstance(step, AtenStep):
                 step.run(call)
-                continue
-            self._run(
-                step[0], step[1], table.arg_index, space.table_address, call.sizes.dims_address, threads,
-                space.scratch_address, table.scratch_bytes, space.fault_address, crew.parallel, crew.thread_num,
-                crew.num_threads,
-            )  # fmt: skip
-            if space.fault.raised:
-                raise self._out_of_range(space)
+            elif fault := self._device.run(*step, call):
+                raise self._out_of_range(fault)
 
-    def _out_of_range(self, space: Workspace) -> IndexRangeError:
-        """What a launch reported; the workspace is not used again."""
-        fault, d = space.fault, self.description
-        launch = launches(d)[self._launches.number(fault.launch)]
-        slot = d.slots[next(slot for slot in launch.args if int(space.table[slot]) == fault.index)]
+    def _out_of_range(self, fault: Fault) -> IndexRangeError:
+        """What a launch reported. The call's workspace is not used again."""
+        d = self.description
+        launch, slot = launches(d)[fault.launch], d.slots[fault.slot]
         source = f"argument {d.args[slot.index].name}" if slot.source == "arg" else "an index that the model computes"
         return IndexRangeError(
             f"index {fault.entry} is out of range", where=f"program {d.name}, kernel {d.kernels[launch.kernel].name}",
@@ -272,14 +250,6 @@ def _returned_args(description: ProgramDescription) -> Iterator[int]:
             yield description.slots[output.slot].index
 
 
-def _foreign(description: ProgramDescription, kernel: Kernel) -> ForeignKernelError:
-    return ForeignKernelError(
-        f"This CPU cannot run {kernel.isa} code", where=f"program {description.name}, kernel {kernel.name}",
-        why=f"it was compiled for another CPU; the widest here is {best_isa()}",
-        next=f"compile with isa={best_isa()!r}, or run it where there is {kernel.isa}",
-    )  # fmt: skip
-
-
 def _none(_: Sequence[Any]) -> Sequence[Any]:
     return ()
 
@@ -287,21 +257,5 @@ def _none(_: Sequence[Any]) -> Sequence[Any]:
 def build_program(
     description: ProgramDescription, compute_constants: ComputeConstants | None = None, cache: Cache | None = None
 ) -> Program:
-    """Compiles the description's kernels, through the cache, and gives the program.
-
-    Raises DescriptionError, CompileError or MissingCompilerError.
-    """
-    check(description)
-    objects = build(sources(description), cache)
-    paths = {kernel.name: built.path for kernel, built in zip(description.kernels, objects, strict=True)}
-    return Program(
-        description,
-        load_kernels(description.kernels, paths),
-        compute_constants=compute_constants,
-        lookups=[built.lookup for built in objects],
-    )
-
-
-def sources(description: ProgramDescription) -> list[Source]:
-    """The kernels as files for the toolchain."""
-    return [Source(kernel.name, kernel.source, kernel.isa, description.headers) for kernel in description.kernels]
+    """The program on the CPU. Raises DescriptionError, CompileError or MissingCompilerError."""
+    return Program(description, load_host(description, cache), compute_constants=compute_constants)

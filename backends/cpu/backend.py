@@ -1,17 +1,27 @@
-"""The backend contract: facts of a CPU, and `emit`, which turns a tile kernel into C++ source for it."""
+"""The CPU's side of the backend contract: its facts, and `emit`, which turns a tile kernel into C++ source for it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, cast
+
+from xdsl.dialects.builtin import ModuleOp
 
 from ...ir import tile
+from ...ir.ledger import Ledger
+from ...ir.tile_shapes import TileShapes
+from ...runtime.artifact import Kernel, ProgramDescription
+from ...runtime.host_device import HostDevice, load_host
+from ..contract import Emitted, Precision
 from .emit import kernel_source
-from .pack import PackedLayout
+from .pack import PackedLayout, pack, packed_type
 
-Precision = Literal["highest", "high", "medium"]
+if TYPE_CHECKING:
+    import torch
+
 PRODUCT_ERRORS = {"bf16x3": "|a|·|w|·2^-16", "bf16x1": "|a|·|w|·2^-7"}  # of fp32 products, by layout of the weight
 VECTOR_BYTES = {"amx": 64, "avx512": 64, "avx2": 32, "portable": 16}
 HEADERS = Path(__file__).with_name("include")
@@ -60,6 +70,44 @@ def emit(
     name = kernel.sym_name.data
     source, layout = kernel_source(kernel, target.isa, pack, precision)
     return KernelSource(name, source, name, layout)
+
+
+@dataclass(frozen=True)
+class CpuBackend:
+    """Kernels for one CPU. `pack_weights`: a copy of each weight in the order in which kernels read it."""
+
+    target: CpuTarget
+    pack_weights: bool = True
+    precision: Precision = "highest"
+
+    @property
+    def shapes(self) -> TileShapes:
+        return TileShapes()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return headers()
+
+    def emit(self, module: ModuleOp, ledger: Ledger) -> list[Emitted]:
+        """The ledger gets a row for each kernel whose products are less precise than fp32's."""
+        found: list[Emitted] = []
+        for op in module.ops:
+            if not isinstance(op, tile.KernelOp):
+                continue
+            made = emit(op, self.target, pack=self.pack_weights, precision=self.precision)
+            if bound := PRODUCT_ERRORS.get(made.packed_layout):
+                ledger.take("matmul-precision", made.name, f"fp32 products as {made.packed_layout}", bound=bound)
+            found.append(Emitted(Kernel(made.name, made.source, made.entry, self.target.isa), made.packed_layout))
+        return found
+
+    def packed_type(self, n: int, k: int, dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
+        return packed_type(n, k, dtype, cast(PackedLayout, layout))
+
+    def pack(self, weight: torch.Tensor, layout: str) -> torch.Tensor:
+        return pack(weight, cast(PackedLayout, layout))
+
+    def load(self, description: ProgramDescription, emitted: Sequence[Emitted]) -> HostDevice:
+        return load_host(description)
 
 
 def headers() -> dict[str, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 from xdsl.ir import SSAValue
 
 from ...ir import locations, tile
 from ...ir.dims import Dim
 from ...ir.types import BITS
+from ..contract import Precision
 from ..nvidia.target import GpuTarget
 from .context import FAULT, PROGRAM, Context
 from .expressions import operand, over, rest, sum_of, times
@@ -19,7 +19,6 @@ from .source import Choice, TritonSource
 from .text import Scope
 from .tiles import Tiles
 
-Precision = Literal["highest", "high", "medium"]
 INPUT_PRECISION: dict[str, str] = {"highest": "ieee", "high": "tf32", "medium": "tf32"}
 """PyTorch's name of the precision of fp32 products → Triton's."""
 

@@ -11,11 +11,19 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.dims import Dim
+from ...runtime import arrays as libraries
+from ...runtime.arrays import Arrays
+from ...runtime.artifact import ProgramDescription, launches
+from ...runtime.aten import torch_module
+from ...runtime.cache import Lookup
+from ...runtime.call import Call
+from ...runtime.device import Fault
 from .source import TritonSource
 
 if TYPE_CHECKING:
@@ -26,6 +34,14 @@ FAULT_WORDS = 3
 
 class InterpreterFailedError(RuntimeError):
     """The interpreter could not run a kernel; the message is what it said."""
+
+
+class OutOfRange(NamedTuple):
+    """`entry`, found in buffer number `buffer` of a kernel, does not lie in [0, `extent`)."""
+
+    buffer: int
+    entry: int
+    extent: int
 
 
 @dataclass(frozen=True)
@@ -56,19 +72,28 @@ class Request:
 
 
 class InterpretedKernel:
-    """A kernel, called like `fuzz.kernels.CompiledKernel`: contiguous CPU tensors, changed in place; packed weights as
-    plain [N, K]. Raises IndexError where an entry that is looked up is out of range, InterpreterFailedError."""
+    """A kernel, called like `fuzz.kernels.CompiledKernel`: CPU tensors, changed in place; packed weights as plain [N, K].
+
+    A buffer is the memory from its tensor's first element on: strides are the kernel's own. Raises IndexError where an entry
+    that is looked up is out of range, InterpreterFailedError.
+    """
 
     def __init__(self, emitted: TritonSource) -> None:
         self.emitted = emitted
+        self._sizes = [p.name for p in emitted.parameters if not p.type.startswith("*")]
 
     def __call__(self, buffers: Sequence[torch.Tensor], dims: Mapping[str, int]) -> None:
+        found = self.run(buffers, [dims[name] for name in self._sizes])
+        if found is not None:
+            raise IndexError(f"index {found.entry} is out of range of {found.extent}")
+
+    def run(self, buffers: Sequence[torch.Tensor], sizes: Sequence[int]) -> OutOfRange | None:
+        """`sizes`: in the order of the kernel's symbols."""
         import torch
 
-        emitted = self.emitted
+        emitted, dims = self.emitted, dict(zip(self._sizes, sizes, strict=True))
         fault = torch.zeros(FAULT_WORDS, dtype=torch.int64)
         tensors = [*buffers, *([fault] if emitted.lookups else [])]
-        assert all(tensor.is_contiguous() for tensor in tensors)
         storages = {t.untyped_storage().data_ptr(): t.untyped_storage() for t in tensors}
         memories = [torch.tensor([], dtype=torch.uint8).set_(storage) for storage in storages.values()]
         places, arguments = iter(tensors), list[Pointer | Number]()
@@ -89,8 +114,42 @@ class InterpretedKernel:
         for memory, now in zip(memories, written, strict=True):
             memory.copy_(torch.frombuffer(bytearray(now), dtype=torch.uint8) if now else memory)
         number, entry, extent = fault.tolist()
-        if number:
-            raise IndexError(f"index {entry} is out of range of {extent}")
+        return OutOfRange(emitted.lookups[number - 1], entry, extent) if number else None
+
+
+class InterpretedDevice:
+    """Triton's interpreter as a device: the memory is the CPU's, and every launch waits for the one before.
+
+    `kernels`: those of the description, in order. `workers`: programs that the target runs at a time.
+    """
+
+    scratch_bytes = 0
+    lookups: tuple[Lookup, ...] = ()
+
+    def __init__(self, description: ProgramDescription, kernels: Sequence[TritonSource], workers: int) -> None:
+        self._launches = launches(description)
+        self._kernels = [InterpretedKernel(kernel) for kernel in kernels]
+        self._workers = workers
+
+    def admit(self) -> None:
+        return
+
+    def arrays(self, args: Sequence[Any]) -> Arrays:
+        """PyTorch's, whatever the arguments are."""
+        torch_module()
+        return libraries.torch()
+
+    def workers(self) -> int:
+        return self._workers
+
+    def run(self, first: int, count: int, call: Call) -> Fault | None:
+        for number in range(first, first + count):
+            launch = self._launches[number]
+            buffers = [call.tensor(slot) for slot in launch.args]
+            found = self._kernels[launch.kernel].run(buffers, [call.dim(text) for text in launch.dims])
+            if found is not None:
+                return Fault(number, launch.args[found.buffer], found.entry, found.extent)
+        return None
 
 
 class _Process:
@@ -99,6 +158,7 @@ class _Process:
     def __init__(self) -> None:
         environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         command = [sys.executable, "-m", f"{__package__}.interpreter_process"]
+        self._turn = threading.Lock()
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
     @property
@@ -111,8 +171,9 @@ class _Process:
         assert requests is not None
         assert answers is not None
         try:
-            send(requests, request)
-            answer = receive(answers)
+            with self._turn:
+                send(requests, request)
+                answer = receive(answers)
         except (EOFError, BrokenPipeError):
             raise InterpreterFailedError(f"Triton's interpreter ended with exit code {self._child.wait()}") from None
         if isinstance(answer, str):

@@ -38,13 +38,13 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 def kernels(monkeypatch: pytest.MonkeyPatch) -> list[Kernel]:
     """Those of every program that is built."""
     found: list[Kernel] = []
-    build_program = compiler.build_program
+    program = compiler.Program
 
-    def spy(description: Any, constants: Any) -> Any:
+    def spy(description: Any, *args: Any, **kwargs: Any) -> Any:
         found.extend(description.kernels)
-        return build_program(description, constants)
+        return program(description, *args, **kwargs)
 
-    monkeypatch.setattr(compiler, "build_program", spy)
+    monkeypatch.setattr(compiler, "Program", spy)
     return found
 
 

@@ -73,7 +73,7 @@ def grown(model: Any, pack_weights: str) -> dict[str, Any]:
         "linear": sum(m.weight.nbytes for m in model.modules() if isinstance(m, torch.nn.Linear)),
         "largest": max(w.nbytes for w in model.parameters()),
         "packed": compiled.report["packed_bytes"],
-        "plan": program.arena_bytes() + program._launches.scratch_bytes + output.nbytes,
+        "plan": program.arena_bytes() + program._device.scratch_bytes + output.nbytes,
         "growth": growth,
         "error": error,
     }

@@ -1,0 +1,66 @@
+"""Which backend compiles a program: by its device, unless the options say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .backends.contract import Backend, Precision
+from .options import OptionError, Options
+from .runtime.cpu import best_isa
+
+
+def backend_for(options: Options, device: str) -> Backend:
+    """The backend for a program whose tensors are on `device` (`cpu`, `cuda:0` …).
+
+    Raises OptionError where the options ask for one that cannot run there.
+    """
+    kind = device.partition(":")[0]
+    name = _NATURAL.get(kind, "") if options.backend == "auto" else options.backend
+    runs_on = "cpu" if options.interpret else _RUNS_ON.get(name, "")
+    if kind != runs_on:
+        raise _refused(options, device, runs_on)
+    return BACKENDS[name](options)
+
+
+def _cpu(options: Options) -> Backend:
+    from .backends.cpu.backend import CpuBackend, CpuTarget
+
+    return CpuBackend(CpuTarget.of(options.isa or best_isa()), options.pack_weights == "auto", _precision())
+
+
+def _triton(options: Options) -> Backend:
+    from .backends.triton.backend import InterpretedBackend
+    from .backends.triton.target import H100
+
+    return InterpretedBackend(H100, _precision())
+
+
+BACKENDS: dict[str, Callable[[Options], Backend]] = {"cpu": _cpu, "triton": _triton}
+_RUNS_ON = {"cpu": "cpu", "triton": "cuda"}
+"""Backend → the kind of device that its kernels run on."""
+_NATURAL = {device: backend for backend, device in _RUNS_ON.items()}
+
+
+def _refused(options: Options, device: str, runs_on: str) -> OptionError:
+    if not runs_on:
+        return OptionError(
+            f"warpweave: tensors on {device}\n  why:   kernels are for {' and '.join(_NATURAL)}\n"
+            "  next:  leave this model to another backend of torch.compile"
+        )
+    chosen = f"backend={options.backend!r}" + (", interpret=True" if options.interpret else "")
+    hint = " or interpret=True, which runs them on the CPU" if runs_on == "cuda" else ""
+    return OptionError(
+        f"warpweave: {chosen} for tensors on {device}\n  why:   its kernels run on {runs_on}\n"
+        f"  next:  move model and inputs to {runs_on!r}, or give backend='auto'{hint}"
+    )
+
+
+def _precision() -> Precision:
+    """What PyTorch's user allows for fp32 products."""
+    import torch
+
+    try:
+        return torch.get_float32_matmul_precision()  # pyright: ignore[reportReturnType]
+    except RuntimeError:  # PyTorch's answer where a backend has a setting of its own
+        own = torch.backends.mkldnn.matmul.fp32_precision  # pyright: ignore[reportAttributeAccessIssue]
+        return {"bf16": "medium", "tf32": "high"}.get(own, "highest")  # pyright: ignore[reportReturnType]
