@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from .compiler import compile
     from .report import reports
     from .runtime.bundle import load_bundle as load
+    from .runtime.program import synchronize
     from .weave import load_weave
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compile", "load", "load_weave", "reports"]
+__all__ = ["__version__", "compile", "load", "load_weave", "reports", "synchronize"]
 
 _HOME = {
     "compile": ("compiler", "compile"),
     "reports": ("report", "reports"),
     "load": ("runtime.bundle", "load_bundle"),
     "load_weave": ("weave", "load_weave"),
+    "synchronize": ("runtime.program", "synchronize"),
 }
 
 

@@ -22,7 +22,7 @@ from .ir.signature import device_of, functions_of
 from .ir.text import to_text
 from .ir.verify import verify_level
 from .options import Options
-from .passes import pipeline
+from .passes import form_tiles, pipeline
 from .planner import plan
 from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_rows, publish
 from .reproducer import reproducible
@@ -53,6 +53,7 @@ class Compiled:
             ir={f"{level}.mlir": text for level, text in self.ir.items()},
             ledger=self.report["ledger"],
             report=self.report,
+            objects=self.program.objects,
         )
 
 
@@ -99,7 +100,8 @@ def compile_module(
     if options.strict and fallbacks:
         raise UnsupportedError(fallbacks)
     with phases("tiles"):
-        pipeline.to_tiles(module, ledger, shapes=backend.shapes, after=after)
+        shapes = backend.shapes(module, form_tiles.fused_ops(module), form_tiles.form, ledger)
+        pipeline.to_tiles(module, ledger, shapes=shapes, after=after)
         verify_level(module, "tile")
     with phases("emit"):
         emitted = backend.emit(module, ledger)

@@ -25,7 +25,7 @@ _shared: dict[tuple[Any, ...], tuple[weakref.ref[torch.Tensor], list[StorageWeak
 
 
 class ConstantComputer:
-    """`computer(args)` gives the constants of one program, in the order of its recipes.
+    """`computer(args)` gives the constants of one program, in the order of its recipes, on the arguments' device.
 
     Of what computing them takes besides, it holds one constant's share at a time.
     """
@@ -36,11 +36,12 @@ class ConstantComputer:
         self._pack = pack
 
     def __call__(self, args: Sequence[Any]) -> list[torch.Tensor]:
-        with torch.no_grad():
-            return [self._constant(recipe, args) for recipe in self._recipes]
+        device = next((arg.device for arg in args if isinstance(arg, torch.Tensor)), torch.device("cpu"))
+        with torch.no_grad(), device:
+            return [self._constant(recipe, args, device) for recipe in self._recipes]
 
-    def _constant(self, recipe: ConstantRecipe, args: Sequence[Any]) -> torch.Tensor:
-        key = (recipe.layout, _key(recipe.value, args))
+    def _constant(self, recipe: ConstantRecipe, args: Sequence[Any], device: torch.device) -> torch.Tensor:
+        key = (device, recipe.layout, _key(recipe.value, args))
         known = _shared[key][0]() if key in _shared else None
         if known is not None:
             return known

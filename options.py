@@ -10,6 +10,7 @@ from typing import Any, Literal
 BACKENDS = ("auto", "cpu", "triton")
 ISAS = ("amx", "avx512", "avx2", "portable")
 PACK_WEIGHTS = ("auto", "never")
+GPUS = ("a100", "h100", "h200", "b200", "sm_80", "sm_90", "sm_100")
 
 
 class OptionError(ValueError):
@@ -20,6 +21,8 @@ class OptionError(ValueError):
 class Options:
     """`backend`: who makes the kernels; `auto` goes by the device of the graph's tensors, `cpu` for the CPU, `triton` for a
     GPU. `interpret`: kernels of the Triton backend run in Triton's interpreter, on CPU tensors: slow, and no GPU is needed.
+    `target`: the GPU that is compiled for ahead of time (None: the one here); the program is there to be saved. `autotune`:
+    a GPU's kernels take the fastest of a few tiles, measured here, in place of those that are predicted to be fastest.
 
     `isa`: instruction set of the CPU kernels (None: the best this machine has). `strict`: an operator that would be
     left to PyTorch is an error that lists all of them. `verify_each`: level verifiers after every pass. `pack_weights`:
@@ -29,6 +32,8 @@ class Options:
 
     backend: Literal["auto", "cpu", "triton"] = "auto"
     interpret: bool = False
+    target: str | None = None
+    autotune: bool = False
     isa: Literal["amx", "avx512", "avx2", "portable"] | None = None
     pack_weights: Literal["auto", "never"] = "auto"
     strict: bool = False
@@ -56,6 +61,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "backend": BACKENDS,
     "isa": (*ISAS, None),
     "pack_weights": PACK_WEIGHTS,
+    "target": (*GPUS, None),
 }
 _EXCLUSIVE: tuple[tuple[Callable[[Options], bool], str, str, str], ...] = (
     (
@@ -63,6 +69,18 @@ _EXCLUSIVE: tuple[tuple[Callable[[Options], bool], str, str, str], ...] = (
         "interpret=True without backend='triton'",
         "only kernels of the Triton backend have an interpreter",
         "give backend='triton' too, or leave interpret out",
+    ),
+    (
+        lambda o: o.target is not None and (o.backend != "triton" or o.interpret),
+        "target without backend='triton', or with interpret=True",
+        "target is the GPU that kernels of the Triton backend are compiled for ahead of time",
+        "give backend='triton' and leave out interpret, or leave out target",
+    ),
+    (
+        lambda o: o.autotune and (o.backend == "cpu" or o.interpret or o.target is not None),
+        "autotune without a GPU to measure on",
+        "backend='cpu', interpret and target are for kernels that do not run on a GPU here",
+        "leave out autotune, or compile where the GPU is",
     ),
     (
         lambda o: o.isa is not None and o.backend == "triton",

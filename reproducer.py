@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from .options import OptionError, Options
 from .report import UnsupportedError
-from .runtime.errors import CacheRefusedError, ForeignKernelError, MissingCompilerError
+from .runtime.errors import CacheRefusedError, CudaError, ForeignKernelError, MissingCompilerError, MissingPackageError
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
     from xdsl.dialects.builtin import ModuleOp
 
-EXPECTED = (OptionError, UnsupportedError, MissingCompilerError, CacheRefusedError, ForeignKernelError)
+EXPECTED = (
+    OptionError, UnsupportedError, MissingCompilerError, MissingPackageError, CacheRefusedError, CudaError, ForeignKernelError,
+)  # fmt: skip
 """Errors that are no fault of the compiler."""
 
 _TEMPLATE = '''"""{name}: {error}

@@ -10,32 +10,40 @@ from .runtime.cpu import best_isa
 
 
 def backend_for(options: Options, device: str) -> Backend:
-    """The backend for a program whose tensors are on `device` (`cpu`, `cuda:0` …).
+    """The backend for a program whose tensors are on `device` (`cpu`, `cuda:0` …), or for the target that is asked for.
 
-    Raises OptionError where the options ask for one that cannot run there.
+    Raises OptionError where the options ask for one that cannot run there, MissingPackageError, CudaError.
     """
+    if options.target is not None:
+        return BACKENDS[options.backend](options, "")
     kind = device.partition(":")[0]
     name = _NATURAL.get(kind, "") if options.backend == "auto" else options.backend
     runs_on = "cpu" if options.interpret else _RUNS_ON.get(name, "")
     if kind != runs_on:
         raise _refused(options, device, runs_on)
-    return BACKENDS[name](options)
+    return BACKENDS[name](options, device)
 
 
-def _cpu(options: Options) -> Backend:
+def _cpu(options: Options, device: str) -> Backend:
     from .backends.cpu.backend import CpuBackend, CpuTarget
 
     return CpuBackend(CpuTarget.of(options.isa or best_isa()), options.pack_weights == "auto", _precision())
 
 
-def _triton(options: Options) -> Backend:
-    from .backends.triton.backend import InterpretedBackend
-    from .backends.triton.target import H100
+def _triton(options: Options, device: str) -> Backend:
+    from .backends.triton.backend import CudaBackend, InterpretedBackend
+    from .backends.nvidia.target import H100, target_at, target_of
+    from .runtime.cuda.driver import driver_of
 
-    return InterpretedBackend(H100, _precision())
+    if options.interpret:
+        return InterpretedBackend(H100, _precision())
+    if options.target is not None:
+        return CudaBackend(target_of(options.target), _precision())
+    gpu = driver_of(device)
+    return CudaBackend(target_at(gpu.architecture, gpu.name), _precision(), device, options.autotune)
 
 
-BACKENDS: dict[str, Callable[[Options], Backend]] = {"cpu": _cpu, "triton": _triton}
+BACKENDS: dict[str, Callable[[Options, str], Backend]] = {"cpu": _cpu, "triton": _triton}
 _RUNS_ON = {"cpu": "cpu", "triton": "cuda"}
 """Backend → the kind of device that its kernels run on."""
 _NATURAL = {device: backend for backend, device in _RUNS_ON.items()}

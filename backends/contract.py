@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from ..ir.ledger import Ledger
-from ..ir.tile_shapes import TileShapes
+from ..ir.tile_shapes import Formed, TileShapes
 from ..runtime.artifact import Kernel, ProgramDescription
 from ..runtime.device import Device
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 Precision = Literal["highest", "high", "medium"]
 """PyTorch's name of what it allows for fp32 products."""
+
+
+Form = Callable[[Operation, TileShapes], Formed | None]
+Shapes = TileShapes | Callable[[Operation], TileShapes]
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,15 @@ class Emitted:
 
 
 class Backend(Protocol):
-    """Tile kernels → code for one device. `shapes`: the tiles that it wants; `headers`: files that its sources include."""
-
-    @property
-    def shapes(self) -> TileShapes: ...
+    """Tile kernels → code for one device. `headers`: files that its sources include."""
 
     @property
     def headers(self) -> Mapping[str, str]: ...
+
+    def shapes(self, module: ModuleOp, ops: Sequence[Operation], form: Form, ledger: Ledger) -> Shapes:
+        """The tiles that it wants of a fused module: for all of `ops`, which become kernels, or for each. `form` makes the
+        kernel of one of them with given tiles, to be looked at."""
+        ...
 
     def emit(self, module: ModuleOp, ledger: Ledger) -> list[Emitted]:
         """The code of each `tile.kernel` of a module, in order. Raises an error that names the op it cannot print."""

@@ -98,7 +98,8 @@ class Call:
 def tokens(model: nn.Module, length: int, batch: int = 1) -> torch.Tensor:
     """Token ids, the same in every run."""
     vocabulary: int = model.config.vocab_size  # type: ignore[assignment,union-attr]
-    return torch.randint(0, vocabulary, (batch, length), generator=torch.Generator().manual_seed(length))
+    ids = torch.randint(0, vocabulary, (batch, length), generator=torch.Generator().manual_seed(length))
+    return ids.to(next(model.parameters()).device)
 
 
 def static_cache(model: nn.Module, length: int, batch: int = 1) -> Any:
@@ -113,7 +114,7 @@ def static_cache(model: nn.Module, length: int, batch: int = 1) -> Any:
         num_heads=heads,
         head_dim=config.hidden_size // config.num_attention_heads,
         dtype=next(model.parameters()).dtype,
-        device=torch.device("cpu"),
+        device=next(model.parameters()).device,
     )
     return cache
 

@@ -47,6 +47,9 @@ TARGETS = (A100, H100, B200)
 RAGGED, CONTEXT = 37, 70
 """Tokens of a prompt, and tokens in the cache when one more is decoded: no multiples of a tile."""
 
+Run = Callable[[Sequence[torch.Tensor], Mapping[str, int]], None]
+"""Runs a kernel on contiguous CPU tensors, which it changes in place."""
+
 Attempt = tuple[TileShapes, Choice]
 MANY_ROWS: tuple[Attempt, ...] = (
     (LARGE, Choice(8, 3)), (LARGE, Choice(4, 2)), (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)),
@@ -159,11 +162,12 @@ class Case:
     attempt: int = 0
     refused: list[str] = field(default_factory=list[str])
     sound: tuple[CompiledTriton, ...] = ()
+    source: TritonSource | None = None
 
     def job(self, formed: Callable[[Program, TileShapes], ModuleOp]) -> Job:
         shapes, choice = self.program.attempts[self.attempt]
         module = formed(self.program, shapes)
-        source: TritonSource = emit(_kernels(module)[self.position], self.target, choice)
+        self.source = source = emit(_kernels(module)[self.position], self.target, choice)
         return Job(source, self.target, multiples(module, source))
 
 
@@ -206,15 +210,20 @@ def _attempt(case: Case) -> str:
 # ---- running -------------------------------------------------------------------------------------------------------
 
 
-def errors(program: Program, shapes: TileShapes) -> dict[str, float]:
-    """Kernel → the largest error that it makes in the interpreter on drawn inputs, relative to the largest number of the
-    buffer and to what the buffer's dtype allows: at most 1 for a kernel that is right."""
+def interpreted(_: Sequence[Case]) -> Callable[[tile.KernelOp], Run]:
+    """Kernels in Triton's interpreter."""
+    return lambda kernel: InterpretedKernel(emit(kernel, H100))
+
+
+def errors(program: Program, shapes: TileShapes, made: Callable[[tile.KernelOp], Run]) -> dict[str, float]:
+    """Kernel → the largest error that it makes on drawn inputs, relative to the largest number of the buffer and to what the
+    buffer's dtype allows: at most 1 for a kernel that is right. `made`: what runs a kernel."""
     found: dict[str, float] = {}
 
     def launch(kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], _: torch.dtype) -> None:
         have = [b.clone(memory_format=torch.contiguous_format) for b in buffers]
         run_kernel(kernel, buffers, dims, torch.float64)
-        InterpretedKernel(emit(kernel, H100))(have, dims)
+        made(kernel)(have, dims)
         worst = max(_error(have[i.data], buffers[i.data]) for i in kernel.outputs)
         found[kernel.sym_name.data] = max(worst, found.get(kernel.sym_name.data, 0.0))
 
@@ -250,7 +259,7 @@ def rows(cases: Sequence[Case], found: Mapping[tuple[str, str], float]) -> list[
                 case.program.name, phase.name, phase.phase, case.target.name, phase.launch.num_warps,
                 phase.resources.registers, spill_instructions(phase), phase.launch.shared,
                 occupancy_of(phase, case.target).fraction, tensor_instructions(phase), error, case.refused,
-                "the interpreter is too far from float64" if error is not None and error > 1 else "",
+                "too far from float64" if error is not None and error > 1 else "",
             ))  # fmt: skip
         if not case.sound:
             kernel = f"kernel {case.position}"
@@ -275,14 +284,19 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, "", *failed, f"{len(rows)} rows, {len(failed)} failed"])
 
 
-def check(programs: Sequence[Program], targets: Sequence[GpuTarget]) -> list[Row]:
-    """Compiles, checks and runs."""
+def check(
+    programs: Sequence[Program],
+    targets: Sequence[GpuTarget],
+    made: Callable[[Sequence[Case]], Callable[[tile.KernelOp], Run]] = interpreted,
+) -> list[Row]:
+    """Compiles, checks and runs. `made`: what runs the kernels of these cases."""
     cases = compiled(programs, targets)
+    run_by = made(cases)
     found: dict[tuple[str, str], float] = {}
     for program in programs:
         taken = {id(s): s for c in cases if c.program is program and c.sound for s in (program.attempts[c.attempt][0],)}
         for shapes in taken.values():
-            found.update({(program.name, kernel): error for kernel, error in errors(program, shapes).items()})
+            found.update({(program.name, kernel): error for kernel, error in errors(program, shapes, run_by).items()})
     return rows(cases, found)
 
 

@@ -37,7 +37,10 @@ def command(json_: bool) -> int:
 def packages() -> list[Check]:
     return [
         *(_package(name, required=True) for name in ("warpweave", "torch", "xdsl", "numpy")),
-        *(_package(name, required=False) for name in ("transformers", "triton", "nvidia-cuda-nvrtc", "cuda-core")),
+        *(
+            _package(name, required=False)
+            for name in ("transformers", "triton", "cuda-core", "cuda-bindings", "nvidia-cuda-nvrtc")
+        ),
     ]
 
 

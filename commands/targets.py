@@ -12,7 +12,8 @@ from .render import as_json, table
 @click.command()
 @click.option("--json", "json_", is_flag=True, help="Print as JSON.")
 def command(json_: bool) -> None:
-    """List the targets and whether this machine runs them."""
+    """List the targets and whether this machine runs them. For GPUs code is made ahead of time, whether one is here or not."""
+    from ..backends.nvidia.target import DEVICES
     from ..runtime.cpu import ISA_FLAGS, ISAS, best_isa, supports
 
     best = best_isa()
@@ -21,11 +22,24 @@ def command(json_: bool) -> None:
          "flags": list(ISA_FLAGS[isa])}
         for isa, needs in ISAS.items()
     ]  # fmt: skip
+    found += [
+        {"target": f"triton-{name}", "runs_here": None, "chosen": False, "needs": [facts.name],
+         "flags": ["backend=triton", f"target={name}"]}
+        for name, facts in DEVICES.items()
+    ]  # fmt: skip
     if json_:
         as_json(found)
         return
     table(
         "targets",
         ["target", "runs here", "chosen", "needs"],
-        [[t["target"], t["runs_here"], "*" if t["chosen"] else "", " ".join(t["needs"]) or "any CPU"] for t in found],
+        [
+            [
+                t["target"],
+                "-O " + " -O ".join(t["flags"]) if t["runs_here"] is None else t["runs_here"],
+                "*" if t["chosen"] else "",
+                " ".join(t["needs"]) or "any CPU",
+            ]
+            for t in found
+        ],
     )

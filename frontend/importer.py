@@ -22,7 +22,7 @@ from xdsl.ir import Block, BlockArgument, Region, SSAValue
 
 from ..ir import flow
 from ..ir.dims import Dim
-from ..ir.signature import Kind, Role, argument_attributes
+from ..ir.signature import Kind, Role, argument_attributes, sizes_attribute
 from ..ir.types import TensorType, dims_attr
 from . import complex_pairs
 from .aten_table import TABLE
@@ -237,6 +237,12 @@ class _Importer:
             return f"int:{value}"
         raise Unsupported(f"a result of type {type(value).__name__}")
 
+    def sizes(self) -> dict[str, int]:
+        """What the symbols were when the graph was captured."""
+        values = [node.meta.get("val") for node in self.placeholders]
+        sizes = [size for v in values for size in (v.shape if isinstance(v, torch.Tensor) else (v,))]
+        return {name: n for size in sizes for name, n in self.symbols.seen(size).items()}
+
     def finish(self) -> ModuleOp:
         check_bound(self.placeholders, self.symbols)
         pairs: list[ArrayAttr[IntAttr]] = []
@@ -249,6 +255,8 @@ class _Importer:
         function = FuncOp("main", types, Region(self.block), arg_attrs=ArrayAttr(self.arguments))
         if (device := device_of(self.placeholders)) != "cpu":
             function.attributes["weave.device"] = StringAttr(device)
+        if sizes := self.sizes():
+            function.attributes["weave.sizes"] = sizes_attribute(sizes)
         function.attributes["weave.outputs"] = ArrayAttr(StringAttr(o) for o in self.outputs)
         function.attributes["weave.output_strides"] = ArrayAttr(dims_attr(s) for s in self.strides)
         function.attributes["weave.mutations"] = ArrayAttr(pairs)

@@ -24,6 +24,13 @@ class Symbols:
         """PyTorch's symbol → our name."""
         return dict(self._names)
 
+    def seen(self, size: Any) -> dict[str, int]:
+        """The name and the number of a size that is a bare symbol and has been used; nothing for any other size."""
+        expr = expression(size)
+        number = getattr(getattr(size, "node", None), "hint", None)
+        name = self._names.get(expr.name, "") if getattr(expr, "is_Symbol", False) else ""
+        return {name: int(number)} if name and number is not None else {}
+
     def suggest(self, size: Any, name: str) -> None:
         """Call the symbol `size` by `name`, unless it is no bare symbol, has a name, or the name is taken."""
         expr = expression(size)

@@ -6,12 +6,12 @@ carries), `weave.strides` (where they are not the contiguous ones). Function att
 text a result that PyTorch expects (`tensor`: the next returned value; `int:<dim>`; `none`; `arg:<i>`: the argument
 itself) and `weave.output_strides` (one list of dims a returned tensor), `weave.mutations` (pairs [returned value,
 argument] to be written back; those returned values come after the tensors of `weave.outputs`), `weave.device` (where all
-its tensors are, such as `cuda:0`; without it, on the CPU).
+its tensors are, such as `cuda:0`; without it, on the CPU), `weave.sizes` (what its symbols were when it was captured).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 from xdsl.dialects import func
@@ -118,3 +118,14 @@ def device_of(function: func.FuncOp) -> str:
     """Where the tensors of @main are, in PyTorch's words."""
     value = function.attributes.get("weave.device")
     return value.data if isinstance(value, StringAttr) else "cpu"
+
+
+def sizes_attribute(sizes: Mapping[str, int]) -> DictionaryAttr:
+    return DictionaryAttr({name: IntAttr(size) for name, size in sizes.items()})
+
+
+def sizes_of(function: func.FuncOp) -> dict[str, int]:
+    """What the symbols of @main were when it was captured, as far as it is known: good for choices, not for correctness."""
+    value = function.attributes.get("weave.sizes")
+    known = value.data if isinstance(value, DictionaryAttr) else {}
+    return {name: size.data for name, size in known.items() if isinstance(size, IntAttr)}

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from xdsl.ir import SSAValue
 
 from .dims import Dim
+from .tile import KernelOp
+from .types import TensorType
 
 LEAST_ROWS = 16  # of a product whose tiles are powers of two: those of one tensor-core instruction
 
@@ -42,6 +48,16 @@ class TileShapes:
         if not self.powers or not rows.is_const:
             return self.gemm_rows
         return min(self.gemm_rows, max(LEAST_ROWS, power_of_two(rows.value)))
+
+
+class Formed(NamedTuple):
+    """A kernel that one fused op becomes with given tiles, what its launch would read, its sizes, and the results that
+    would be memory of their own."""
+
+    kernel: KernelOp
+    operands: Sequence[SSAValue]
+    dims: Sequence[Dim]
+    results: Sequence[TensorType]
 
 
 def power_of_two(n: int) -> int:

@@ -40,6 +40,12 @@ DTYPES: dict[str, Attribute] = {
     "u8": IntegerType(8, Signedness.UNSIGNED), "i1": i1,
 }  # fmt: skip
 DTYPE_NAMES: dict[Attribute, str] = {attr: name for name, attr in DTYPES.items()}
+TORCH_NAMES: dict[str, str] = {
+    "f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "f8E4M3FN": "float8_e4m3fn",
+    "f8E5M2": "float8_e5m2", "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8", "u8": "uint8", "i4": "int8",
+    "i1": "bool",
+}  # fmt: skip
+
 BITS: dict[str, int] = {
     "f64": 64, "f32": 32, "f16": 16, "bf16": 16, "f8E4M3FN": 8, "f8E5M2": 8,
     "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i4": 4, "u8": 8, "i1": 8,

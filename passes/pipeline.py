@@ -9,7 +9,6 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from ..ir.ledger import Ledger
-from ..ir.tile_shapes import TileShapes
 from . import (
     append_in_place,
     canonicalise,
@@ -88,9 +87,9 @@ def to_fused(module: ModuleOp, ledger: Ledger, *, after: After | None = None, wi
 
 
 def to_tiles(
-    module: ModuleOp, ledger: Ledger, *, shapes: TileShapes = form_tiles.CPU, after: After | None = None
+    module: ModuleOp, ledger: Ledger, *, shapes: form_tiles.Shapes = form_tiles.CPU, after: After | None = None
 ) -> None:
-    """A fused module becomes a tile module, in place. `shapes`: the tiles that the target wants."""
+    """A fused module becomes a tile module, in place. `shapes`: the tiles that the target wants, for all ops or for each."""
     run([("form-tiles", partial(form_tiles.run, shapes=shapes))], module, ledger, after)
 
 

@@ -21,6 +21,7 @@ class Arrays(Protocol):
     def empty(self, shape: Sequence[int], strides: Sequence[int], dtype: str) -> Any: ...
     def view(self, base: Any, shape: Sequence[int], strides: Sequence[int], offset: int, dtype: str) -> Any: ...
     def contiguous(self, array: Any) -> Any: ...
+    def stored(self, array: Any) -> Any: ...
     def relaid(self, array: Any, strides: Sequence[int], dtype: str) -> Any: ...
     def no_grad(self) -> AbstractContextManager[Any]: ...
     def mismatch(self, array: Any, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None: ...
@@ -34,10 +35,18 @@ def host() -> HostArrays:
 
 @functools.cache
 def torch() -> Arrays:
-    """PyTorch, which must have been imported."""
+    """PyTorch on the CPU; it must have been imported."""
     from .torch_arrays import TorchArrays
 
     return TorchArrays()
+
+
+@functools.cache
+def torch_on(device: str) -> Arrays:
+    """PyTorch on a GPU, whose kernels count on buffers that lie on 16 bytes."""
+    from .torch_arrays import TorchArrays
+
+    return TorchArrays(device, alignment=16)
 
 
 def arrays_of(args: Sequence[Any]) -> Arrays:

@@ -1,7 +1,8 @@
 """Bundles: a program with its weights, kernels, IR and reports in one file, loaded without PyTorch or the compiler.
 
 Members: `program.json`, `constants.safetensors`, `weights.safetensors`, `kernels/NAME.cpp`, `include/…`,
-`objects/ISA/NAME.so`, `objects/ww_run.so`, `ir/…`, `ledger.json`, `report.json`; see `archive.py` for the container.
+`objects/ISA/NAME.so`, `objects/ww_run.so` (of a program for a GPU `objects/sm_90/NAME.kernel`), `ir/…`, `ledger.json`,
+`report.json`; see `archive.py` for the container.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from .arrays import host
 from .artifact import ABI_VERSION, ArgSpec, Kernel, ProgramDescription, decode, encode
 from .cache import Cache, sha256
 from .cpu import ISAS, best_isa, supports
+from .cuda.code import kernels_in, member
+from .device import Device
 from .errors import BundleError, BundleIncompatibleError, CompileError, MissingCompilerError
 from .host_arrays import numpy_dtype
 from .host_device import HostDevice
@@ -46,16 +49,19 @@ def save_bundle(
     ledger: object = None,
     report: object = None,
     producers: Mapping[str, str] | None = None,
+    objects: Mapping[str, bytes] | None = None,
     cache: Cache | None = None,
 ) -> None:
     """Writes a bundle; the same inputs give the same bytes.
 
     `constants` are the arrays that the description lists; `weights` (argument number → array) may hold every weight:
     only those which a step or an output reads are stored. Kernels are compiled for their own instruction set and for
-    each of `isas`; the others are compiled where the bundle is loaded, from their sources. Raises BundleError for a program
+    each of `isas`; the others are compiled where the bundle is loaded, from their sources. `objects`: the machine code of a
+    GPU's kernels, by member, for which nothing is compiled. Raises BundleError for a program
     whose kernels are interpreted.
     """
-    interpreted = next((kernel for kernel in description.kernels if kernel.isa not in ISAS), None)
+    made = dict(objects or {})
+    interpreted = next((k for k in description.kernels if k.isa not in ISAS and member(k) not in made), None)
     if interpreted is not None:
         raise BundleError(
             "This program cannot be saved", where=f"program {description.name}, kernel {interpreted.name}",
@@ -79,11 +85,8 @@ def save_bundle(
     for name, value in (("ledger.json", ledger), ("report.json", report)):
         if value is not None:
             members[name] = msgspec.json.format(msgspec.json.encode(value, order="sorted"))
-    wanted = [(kernel, isa) for kernel in lean.kernels for isa in dict.fromkeys((kernel.isa, *isas))]
-    built = build([*(_source(kernel, isa, lean) for kernel, isa in wanted), runner_source()], cache)
-    for (kernel, isa), made in zip(wanted, built, strict=False):
-        members[f"objects/{isa}/{kernel.entry}.so"] = made.path.read_bytes()
-    members[RUNNER] = built[-1].path.read_bytes()
+    wanted = [(k, isa) for k in lean.kernels for isa in dict.fromkeys((k.isa, *isas))]
+    members |= made or _built(lean, wanted, cache)
     manifest = Manifest(
         schema=archive.SCHEMA,
         name=lean.name,
@@ -95,6 +98,15 @@ def save_bundle(
         files={},
     )
     archive.write(path, manifest, members)
+
+
+def _built(
+    description: ProgramDescription, wanted: Sequence[tuple[Kernel, str]], cache: Cache | None
+) -> dict[str, bytes]:
+    """The CPU's kernels, each for an instruction set, and what runs them."""
+    built = build([*(_source(kernel, isa, description) for kernel, isa in wanted), runner_source()], cache)
+    names = [*(f"objects/{isa}/{kernel.entry}.so" for kernel, isa in wanted), RUNNER]
+    return {name: made.path.read_bytes() for name, made in zip(names, built, strict=True)}
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -124,7 +136,8 @@ def read_text(path: Path, name: str) -> str:
 
 
 def load_bundle(path: Path | str, cache: Cache | None = None) -> Program:
-    """The program of a bundle, with its weights: called with the other arguments only.
+    """The program of a bundle, with its weights: called with the other arguments only. One that was compiled for a GPU is
+    loaded on PyTorch's current one.
 
     Machine code comes from the bundle where it suits this CPU, else from the sources and the compiler here. Raises
     BundleError, and BundleIncompatibleError where neither will do.
@@ -139,14 +152,31 @@ def load_bundle(path: Path | str, cache: Cache | None = None) -> Program:
         if missing:
             raise reader.fault("arrays are missing", f"numbers {missing[:5]}")
         home = cache or Cache()
-        runner = load_runner(_unpack(reader, RUNNER, "ww_run", home) if _same_machine(reader.manifest) else None)
-        kernels = load_kernels(description.kernels, _objects(reader, description, home))
+        on_cpu = all(kernel.isa in ISAS for kernel in description.kernels)
         return Program(
             description,
-            HostDevice(description, kernels, run=runner),
+            _on_cpu(reader, description, home) if on_cpu else _on_gpu(reader, description),
             constants=[constants[str(i)] for i in range(len(description.constants))],
             weights={i: weights[str(i)] for i in _weight_numbers(description)},
         )
+
+
+def _on_cpu(reader: Reader, description: ProgramDescription, cache: Cache) -> HostDevice:
+    runner = load_runner(_unpack(reader, RUNNER, "ww_run", cache) if _same_machine(reader.manifest) else None)
+    kernels = load_kernels(description.kernels, _objects(reader, description, cache))
+    return HostDevice(description, kernels, run=runner)
+
+
+def _on_gpu(reader: Reader, description: ProgramDescription) -> Device:
+    """PyTorch's current GPU. Raises MissingPackageError, CudaError."""
+    from .cuda.device import CudaDevice
+    from .cuda.driver import driver_of
+
+    try:
+        kernels = kernels_in(description, reader.read)
+    except msgspec.DecodeError as error:
+        raise reader.fault("a kernel cannot be read", str(error)) from error
+    return CudaDevice(description, kernels, driver_of("cuda"))
 
 
 def _objects(reader: Reader, description: ProgramDescription, cache: Cache) -> dict[str, Path]:
@@ -229,7 +259,7 @@ def _weight_numbers(description: ProgramDescription) -> list[int]:
 
 def _host(array: Any, dtype: str) -> Any:
     """`array` as a numpy array of that dtype; tensors need not be contiguous."""
-    found = host().adopt(array.detach() if hasattr(array, "detach") else array)
+    found = host().adopt(array.detach().cpu() if hasattr(array, "detach") else array)
     return found.view(numpy_dtype(dtype))
 
 

@@ -65,7 +65,7 @@ class Call:
         spec = self._description.slots[slot]
         shape, strides, _ = self.sizes.layout(slot)
         wrong = self.arrays.mismatch(value, shape, strides, spec.dtype)
-        if wrong not in (None, "strides"):
+        if wrong not in (None, "strides", "alignment"):
             raise DescriptionError(
                 f"An operator's result is not as described: its {wrong}", where=f"slot {slot}",
                 why=f"expected {spec.dtype} {list(shape)}, got {value.dtype} {list(value.shape)}",

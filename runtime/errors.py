@@ -31,7 +31,15 @@ class ForeignKernelError(ProgramError):
 
 
 class MissingCompilerError(ProgramError):
-    """No C++ compiler on this machine."""
+    """No compiler for the kernels on this machine."""
+
+
+class MissingPackageError(ProgramError):
+    """A package that this kind of program needs is not installed."""
+
+
+class CudaError(ProgramError):
+    """The CUDA driver refused something, or found no GPU."""
 
 
 class CompileError(ProgramError):

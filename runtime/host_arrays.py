@@ -101,6 +101,10 @@ class HostArrays:
         """`array`, or a row-major copy."""
         return np.ascontiguousarray(array)
 
+    def stored(self, array: Array) -> Array:
+        """`array`: memory is where numpy's is."""
+        return array
+
     def relaid(self, array: Array, strides: Sequence[int], dtype: str) -> Array:
         """A copy with these strides."""
         copy = self.empty(array.shape, strides, dtype)

@@ -13,14 +13,14 @@ from .cache import Cache, Lookup
 from .call import Call
 from .checks import check
 from .cpu import best_isa, supports
-from .device import Fault
+from .device import Fault, HostMemory
 from .errors import ForeignKernelError
 from .native_code import LaunchTable, LoadedKernel, load_kernels, load_runner
 from .team import team, thread_count
 from .toolchain import Source, build
 
 
-class HostDevice:
+class HostDevice(HostMemory):
     """`kernels`: those of the description, in order; `run`: `ww_run`, where it is not the one of this machine's cache."""
 
     def __init__(
@@ -41,9 +41,10 @@ class HostDevice:
         self.scratch_bytes = self._table.scratch_bytes
         self.lookups = tuple(lookups)
 
-    def admit(self) -> None:
+    def admit(self) -> Fault | None:
         if self._foreign is not None:
             raise _foreign(self._description, self._foreign)
+        return None
 
     def arrays(self, args: Sequence[Any]) -> Arrays:
         """PyTorch's where there is a tensor, or an operator that is left to PyTorch; else numpy's."""

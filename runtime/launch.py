@@ -49,3 +49,22 @@ class LaunchDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only
     cluster: tuple[int, int, int] = (1, 1, 1)
     cooperative: bool = False
     programmatic: bool = False
+
+
+class DevicePhase(msgspec.Struct, frozen=True):
+    """Machine code, and how it is launched."""
+
+    cubin: bytes
+    launch: LaunchDescription
+
+
+class DeviceKernel(msgspec.Struct, frozen=True):
+    """A kernel's phases, which are launches one after the other, all with the same parameters: the buffers in order, the
+    sizes in order, then, where rows are looked up, `fault`.
+
+    `fault`: three i64 that are zero before the launch. A launch that finds an entry out of range writes nothing but them:
+    1 + the number of the look-up in `lookups`, the entry, its extent. `lookups`: the buffer that each look-up reads.
+    """
+
+    phases: tuple[DevicePhase, ...]
+    lookups: tuple[int, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import sys
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,12 @@ from .host_device import load_host
 from .sizes import SizePlan, Sizes
 from .slot_table import SlotTable
 from .workspace import Workspaces
+
+_asynchronous: weakref.WeakSet[Program] = weakref.WeakSet()
+"""Programs whose calls return before their launches have run."""
+
+LAID_WRONG = {"strides": "pass it with these strides", "alignment": "pass a tensor that begins where its storage does"}
+"""What a copy puts right, and what to do where there may be none."""
 
 
 class Program:
@@ -57,8 +64,8 @@ class Program:
         self._device = device
         self._plan = SizePlan(description)
         self._table = SlotTable(description)
-        self._workspaces = Workspaces(*self._table.size)
-        self._bound = weights
+        self._workspaces = Workspaces(*self._table.size, device)
+        self._bound: Mapping[int, Any] | None = weights
         self._bound_arrays: dict[type[Any], dict[int, Any]] = {}
         self._passed = [i for i, arg in enumerate(description.args) if weights is None or arg.role != "weight"]
         # Tensors whose addresses are asked for at every call, weights first.
@@ -71,9 +78,12 @@ class Program:
         self._stored = None if constants is None else self._store(constants, weights or {})
         self._steps = self._prepare_steps()
         self._has_aten = any(isinstance(step, AtenStep) for step in self._steps)
+        if not device.keeps_memory:
+            _asynchronous.add(self)
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
-        self._device.admit()
+        if fault := self._device.admit():
+            raise self._out_of_range(fault)
         arrays = self._device.arrays(args)
         given = self._complete(args, arrays)
         tensors, addresses = self._addresses(given, arrays)
@@ -103,9 +113,20 @@ class Program:
         if self._stored:
             return self._stored.arrays
         weights = [args[i] for i in self._table.weights]
-        arrays = backends.arrays_of(weights)
+        arrays = self._device.arrays(weights)
         weights = [arrays.adopt(weight) for weight in weights]
         return self._constants.get(args, weights, tuple(map(arrays.address, weights)), arrays, lambda: None).arrays
+
+    @property
+    def objects(self) -> Mapping[str, bytes]:
+        """Machine code that a bundle takes as it is, by member."""
+        return self._device.objects
+
+    def settle(self) -> None:
+        """Waits until the launches of all calls so far have run. Raises IndexRangeError for one that looked up a row that
+        there is not: on a GPU the call itself has returned before."""
+        if fault := self._device.settle():
+            raise self._out_of_range(fault)
 
     def arena_bytes(self, **symbols: int) -> int:
         """Bytes of the arena for these symbol values and this device's workers."""
@@ -127,10 +148,10 @@ class Program:
         return steps
 
     def _store(self, constants: Sequence[Any], weights: Mapping[int, Any]) -> Packed:
-        arrays = backends.host()
-        check_constants(self.description.constants, constants, arrays)
-        addresses = [arrays.address(array) for array in (*constants, *(weights[i] for i in self._table.weights))]
-        return Packed(list(constants), addresses, (), ())
+        check_constants(self.description.constants, constants, backends.host())
+        placed, addresses = self._device.store([*constants, *(weights[i] for i in self._table.weights)])
+        self._bound = dict(zip(self._table.weights, placed[len(constants) :], strict=True))
+        return Packed(placed[: len(constants)], addresses, (), ())
 
     # -- one call
 
@@ -188,13 +209,13 @@ class Program:
             ) from error  # fmt: skip
 
     def _fit(self, i: int, given: list[Any], addresses: list[int], sizes: Sizes, arrays: Arrays) -> None:
-        """Checks tensor argument `i`; copies it if its strides alone do not fit and nothing writes to it."""
+        """Checks tensor argument `i`; copies it if only its strides or its place do not fit and nothing writes to it."""
         spec = self.description.args[i]
         shape, strides, _ = sizes.argument(i)
         wrong = arrays.mismatch(given[i], shape, strides, spec.dtype)
         if wrong is None:
             return
-        if wrong == "strides" and i not in self._exact:
+        if wrong in LAID_WRONG and i not in self._exact:
             given[i] = arrays.relaid(given[i], strides, spec.dtype)
             addresses[self._asked.index(i)] = arrays.address(given[i])
             return
@@ -203,7 +224,7 @@ class Program:
             where=f"program {self.description.name}, argument {i}",
             why=f"expected {spec.dtype} {list(shape)}, strides {list(strides)}; got {given[i].dtype} "
             f"{list(given[i].shape)}",
-            next="convert it" if wrong != "strides" else "pass it with these strides",
+            next=LAID_WRONG.get(wrong, "convert it"),
         )
 
     def _pack(
@@ -240,6 +261,12 @@ class Program:
         """Autograd must know of tensors that kernels have written."""
         if self._written and arrays is not backends.host():
             sys.modules["torch"].autograd.graph.increment_version([given[i] for i in self._written])
+
+
+def synchronize() -> None:
+    """Waits until all launches of all programs have run. Raises IndexRangeError for a look-up of a row that there is not."""
+    for program in list(_asynchronous):
+        program.settle()
 
 
 def _returned_args(description: ProgramDescription) -> Iterator[int]:

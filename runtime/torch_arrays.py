@@ -16,10 +16,13 @@ Tensor = Any
 
 
 class TorchArrays:
-    """Arrays are `torch.Tensor`s on the CPU."""
+    """Arrays are `torch.Tensor`s on one device. `alignment`: of every array's address, in bytes; 0 where it is free."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu", alignment: int = 0) -> None:
         torch = sys.modules["torch"]
+        self._device = torch.device(device)
+        self._index = -1 if self._device.type == "cpu" else self._device.index
+        self._alignment = alignment
         self._torch = torch
         self._dtypes = {name: getattr(torch, name) for name in ITEM_SIZES}
         self.array_type: type[Any] = torch.Tensor
@@ -41,7 +44,7 @@ class TorchArrays:
 
     def empty(self, shape: Sequence[int], strides: Sequence[int], dtype: str) -> Tensor:
         """Uninitialised, aligned, with these strides."""
-        return self._torch.empty_strided(shape, strides, dtype=self._dtypes[dtype])
+        return self._torch.empty_strided(shape, strides, dtype=self._dtypes[dtype], device=self._device)
 
     def view(self, base: Tensor, shape: Sequence[int], strides: Sequence[int], offset: int, dtype: str) -> Tensor:
         """The elements at these strides from the first element of `base` on; shares its storage."""
@@ -53,18 +56,24 @@ class TorchArrays:
         """`array`, or a row-major copy."""
         return array.contiguous()
 
+    def stored(self, array: Any) -> Tensor:
+        """A numpy array in the device's memory."""
+        return self.adopt(array).to(self._device)
+
     def relaid(self, array: Tensor, strides: Sequence[int], dtype: str) -> Tensor:
         """A copy with these strides."""
         return self.empty(array.shape, strides, dtype).copy_(array)
 
     def mismatch(self, array: Tensor, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None:
-        """What of `array` differs: "device", "dtype", "shape", "strides", or None."""
+        """What of `array` differs: "device", "dtype", "shape", "alignment", "strides", or None."""
         if array.dtype is not self._dtypes[dtype]:
             return "dtype"
         if array.shape != shape:
             return "shape"
-        if not array.is_cpu:
+        if not (array.is_cpu if self._index < 0 else array.get_device() == self._index):  # -1: of meta tensors too
             return "device"
+        if self._alignment and array.data_ptr() % self._alignment:
+            return "alignment"
         actual = array.stride()
         if actual == strides or 0 in shape:
             return None

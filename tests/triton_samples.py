@@ -148,10 +148,15 @@ def compiled() -> dict[tuple[str, str], tuple[CompiledTriton, ...]]:
     return dict(zip(WANTED, build([job(*wanted) for wanted in WANTED]), strict=True))
 
 
+def lowered(text: str) -> ModuleOp:
+    """The flow module of a `.weave` program."""
+    source = Source("program.weave", text)
+    return lower(parse(source.text, source.name), source)
+
+
 def formed(text: str, shapes: TileShapes = CPU) -> ModuleOp:
     """The tile module of a `.weave` program."""
-    source = Source("program.weave", text)
-    module = lower(parse(source.text, source.name), source)
+    module = lowered(text)
     to_fused(module, Ledger())
     to_tiles(module, Ledger(), shapes=shapes)
     return module

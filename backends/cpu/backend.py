@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from ...ir import tile
 from ...ir.ledger import Ledger
 from ...ir.tile_shapes import TileShapes
 from ...runtime.artifact import Kernel, ProgramDescription
 from ...runtime.host_device import HostDevice, load_host
-from ..contract import Emitted, Precision
+from ..contract import Emitted, Form, Precision
 from .emit import kernel_source
 from .pack import PackedLayout, pack, packed_type
 
@@ -80,8 +81,7 @@ class CpuBackend:
     pack_weights: bool = True
     precision: Precision = "highest"
 
-    @property
-    def shapes(self) -> TileShapes:
+    def shapes(self, module: ModuleOp, ops: Sequence[Operation], form: Form, ledger: Ledger) -> TileShapes:
         return TileShapes()
 
     @property

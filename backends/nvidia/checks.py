@@ -128,6 +128,10 @@ CHECKS: dict[str, Check] = {
 }
 
 
+UNLAUNCHABLE = frozenset({"architecture", "parameters", "threads", "shared-memory", "fits"})
+"""Checks whose refusal means that a launch fails; the others are of speed."""
+
+
 def refusals(compiled: CompiledKernel, target: GpuTarget, checks: Mapping[str, Check] = CHECKS) -> dict[str, Refusal]:
     """Check → why it refuses; empty for a sound kernel."""
     found = {name: check(compiled, target) for name, check in checks.items()}

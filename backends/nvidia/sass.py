@@ -33,7 +33,7 @@ def tools() -> Path:
             "Triton is not installed",
             where=str(folder or "sys.path"),
             why="kernels for NVIDIA GPUs are compiled or checked by it, and by the tools in its wheel",
-            next="pip install 'warpweave[gpu]'",
+            next="pip install 'warpweave[cuda]'",
         )
     return folder
 

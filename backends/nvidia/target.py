@@ -108,6 +108,13 @@ TARGETS = {**DEVICES, "sm_80": A100, "sm_90": H100, "sm_100": B200}
 """By device, and by architecture: the device of that architecture which is most common."""
 
 
+def target_at(architecture: str, device: str) -> GpuTarget:
+    """The facts of a GPU by what it says of itself (`sm_90`, `NVIDIA H200`): of that device where they are known, else of
+    the most common one with its architecture. Raises ValueError for an architecture that there are no facts of."""
+    known = [row for name, row in DEVICES.items() if row.name == architecture and name in device.lower()]
+    return known[0] if known else target_of(architecture)
+
+
 def target_of(name: str) -> GpuTarget:
     """The row of `TARGETS`. Raises ValueError with the names that there are."""
     if name not in TARGETS:

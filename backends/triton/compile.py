@@ -26,7 +26,7 @@ from ...ir import tile
 from ...ir.dims import Dim
 from ...runtime.cache import Cache, sha256
 from ...runtime.errors import CompileError, MissingCompilerError
-from ...runtime.launch import LAUNCH_VERSION
+from ...runtime.launch import LAUNCH_VERSION, DeviceKernel, DevicePhase
 from ..nvidia.sass import tools
 from ..nvidia.target import GpuTarget
 from .compiled import CompiledTriton, decode
@@ -53,9 +53,14 @@ def multiples(module: ModuleOp, source: TritonSource) -> frozenset[str]:
     """The parameters of a kernel that are multiples of 16 at every launch in a tile module, whatever its symbols: sizes
     whose expressions say so, and pointers, of buffers that lie on 16 bytes."""
     launches = [op for op in module.walk() if isinstance(op, tile.LaunchOp) and op.kernel.string_value() == source.name]
+    found = [multiples_of(source, [dim.data for dim in launch.dims]) for launch in launches]
+    return frozenset.intersection(*found) if found else frozenset(p.name for p in source.parameters)
+
+
+def multiples_of(source: TritonSource, dims: Sequence[Dim]) -> frozenset[str]:
+    """The same at one launch, with these sizes."""
     sizes = [p.name for p in source.parameters if not p.type.startswith("*")]
-    columns = zip(*(launch.dims for launch in launches), strict=True)
-    whole = {name for name, dims in zip(sizes, columns, strict=True) if all(_is_multiple(d.data) for d in dims)}
+    whole = {name for name, dim in zip(sizes, dims, strict=True) if _is_multiple(dim)}
     return frozenset(whole | {p.name for p in source.parameters if p.type.startswith("*")})
 
 
@@ -73,6 +78,11 @@ def build(jobs: Sequence[Job], cache: Cache | None = None) -> list[tuple[Compile
     with _Workers(count, home.failed) as workers, ThreadPoolExecutor(count) as pool:
         done = list(pool.map(lambda item: _one(item[1], home, workers), requests))
     return [tuple(made for (i, _), made in zip(requests, done, strict=True) if i == n) for n in range(len(jobs))]
+
+
+def device_kernel(source: TritonSource, phases: Sequence[CompiledTriton]) -> DeviceKernel:
+    """What the runtime needs of a compiled kernel."""
+    return DeviceKernel(tuple(DevicePhase(phase.cubin, phase.launch) for phase in phases), source.lookups)
 
 
 def components(request: Request) -> dict[str, str]:
@@ -101,7 +111,7 @@ def triton_version() -> str:
             f"Triton {version} is too old",
             where=where,
             why=f"kernels are emitted for {'.'.join(map(str, OLDEST))} and newer",
-            next="pip install --upgrade 'warpweave[gpu]'",
+            next="pip install --upgrade 'warpweave[cuda]'",
         )
     return version
 

@@ -21,9 +21,8 @@ from ...runtime import arrays as libraries
 from ...runtime.arrays import Arrays
 from ...runtime.artifact import ProgramDescription, launches
 from ...runtime.aten import torch_module
-from ...runtime.cache import Lookup
 from ...runtime.call import Call
-from ...runtime.device import Fault
+from ...runtime.device import Fault, HostMemory
 from .source import TritonSource
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class InterpretedKernel:
         launches = tuple(
             (entry, Dim.of(grid).evaluate(dims)) for entry, grid in zip(emitted.entries, emitted.grids, strict=True)
         )
-        written = _process().run(
+        written = process().run(
             Request(emitted.source, launches, tuple(arguments), tuple(m.numpy().tobytes() for m in memories))
         )
         for memory, now in zip(memories, written, strict=True):
@@ -117,22 +116,18 @@ class InterpretedKernel:
         return OutOfRange(emitted.lookups[number - 1], entry, extent) if number else None
 
 
-class InterpretedDevice:
+class InterpretedDevice(HostMemory):
     """Triton's interpreter as a device: the memory is the CPU's, and every launch waits for the one before.
 
     `kernels`: those of the description, in order. `workers`: programs that the target runs at a time.
     """
 
     scratch_bytes = 0
-    lookups: tuple[Lookup, ...] = ()
 
     def __init__(self, description: ProgramDescription, kernels: Sequence[TritonSource], workers: int) -> None:
         self._launches = launches(description)
         self._kernels = [InterpretedKernel(kernel) for kernel in kernels]
         self._workers = workers
-
-    def admit(self) -> None:
-        return
 
     def arrays(self, args: Sequence[Any]) -> Arrays:
         """PyTorch's, whatever the arguments are."""
@@ -189,7 +184,8 @@ _processes: dict[int, _Process] = {}
 """This process' id → its interpreter; a forked process has none yet."""
 
 
-def _process() -> _Process:
+def process() -> _Process:
+    """This process' interpreter, started if need be."""
     own = _processes.get(os.getpid())
     if own is None or not own.is_alive:
         own = _processes[os.getpid()] = _Process()

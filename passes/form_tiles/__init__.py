@@ -17,7 +17,7 @@ from ...ir import flow, fused, tile
 from ...ir.ledger import Ledger, Refusal
 from ...ir.signature import functions_of
 from ...ir.text import structural_hash
-from ...ir.tile_shapes import TileShapes
+from ...ir.tile_shapes import Formed, TileShapes
 from ...ir.types import tensor_type
 from .. import materialise
 from ..rewriting import erase_unused, where
@@ -28,6 +28,7 @@ from .kernel import Draft
 
 RULE = "form-tiles"
 CPU = TileShapes()
+Shapes = TileShapes | Callable[[Operation], TileShapes]
 LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
     fused.GemmOp: gemm.lower,
     fused.MapOp: map.lower,
@@ -38,12 +39,13 @@ LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
 }
 
 
-def run(module: ModuleOp, ledger: Ledger, shapes: TileShapes = CPU) -> None:
+def run(module: ModuleOp, ledger: Ledger, shapes: Shapes = CPU) -> None:
     """Expects materialised operands (`passes.materialise`). A region without a tile form becomes one kernel an op. `shapes`:
-    the tiles that the target wants.
+    the tiles that the target wants, for all ops or for each.
 
     Raises UnsupportedRegionError with the module path where an op by itself has none.
     """
+    shapes_of = shapes if callable(shapes) else lambda _: shapes
     kernels: dict[str, str] = {}
     for function in functions_of(module).values():
         pending = deque(function.body.block.ops)
@@ -52,12 +54,34 @@ def run(module: ModuleOp, ledger: Ledger, shapes: TileShapes = CPU) -> None:
             if type(op) not in LOWERINGS:
                 continue
             try:
-                draft = LOWERINGS[type(op)](op, shapes)
+                draft = LOWERINGS[type(op)](op, shapes_of(op))
             except UnsupportedRegionError as error:
                 pending.extendleft(reversed(_exploded(op, error, ledger)))
                 continue
             _launch(module, op, draft, kernels, ledger)
         erase_unused(op for op in function.body.block.ops if isinstance(op, flow.VIEWS))
+
+
+def form(op: Operation, shapes: TileShapes) -> Formed | None:
+    """A fused op as the kernel that `run` would make of it with these tiles; None where it has no tile form as it is. The
+    module is left alone."""
+    try:
+        draft = LOWERINGS[type(op)](op, shapes)
+    except UnsupportedRegionError:
+        return None
+    draft.kernel.properties["sym_name"] = StringAttr(_name(draft, structural_hash(draft.kernel)))
+    in_place = {result for result, _ in draft.in_place}
+    own = [tensor_type(r) for i, r in enumerate(op.results) if i not in in_place]
+    return Formed(draft.kernel, draft.operands, draft.dims, [*own, *draft.workspaces])
+
+
+def fused_ops(module: ModuleOp) -> list[Operation]:
+    """The ops that become kernels, in the order in which `run` takes them."""
+    return [op for f in functions_of(module).values() for op in f.body.block.ops if type(op) in LOWERINGS]
+
+
+def _name(draft: Draft, digest: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9_]', '_', draft.name)}_{digest[:8]}"
 
 
 def _exploded(op: Operation, error: UnsupportedRegionError, ledger: Ledger) -> list[Operation]:
@@ -71,7 +95,7 @@ def _exploded(op: Operation, error: UnsupportedRegionError, ledger: Ledger) -> l
 def _launch(module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, str], ledger: Ledger) -> None:
     digest = structural_hash(draft.kernel)
     if digest not in kernels:
-        kernels[digest] = f"{re.sub(r'[^A-Za-z0-9_]', '_', draft.name)}_{digest[:8]}"
+        kernels[digest] = _name(draft, digest)
         draft.kernel.properties["sym_name"] = StringAttr(kernels[digest])
         draft.kernel.location = op.location
         module.body.block.add_op(draft.kernel)

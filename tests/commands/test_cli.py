@@ -104,6 +104,8 @@ def test_targets_as_json(warpweave):
     found = json.loads(warpweave("targets", "--json").stdout)
     assert [t["target"] for t in found if t["target"] == "cpu-portable" and t["runs_here"]]
     assert sum(t["chosen"] for t in found) == 1
+    gpus = {t["target"]: t["flags"] for t in found if t["runs_here"] is None}
+    assert gpus["triton-h200"] == ["backend=triton", "target=h200"]
 
 
 def test_doctor_finds_the_compiler(warpweave):

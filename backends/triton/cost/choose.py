@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
@@ -103,28 +103,13 @@ def rank(
     for ranked in all_of:
         refusal = why_not(ranked, target)
         if refusal and fitting and ranked.prediction.seconds <= fitting[0].prediction.seconds:
-            ledger.refuse(RULE, _where(work, ranked, target), refusal)
+            ledger.refuse(RULE, where(work, ranked, target), refusal)
     return fitting
 
 
-def first_sound(
-    work: Work,
-    ranked: Sequence[Ranked],
-    compiled: Callable[[Candidate], Sequence[CompiledTriton]],
-    target: GpuTarget,
-    ledger: Ledger,
-) -> tuple[Ranked, Sequence[CompiledTriton]] | None:
-    """The first candidate whose code passes all checks, with its code; None where none does. `compiled` gives a
-    candidate's phases. What each check refused is in the ledger, and what was taken."""
-    for choice in ranked:
-        phases = compiled(choice.candidate)
-        found = [refusal for phase in phases for refusal in refusals(phase, target).values()]
-        for refusal in found:
-            ledger.refuse(RULE, _where(work, choice, target), refusal)
-        if not found:
-            ledger.take(RULE, _where(work, choice, target), summary(choice.prediction))
-            return choice, phases
-    return None
+def refused(phases: Sequence[CompiledTriton], target: GpuTarget) -> list[Refusal]:
+    """What the static checks have against a candidate's code."""
+    return [refusal for phase in phases for refusal in refusals(phase, target).values()]
 
 
 def summary(prediction: Prediction) -> str:
@@ -135,5 +120,6 @@ def summary(prediction: Prediction) -> str:
     )
 
 
-def _where(work: Work, ranked: Ranked, target: GpuTarget) -> str:
+def where(work: Work, ranked: Ranked, target: GpuTarget) -> str:
+    """The kernel, the device and the candidate, for a row of the ledger."""
     return f"{work.name} on {target.device}: {ranked.candidate}"

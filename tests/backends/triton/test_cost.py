@@ -10,7 +10,7 @@ import pytest
 from interpreted import needs_triton
 from triton_samples import changed, compiled, formed
 from warpweave.backends.nvidia.target import A100, B200, DEVICES, H100, H200
-from warpweave.backends.triton.cost.choose import Ranked, candidates, first_sound, rank, shapes_for, why_not
+from warpweave.backends.triton.cost.choose import Ranked, candidates, rank, refused, shapes_for, why_not
 from warpweave.backends.triton.cost.model import predict
 from warpweave.backends.triton.cost.reading import works_of
 from warpweave.backends.triton.cost.tiling import Candidate
@@ -18,7 +18,7 @@ from warpweave.backends.triton.cost.work import Work
 from warpweave.backends.triton.shapes import LARGE
 from warpweave.backends.triton.source import Choice
 from warpweave.bench import triton_cost
-from warpweave.ir.ledger import Decision, Ledger, Refusal
+from warpweave.ir.ledger import Ledger, Refusal
 
 GEMM = "block f(x: bf16[S, K=%d], w: weight bf16[N=%d, K]) -> bf16[S, N] {\n  return linear(x, w)\n}\n"
 SWIGLU = """block f(x: bf16[S, D=192], gate: weight bf16[F=320, D], up: weight bf16[F, D]) -> bf16[S, F] {
@@ -285,19 +285,10 @@ def test_ranked_by_time():
     assert best.columns >= 128
 
 
-def test_the_first_candidate_whose_code_is_sound_is_taken():
-    read, ledger = work(GEMM % (4096, 4096), S=2048), Ledger()
-    ranked = rank(read, H100, Ledger())[:3]
-    code = dict(zip((r.candidate for r in ranked), (changed(stack=8), changed(), changed()), strict=True))
-    found = first_sound(read, ranked, lambda c: [code[c]], H100, ledger)
-    assert found is not None
-    assert (found[0], found[1]) == (ranked[1], [changed()])
-    first, second = (f"{read.name} on H100 SXM: {r.candidate}" for r in ranked[:2])
+def test_code_that_a_check_refuses():
     reason = "8 bytes of stack a thread, 0 loads and stores of it, at 64 registers"
-    assert ledger.rows[0] == Decision("refused", "triton-tiles", first, reason, "smaller tiles or more warps")
-    assert (ledger.rows[1].outcome, ledger.rows[1].where) == ("taken", second)
-    assert ledger.rows[1].reason.startswith("predicted ")
-    assert first_sound(read, ranked[:1], lambda c: [changed(stack=8)], H100, Ledger()) is None
+    assert refused([changed(), changed(stack=8)], H100) == [Refusal(reason, "smaller tiles or more warps")]
+    assert refused([changed(), changed()], H100) == []
 
 
 @needs_triton

@@ -1,0 +1,218 @@
+"""Tiles, warps and stages for every kernel of a program: the cost model's order, the first candidate whose code is sound.
+
+All kernels are compiled side by side, a candidate of each at a time, until every one has sound code or none is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+
+from ...ir.ledger import Ledger, Refusal
+from ...ir.signature import functions_of, role_of, sizes_of
+from ...ir.text import structural_hash
+from ...ir.tile import NUM_THREADS
+from ...ir.tile_shapes import Formed, TileShapes
+from ...ir.types import TensorType, tensor_type
+from ..contract import Form, Precision
+from .compile import Job, build, device_kernel, multiples_of
+from .compiled import CompiledTriton
+from .cost.choose import RULE, Ranked, rank, refused, shapes_for, summary, where
+from .cost.reading import work_of
+from .cost.work import Work
+from .emit import INPUT_PRECISION, emit
+from .shapes import LARGE, SMALL
+from .source import Choice, TritonSource, UnsupportedKernelError
+from ..nvidia.target import GpuTarget
+from .tuning import CANDIDATES, Tuner, buffers_of
+
+USUAL = 1024
+"""What a symbol is taken for where nothing is known of it."""
+ATTEMPTS = 6
+"""Candidates of a kernel that are compiled before the tiles of `SMALL` are taken."""
+
+
+@dataclass
+class Choices:
+    """What was chosen: the tiles of each fused op, and warps and stages by the names of the kernels that they become."""
+
+    shapes: dict[Operation, TileShapes] = field(default_factory=dict[Operation, TileShapes])
+    launches: dict[str, Choice] = field(default_factory=dict[str, Choice])
+
+    def shapes_of(self, op: Operation) -> TileShapes:
+        return self.shapes.get(op, SMALL)
+
+
+@dataclass
+class _Try:
+    """A candidate of a case: its tiles, and its code, or why there can be none."""
+
+    ranked: Ranked
+    shapes: TileShapes
+    formed: Formed | None
+    made: Job | Refusal
+    phases: tuple[CompiledTriton, ...] = ()
+
+    @property
+    def source(self) -> TritonSource:
+        assert isinstance(self.made, Job)
+        return self.made.source
+
+
+@dataclass
+class _Case:
+    """Ops that are the same work, on the way through its candidates."""
+
+    ops: list[Operation]
+    work: Work
+    ranked: Sequence[Ranked]
+    attempt: int = 0
+    sound: list[_Try] = field(default_factory=list[_Try])
+
+
+def choose(
+    module: ModuleOp,
+    ops: Sequence[Operation],
+    form: Form,
+    target: GpuTarget,
+    precision: Precision,
+    ledger: Ledger,
+    tuner: Tuner | None = None,
+) -> Choices:
+    """For the ops of a fused module. Sizes are those of the capture; caches are taken to be full. The ledger gets a row for
+    each kernel with what is predicted for it, and for each candidate that was refused, with the reason.
+
+    With a `tuner` the first few sound candidates of a kernel are measured, and the fastest is taken.
+    """
+    return _Chooser(module, form, target, precision, ledger, tuner).choose(ops)
+
+
+class _Chooser:
+    """`sizes`: the value of every symbol; `position`: how many tokens are in the caches."""
+
+    def __init__(
+        self,
+        module: ModuleOp,
+        form: Form,
+        target: GpuTarget,
+        precision: Precision,
+        ledger: Ledger,
+        tuner: Tuner | None,
+    ) -> None:
+        self.form = form
+        self.target = target
+        self.precision: Precision = precision
+        self.ledger = ledger
+        self.tuner = tuner
+        self.sizes = {**_usual(module), **sizes_of(functions_of(module)["main"]), NUM_THREADS: target.sms}
+        self.position = _filled(module, self.sizes)
+
+    def choose(self, ops: Sequence[Operation]) -> Choices:
+        wanted = CANDIDATES if self.tuner else 1
+        cases = self._cases(ops)
+        pending = [case for case in cases if case.ranked]
+        while pending:
+            self._attempt(pending)
+            pending = [
+                case for case in pending
+                if len(case.sound) < wanted and case.attempt < min(ATTEMPTS * wanted, len(case.ranked))
+            ]  # fmt: skip
+        found = Choices()
+        for case in cases:
+            if case.sound:
+                best = self._best(case)
+                found.shapes.update(dict.fromkeys(case.ops, best.shapes))
+                found.launches[best.source.name] = best.ranked.candidate.choice
+        return found
+
+    def _cases(self, ops: Sequence[Operation]) -> list[_Case]:
+        cases: dict[tuple[str, tuple[int, ...]], _Case] = {}
+        for op in ops:
+            formed = self.form(op, LARGE)
+            if formed is None or self._is_empty(op):
+                continue
+            dims = self._dims(formed)
+            key = structural_hash(formed.kernel), dims
+            if key in cases:
+                cases[key].ops.append(op)
+                continue
+            symbols = dict(zip((s.data for s in formed.kernel.symbols), dims, strict=True))
+            work = work_of(formed.kernel, symbols, self.position)
+            ranked = rank(work, self.target, self.ledger, precision=INPUT_PRECISION[self.precision])
+            cases[key] = _Case([op], work, ranked)
+        return list(cases.values())
+
+    def _attempt(self, cases: Sequence[_Case]) -> None:
+        """The next candidate of each, compiled side by side."""
+        tries = [self._try(case) for case in cases]
+        built = iter(build([each.made for each in tries if isinstance(each.made, Job)]))
+        for case, each in zip(cases, tries, strict=True):
+            case.attempt += 1
+            if isinstance(each.made, Job):
+                each.phases = next(built)
+            why = [each.made] if isinstance(each.made, Refusal) else refused(each.phases, self.target)
+            for refusal in why:
+                self.ledger.refuse(RULE, where(case.work, each.ranked, self.target), refusal)
+            case.sound += [] if why else [each]
+
+    def _try(self, case: _Case) -> _Try:
+        ranked = case.ranked[case.attempt]
+        shapes = shapes_for(case.work, ranked.candidate, LARGE)
+        formed = self.form(case.ops[0], shapes)
+        if formed is None:
+            return _Try(ranked, shapes, formed, Refusal("no tile form", "other tiles"))
+        try:
+            source = emit(formed.kernel, self.target, ranked.candidate.choice, precision=self.precision)
+        except UnsupportedKernelError as error:
+            return _Try(ranked, shapes, formed, Refusal(str(error), "other tiles"))
+        known = multiples_of(source, formed.dims)
+        return _Try(ranked, shapes, formed, Job(source, self.target, known))
+
+    def _best(self, case: _Case) -> _Try:
+        """Of the sound candidates the first, or the fastest; the ledger gets a row for each that was measured."""
+        if self.tuner is None:
+            (best,) = case.sound
+            self.ledger.take(RULE, where(case.work, best.ranked, self.target), summary(best.ranked.prediction))
+            return best
+        measured = [self._measured(self.tuner, each) for each in case.sound]
+        fastest = min(measured)
+        best = case.sound[measured.index(fastest)]
+        for each, seconds in zip(case.sound, measured, strict=True):
+            place = where(case.work, each.ranked, self.target)
+            said = f"measured {seconds * 1e6:.1f} us, {summary(each.ranked.prediction)}"
+            if each is best:
+                self.ledger.take(RULE, place, said)
+            else:
+                self.ledger.refuse(RULE, place, Refusal(said, f"less than {fastest * 1e6:.1f} us"))
+        return best
+
+    def _measured(self, tuner: Tuner, made: _Try) -> float:
+        assert made.formed is not None
+        buffers = buffers_of(made.formed, self.sizes, self.position)
+        return tuner.seconds(device_kernel(made.source, made.phases), buffers, self._dims(made.formed))
+
+    def _is_empty(self, op: Operation) -> bool:
+        """Whether there is nothing to compute, and so nothing to choose."""
+        shapes = [tensor_type(result).shape for result in op.results]
+        return all(any(dim.evaluate(self.sizes) == 0 for dim in shape) for shape in shapes)
+
+    def _dims(self, formed: Formed) -> tuple[int, ...]:
+        return tuple(dim.evaluate(self.sizes) for dim in formed.dims)
+
+
+def _usual(module: ModuleOp) -> dict[str, int]:
+    """Every symbol of a module, taken for what it usually is."""
+    arguments = [arg for function in functions_of(module).values() for arg in function.body.block.args]
+    values = [*arguments, *(result for op in module.walk() for result in op.results)]
+    dims = [dim for value in values if isinstance(value.type, TensorType) for dim in tensor_type(value).shape]
+    return {symbol: USUAL for dim in dims for symbol in dim.symbols}
+
+
+def _filled(module: ModuleOp, sizes: Mapping[str, int]) -> int:
+    """Tokens in the caches, which are full: the longest inner axis, before that of a head."""
+    arguments = functions_of(module)["main"].body.block.args
+    types = [tensor_type(a) for a in arguments if isinstance(a.type, TensorType) and role_of(a) == "cache"]
+    return max((d.evaluate(sizes) for t in types for d in t.shape[1:-1]), default=1) - 1

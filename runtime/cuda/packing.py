@@ -1,0 +1,166 @@
+"""The parameters of a program's launches, as the driver reads them: blocks of bytes, and a table of addresses into them.
+
+All blocks lie in one piece of memory, so that a run of launches takes one copy of it with the sizes filled in already,
+one scatter of buffer addresses, and one addition for the table.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..artifact import Launch
+from ..errors import ArgumentError
+from ..expressions import Expressions
+from ..launch import DeviceKernel, LaunchDescription, LaunchParameter, Scratch
+from ..sizes import Sizes
+
+WORD = 8  # bytes; blocks begin on it, and every pointer is one
+LARGEST = {"i32": 2**31 - 1, "i64": 2**63 - 1}
+MOST_BLOCKS = 2**31 - 1  # of a grid along x
+FAULT_WORDS = 4  # of a launch: the three that it writes, and one, so that the next lie on 16 bytes too
+
+Words = NDArray[np.int64]
+
+
+class Place(NamedTuple):
+    """Where a block's parameters begin: the word of the memory, the row of the table of addresses."""
+
+    word: int
+    row: int
+
+
+class Block(NamedTuple):
+    """One launch of one phase. `scratch`: what memory of its own it needs, with the word that takes the address."""
+
+    launch: int
+    kernel: int
+    phase: int
+    description: LaunchDescription
+    place: Place
+    scratch: tuple[tuple[int, Scratch], ...]
+
+    def since(self, start: Place) -> Block:
+        """With words and rows that count from `start`."""
+        place = Place(self.place.word - start.word, self.place.row - start.row)
+        return self._replace(place=place, scratch=tuple((word - start.word, need) for word, need in self.scratch))
+
+
+class Segment(NamedTuple):
+    """A run of launches. `number`: of its first block; `words`: their part of the memory; the rest counts from its beginning:
+    words that take slots' addresses, these slots, the byte offset of every parameter."""
+
+    number: int
+    blocks: Sequence[Block]
+    words: slice
+    pointers: Words
+    slots: Words
+    parameters: Words
+
+
+class Prepared(NamedTuple):
+    """For given sizes: the memory with all sizes and fault addresses in it, and the number of blocks of each `Block`."""
+
+    words: Words
+    grids: list[int]
+
+
+class Packing:
+    """Of the launches of one program. `kernels`: those of the description, in order; `faults`: the address of
+    FAULT_WORDS words for each launch."""
+
+    def __init__(self, launches: Sequence[Launch], kernels: Sequence[DeviceKernel], faults: int = 0) -> None:
+        self.blocks: list[Block] = []
+        self._grids = [[_grid(phase.launch) for phase in kernel.phases] for kernel in kernels]
+        self._pointers: list[tuple[int, int]] = []  # word, slot
+        self._faults: list[tuple[int, int]] = []  # word, address
+        self._sizes: list[tuple[int, int, LaunchParameter]] = []  # byte, which of all dims, the parameter
+        self._offsets: list[int] = []  # in bytes, of every parameter of every block
+        self._first_dims: list[int] = []
+        self._end = Place(0, 0)
+        dims = 0
+        for number, launch in enumerate(launches):
+            self._first_dims.append(dims)
+            for index, phase in enumerate(kernels[launch.kernel].phases):
+                self._add(number, launch, index, phase.launch, faults + number * FAULT_WORDS * WORD)
+            dims += len(launch.dims)
+
+    def _add(self, number: int, launch: Launch, phase: int, about: LaunchDescription, fault: int) -> None:
+        slots, dims = iter(launch.args), itertools.count(self._first_dims[number])
+        needs, scratch = iter((about.global_scratch, about.profile_scratch)), list[tuple[int, Scratch]]()
+        begin, size = self._end.word * WORD, 0
+        for parameter in about.parameters:
+            at, size = begin + parameter.offset, max(size, parameter.offset + parameter.size)
+            self._offsets.append(at)
+            match parameter.kind:
+                case "pointer" if (slot := next(slots, None)) is not None:
+                    self._pointers.append((at // WORD, slot))
+                case "pointer":  # after the buffers: where a look-up that fails is reported
+                    self._faults.append((at // WORD, fault))
+                case "scratch":
+                    scratch += [(at // WORD, need) for need in (next(needs),) if need.bytes]
+                case _:
+                    self._sizes.append((at, next(dims), parameter))
+        self.blocks.append(Block(number, launch.kernel, phase, about, self._end, tuple(scratch)))
+        self._end = Place(self._end.word + -(-size // WORD), len(self._offsets))
+
+    def segment(self, first: int, count: int) -> Segment:
+        """Launches `first` to `first + count`, of which there is at least one."""
+        blocks = [block for block in self.blocks if first <= block.launch < first + count]
+        number = self.blocks.index(blocks[0])
+        start, rest = blocks[0].place, self.blocks[number + len(blocks) :]
+        end = rest[0].place if rest else self._end
+        held = [(word - start.word, slot) for word, slot in self._pointers if start.word <= word < end.word]
+        return Segment(
+            number,
+            [block.since(start) for block in blocks],
+            slice(start.word, end.word),
+            np.array([word for word, _ in held], np.int64),
+            np.array([slot for _, slot in held], np.int64),
+            np.array(self._offsets[start.row : end.row], np.int64) - start.word * WORD,
+        )
+
+    def prepare(self, sizes: Sizes) -> Prepared:
+        """Raises ArgumentError for a size that its parameter cannot hold, or that the code does not hold for."""
+        words = np.zeros(self._end.word, np.int64)
+        narrow = words.view(np.int32)
+        for at, dim, parameter in self._sizes:
+            value = int(sizes.dims[dim])
+            _check(value, parameter)
+            if parameter.kind == "i32":
+                narrow[at // 4] = value
+            else:
+                words[at // WORD] = value
+        for word, address in self._faults:
+            words[word] = address
+        return Prepared(words, list(self._programs(sizes)))
+
+    def _programs(self, sizes: Sizes) -> Iterator[int]:
+        for block in self.blocks:
+            names, grid = self._grids[block.kernel][block.phase]
+            first = self._first_dims[block.launch]
+            (count,) = grid.evaluate([int(n) for n in sizes.dims[first : first + len(names)]])
+            if count > MOST_BLOCKS:
+                raise _too_large(f"kernel {block.description.entry}", f"{count} blocks, {MOST_BLOCKS} fit a grid")
+            yield count
+
+
+def _grid(about: LaunchDescription) -> tuple[list[str], Expressions]:
+    names = [p.name for p in about.parameters if p.kind in LARGEST]
+    return names, Expressions(names, [about.grid])
+
+
+def _check(value: int, parameter: LaunchParameter) -> None:
+    largest = LARGEST[parameter.kind]
+    if value > largest:
+        raise _too_large(f"size {parameter.name}", f"{value} is beyond {largest}")
+    if value % parameter.multiple:
+        raise _too_large(f"size {parameter.name}", f"{value} is no multiple of {parameter.multiple}")
+
+
+def _too_large(where: str, why: str) -> ArgumentError:
+    return ArgumentError("A launch cannot be made", where=where, why=why, next="call the model with smaller inputs")

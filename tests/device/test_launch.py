@@ -1,0 +1,101 @@
+"""On a GPU: models against float64 and eager, streams, CUDA graphs, wrong ids, and no Triton where a program runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from transformers import StaticCache
+
+import warpweave
+from model_zoo import build, inputs
+from numerics import assert_close_to_float64
+from warpweave.runtime.errors import IndexRangeError
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+LENGTHS = (11, 1, 1, 1)  # a prefill and three steps
+
+
+@pytest.fixture(autouse=True)
+def _fresh_dynamo() -> Iterator[None]:
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+def _decoded(call: Any, model: Any, ids: torch.Tensor) -> list[torch.Tensor]:
+    """Logits of a prefill and of each step, then the cache's keys and values."""
+    cache, found, start = StaticCache(config=model.config, max_cache_len=24), [], 0
+    for length in LENGTHS:
+        stop = start + length
+        positions = torch.arange(start, stop, device=ids.device)[None].expand(2, -1)
+        found.append(call(input_ids=ids[:, start:stop], past_key_values=cache, position_ids=positions).logits)
+        start = stop
+    return [*found, cache.layers[0].keys, cache.layers[0].values]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["llama", "qwen3", "gemma2", "gpt2"])
+def test_a_model_decodes(name: str, dtype: torch.dtype) -> None:
+    model, exact = build(name, dtype).cuda(), build(name, torch.float64).cuda()
+    ids = inputs(name, 2, sum(LENGTHS), dtype)["input_ids"].cuda()
+    before = len(warpweave.reports())
+    with torch.no_grad():
+        ours = _decoded(torch.compile(model, backend="warpweave"), model, ids)
+        eager, truth = _decoded(model, model, ids), _decoded(exact, exact, ids)
+    warpweave.synchronize()
+    for i, (a, b, c) in enumerate(zip(ours, eager, truth, strict=True)):
+        assert_close_to_float64(a.cpu(), b.cpu(), c.cpu(), what=f"{name}: output {i}")
+    assert all(report["error"] is None for report in warpweave.reports()[before:])
+
+
+def _mlp() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(256, 512), torch.nn.SiLU(), torch.nn.Linear(512, 256)).cuda().eval()
+
+
+def test_a_stream_of_the_callers() -> None:
+    model = _mlp()
+    compiled = torch.compile(model, backend="warpweave", dynamic=True)
+    side = torch.cuda.Stream()
+    with torch.no_grad():
+        compiled(torch.randn(64, 256, device="cuda"))
+        for size in (3, 1000, 129):
+            x = torch.randn(size, 256, device="cuda")
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(20):
+                    y = compiled(x)
+            torch.cuda.current_stream().wait_stream(side)
+            torch.testing.assert_close(y, model(x), rtol=1e-3, atol=1e-3)
+
+
+def test_a_cuda_graph_replays_a_call() -> None:
+    model = _mlp()
+    compiled = torch.compile(model, backend="warpweave", dynamic=False)
+    x = torch.randn(64, 256, device="cuda")
+    with torch.no_grad():
+        for _ in range(3):
+            compiled(x)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            y = compiled(x)
+        for _ in range(3):
+            x.normal_()
+            graph.replay()
+            torch.testing.assert_close(y, model(x), rtol=1e-3, atol=1e-3)
+
+
+def test_a_wrong_id() -> None:
+    model = torch.nn.Sequential(torch.nn.Embedding(50, 64), torch.nn.Linear(64, 8)).cuda().eval()
+    compiled = torch.compile(model, backend="warpweave")
+    right, wrong = torch.tensor([[3, 49]], device="cuda"), torch.tensor([[77, 1]], device="cuda")
+    with torch.no_grad():
+        compiled(right)
+        compiled(wrong)
+        with pytest.raises(IndexRangeError, match="index 77 is out of range"):
+            warpweave.synchronize()
+        torch.testing.assert_close(compiled(right), model(right), rtol=1e-3, atol=1e-3)
+        warpweave.synchronize()
