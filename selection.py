@@ -31,8 +31,8 @@ def _cpu(options: Options, device: str) -> Backend:
 
 
 def _triton(options: Options, device: str) -> Backend:
-    from .backends.triton.backend import CudaBackend, InterpretedBackend
     from .backends.nvidia.target import H100, target_at, target_of
+    from .backends.triton.backend import CudaBackend, InterpretedBackend
     from .runtime.cuda.driver import driver_of
 
     if options.interpret:

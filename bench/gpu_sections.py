@@ -22,17 +22,19 @@ from torch import nn
 
 from .. import reports
 from ..backend import warpweave
-from ..backends.triton.compile import device_kernel
 from ..backends.nvidia.target import H100, target_at
+from ..backends.triton.compile import device_kernel
 from ..ir import tile
 from ..runtime.cuda.driver import driver_of
 from ..runtime.cuda.measure import Buffer, repeated
 from ..runtime.program import synchronize
 from . import models, triton_check
-from .triton_check import Case, Program, Run
+from .triton_check import Case, Maker, Program, Run
 
 CONTEXT = 2048
 REPLAYS, WARM_UP = 30, 3
+EVERY = ("eager", "warpweave", "warpweave-tuned", "inductor")
+"""Of which the last two search, for a minute or so together."""
 Call = Callable[[], torch.Tensor]
 
 
@@ -56,7 +58,7 @@ class Setting:
             file.write(json.dumps(record) + "\n")
 
     def systems(self) -> dict[str, Callable[[Any], Any]]:
-        """Name → what makes a callable of a module: eager and ours first, Inductor's search last."""
+        """Name → what makes a callable of a module."""
         if self.dry:
             interpreted = {"backend": "triton", "interpret": True}
             return {"eager": lambda m: m, "warpweave": lambda m: _ours(m, interpreted)}
@@ -110,10 +112,16 @@ def _captured(call: Call) -> tuple[Callable[[], Any], bool]:
 
 
 def compared(
-    setting: Setting, case: Mapping[str, Any], module: nn.Module, call: Callable[[Any], Call], truth: torch.Tensor
+    setting: Setting,
+    case: Mapping[str, Any],
+    module: nn.Module,
+    call: Callable[[Any], Call],
+    truth: torch.Tensor,
+    systems: Sequence[str] = ("eager", "warpweave"),
 ) -> None:
-    """A record for each system: `call(callable)` gives what is timed; a system that fails has an `error` in its record."""
-    for name, make in setting.systems().items():
+    """A record for each system: `call(callable)` gives what is timed; a system that fails says why under `failed`."""
+    made = setting.systems()
+    for name, make in ((name, made[name]) for name in systems if name in made):
         torch._dynamo.reset()
         before, start = len(reports()), time.perf_counter()
         try:
@@ -148,35 +156,36 @@ def _compiled(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def kernels(setting: Setting) -> None:
     """Every representative kernel of `make triton-check`, run on the GPU, against float64 on the CPU."""
     target = H100 if setting.dry else target_at(driver_of("cuda").architecture, driver_of("cuda").name)
-    for program in _programs(setting.dry):
-        made = triton_check.interpreted if setting.dry else None
-        for row in triton_check.check([program], [target], made or _on_gpu):
+    for programs in _programs(setting.dry):
+        for row in triton_check.check(programs, [target], triton_check.interpreted if setting.dry else _on_gpu):
             setting.write({
                 "program": row.program, "kernel": f"{row.kernel}.{row.phase}", "error": row.error, "warps": row.warps,
                 "registers": row.registers, "shared": row.shared, "failed": row.failed, "refused": row.refused,
             })  # fmt: skip
 
 
-def _programs(dry: bool) -> Iterator[Program]:
-    for program in triton_check.golden():
-        if not dry or program.name == "map_softmax":
-            yield program
+def _programs(dry: bool) -> Iterator[list[Program]]:
+    """What is compiled side by side: the golden programs, then the models'."""
+    yield [program for program in triton_check.golden() if not dry or program.name == "map_softmax"]
     if not dry:
-        yield from triton_check.layers()
+        yield list(triton_check.layers())
 
 
-def _on_gpu(cases: Sequence[Case]) -> Callable[[tile.KernelOp], Run]:
-    """Kernels as they were compiled for these cases."""
+def _on_gpu(cases: Sequence[Case]) -> Maker:
+    """Kernels as they were compiled for these cases; none whose case took other tiles."""
     codes = {case.sound[0].name: (case.source, case.sound) for case in cases if case.sound and case.source}
 
-    def made(kernel: tile.KernelOp) -> Run:
+    def made(kernel: tile.KernelOp) -> Run | None:
+        if kernel.sym_name.data not in codes:
+            return None
         source, phases = codes[kernel.sym_name.data]
 
         def run(buffers: Sequence[torch.Tensor], dims: Mapping[str, int]) -> None:
             sizes = [dims[p.name] for p in source.parameters if not p.type.startswith("*")]
             shapes = [Buffer(str(b.dtype).removeprefix("torch."), b.numel()) for b in buffers]
-            program = repeated(driver_of("cuda"), device_kernel(source, phases), shapes, sizes, sets=1, launches=1)
-            placed = [b.cuda().view(-1) for b in buffers]
+            driver = driver_of("cuda")
+            program = repeated(driver, device_kernel(source, phases), shapes, sizes, sets=1, launches=1)
+            placed = [driver.arrays.stored(buffer).view(-1) for buffer in buffers]
             program(placed)
             program.settle()
             for buffer, result in zip(buffers, placed, strict=True):
@@ -215,7 +224,7 @@ def llama(setting: Setting) -> None:
 
             return once
 
-        compared(setting, {"phase": phase, "batch": batch, "tokens": tokens}, model, call, truth)
+        compared(setting, {"phase": phase, "batch": batch, "tokens": tokens}, model, call, truth, EVERY)
 
 
 class GatedUp(nn.Module):

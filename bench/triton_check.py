@@ -50,6 +50,9 @@ RAGGED, CONTEXT = 37, 70
 Run = Callable[[Sequence[torch.Tensor], Mapping[str, int]], None]
 """Runs a kernel on contiguous CPU tensors, which it changes in place."""
 
+Maker = Callable[[tile.KernelOp], Run | None]
+"""What runs a kernel; None for one that is not to be run."""
+
 Attempt = tuple[TileShapes, Choice]
 MANY_ROWS: tuple[Attempt, ...] = (
     (LARGE, Choice(8, 3)), (LARGE, Choice(4, 2)), (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)),
@@ -210,20 +213,22 @@ def _attempt(case: Case) -> str:
 # ---- running -------------------------------------------------------------------------------------------------------
 
 
-def interpreted(_: Sequence[Case]) -> Callable[[tile.KernelOp], Run]:
+def interpreted(_: Sequence[Case]) -> Maker:
     """Kernels in Triton's interpreter."""
     return lambda kernel: InterpretedKernel(emit(kernel, H100))
 
 
-def errors(program: Program, shapes: TileShapes, made: Callable[[tile.KernelOp], Run]) -> dict[str, float]:
+def errors(program: Program, shapes: TileShapes, made: Maker) -> dict[str, float]:
     """Kernel → the largest error that it makes on drawn inputs, relative to the largest number of the buffer and to what the
-    buffer's dtype allows: at most 1 for a kernel that is right. `made`: what runs a kernel."""
+    buffer's dtype allows: at most 1 for a kernel that is right."""
     found: dict[str, float] = {}
 
     def launch(kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], _: torch.dtype) -> None:
         have = [b.clone(memory_format=torch.contiguous_format) for b in buffers]
         run_kernel(kernel, buffers, dims, torch.float64)
-        made(kernel)(have, dims)
+        if (run_by := made(kernel)) is None:
+            return
+        run_by(have, dims)
         worst = max(_error(have[i.data], buffers[i.data]) for i in kernel.outputs)
         found[kernel.sym_name.data] = max(worst, found.get(kernel.sym_name.data, 0.0))
 
@@ -286,25 +291,33 @@ def table(rows: Sequence[Row]) -> str:
 
 def check(
     programs: Sequence[Program],
+<<<<<<< HEAD
     targets: Sequence[GpuTarget],
     made: Callable[[Sequence[Case]], Callable[[tile.KernelOp], Run]] = interpreted,
 ) -> list[Row]:
     """Compiles, checks and runs. `made`: what runs the kernels of these cases."""
+=======
+    targets: Sequence[TritonTarget],
+    made: Callable[[Sequence[Case]], Maker] = interpreted,
+) -> Iterator[Row]:
+    """Compiles and checks all kernels, then runs them, program by program. `made`: what runs the kernels of these cases."""
+>>>>>>> 149018a (gpu-bench: kernels side by side, what is searched for comes last; its path to the GPU is run with the driver's double)
     cases = compiled(programs, targets)
-    run_by = made(cases)
-    found: dict[tuple[str, str], float] = {}
     for program in programs:
-        taken = {id(s): s for c in cases if c.program is program and c.sound for s in (program.attempts[c.attempt][0],)}
+        own = [case for case in cases if case.program is program]
+        taken = {id(shapes): shapes for case in own if case.sound for shapes in (program.attempts[case.attempt][0],)}
+        found: dict[tuple[str, str], float] = {}
         for shapes in taken.values():
-            found.update({(program.name, kernel): error for kernel, error in errors(program, shapes, run_by).items()})
-    return rows(cases, found)
+            ran = errors(program, shapes, made(own))
+            found.update({(program.name, kernel): error for kernel, error in ran.items()})
+        yield from rows(own, found)
 
 
 def main(argv: Sequence[str]) -> int:
     """Names of programs (`gemm`, `llama-prefill`; all where none is); `--results` keeps the rows in `bench/results`."""
     wanted = [name for name in argv if not name.startswith("-")]
     programs = [*golden(), *(layers() if not wanted or any("-" in name for name in wanted) else ())]
-    made = check([p for p in programs if not wanted or p.name in wanted], TARGETS)
+    made = list(check([p for p in programs if not wanted or p.name in wanted], TARGETS))
     if "--results" in argv:
         path = ROOT / "bench" / "results" / f"{date.today()}-triton-check.json"
         kept = {"machine": describe(), "rows": [asdict(row) for row in made]}

@@ -19,6 +19,7 @@ from ...runtime.cuda.driver import driver_of
 from ...runtime.errors import CompileError
 from ..contract import Emitted, Form, Precision, Shapes
 from ..nvidia.checks import UNLAUNCHABLE, refusals
+from ..nvidia.target import GpuTarget
 from .choices import Choices, choose
 from .compile import Job, build, device_kernel, multiples
 from .compiled import CompiledTriton
@@ -26,7 +27,6 @@ from .emit import emit
 from .interpret import InterpretedDevice
 from .shapes import SMALL
 from .source import Choice, TritonSource
-from ..nvidia.target import GpuTarget
 from .tuning import Tuner
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from ...ir.tile import NUM_THREADS
 from ...ir.tile_shapes import Formed, TileShapes
 from ...ir.types import TensorType, tensor_type
 from ..contract import Form, Precision
+from ..nvidia.target import GpuTarget
 from .compile import Job, build, device_kernel, multiples_of
 from .compiled import CompiledTriton
 from .cost.choose import RULE, Ranked, rank, refused, shapes_for, summary, where
@@ -26,7 +27,6 @@ from .cost.work import Work
 from .emit import INPUT_PRECISION, emit
 from .shapes import LARGE, SMALL
 from .source import Choice, TritonSource, UnsupportedKernelError
-from ..nvidia.target import GpuTarget
 from .tuning import CANDIDATES, Tuner, buffers_of
 
 USUAL = 1024

@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
+from fake_gpu import FakeGpu, gpu
 from interpreted import needs_triton
-from warpweave.bench import gpu
+from warpweave.backends.triton.compile import device_kernel
+from warpweave.backends.triton.target import H100
+from warpweave.bench import gpu as gpu_bench
+from warpweave.bench import gpu_sections, triton_check
+
+__all__ = ["gpu"]
 
 SECTIONS = {
     "good": "open(path, 'a').write('{\"n\": 1}\\n{\"n\": 2}\\n')",
@@ -27,7 +33,7 @@ def test_a_section_that_fails_loses_nothing_of_the_others() -> None:
         return [sys.executable, "-c", f"import sys; path = sys.argv[1]; {SECTIONS[section]}", str(path)]
 
     budgets = {"good": 50.0, "wrong": 50.0, "hangs": 5.0, "after": 50.0}
-    assert gpu.run(budgets, command, 120.0, lambda done: kept.append(list(done))) == 2
+    assert gpu_bench.run(budgets, command, 120.0, lambda done: kept.append(list(done))) == 2
     assert [[outcome["section"] for outcome in done] for done in kept] == [
         ["good"], ["good", "wrong"], ["good", "wrong", "hangs"], ["good", "wrong", "hangs", "after"],
     ]  # fmt: skip
@@ -37,22 +43,39 @@ def test_a_section_that_fails_loses_nothing_of_the_others() -> None:
     assert wrong["error"].startswith("exit code 1\n")
     assert wrong["error"].endswith("ValueError: no such thing")
     assert hangs["error"] == "stopped after its 5 s"
-    text = gpu.table(kept[-1])
+    text = gpu_bench.table(kept[-1])
     assert "wrong: 1 records in" in text
     assert "  FAILED: stopped after its 5 s" in text
 
 
 def test_no_time_left() -> None:
     kept: list[Any] = []
-    assert gpu.run({"one": 5.0}, lambda *_: ["false"], 0.0, kept.extend) == 1
+    assert gpu_bench.run({"one": 5.0}, lambda *_: ["false"], 0.0, kept.extend) == 1
     assert kept[0]["error"] == "no time was left"
+
+
+@needs_triton
+def test_kernels_as_they_are_launched(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The section's own path, with the driver's double: compiled code, packed parameters."""
+
+    def learned(source: Any, phases: Any) -> Any:
+        gpu.learn(source, phases)
+        return device_kernel(source, phases)
+
+    monkeypatch.setattr(gpu_sections, "device_kernel", learned)
+    monkeypatch.setattr(gpu_sections, "driver_of", lambda _: gpu)
+    programs = [program for program in triton_check.golden() if program.name in ("map_softmax", "map_embedding")]
+    rows = list(triton_check.check(programs, [H100], gpu_sections._on_gpu))
+    assert {row.program for row in rows} == {"map_softmax", "map_embedding"}
+    assert all(row.error is not None and row.error <= 1 for row in rows)
+    assert [launched.entry for launched in gpu.launched] == [row.kernel for row in rows]
 
 
 @needs_triton
 @pytest.mark.slow
 def test_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "gpu.json"
-    assert gpu.main(["--dry-run", "--output", str(path)]) == 0, capsys.readouterr().out
+    assert gpu_bench.main(["--dry-run", "--output", str(path)]) == 0, capsys.readouterr().out
     found = json.loads(path.read_text())
     sections = {outcome["section"]: outcome["records"] for outcome in found["sections"]}
     assert list(sections) == ["kernels", "llama", "gemm", "attention"]

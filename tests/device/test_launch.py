@@ -1,4 +1,4 @@
-"""On a GPU: models against float64 and eager, streams, CUDA graphs, wrong ids, and no Triton where a program runs."""
+"""On a GPU: models against float64 and eager, streams, CUDA graphs, wrong ids."""
 
 from __future__ import annotations
 

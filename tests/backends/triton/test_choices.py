@@ -7,10 +7,10 @@ import pytest
 
 from interpreted import needs_triton
 from triton_samples import lowered
+from warpweave.backends.nvidia.target import H100, TARGETS
 from warpweave.backends.triton import choices
 from warpweave.backends.triton.choices import ATTEMPTS, Choices, choose
 from warpweave.backends.triton.shapes import SMALL
-from warpweave.backends.nvidia.target import H100, TARGETS
 from warpweave.ir import tile
 from warpweave.ir.ledger import Ledger, Refusal
 from warpweave.options import GPUS
