@@ -291,17 +291,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def check(
     programs: Sequence[Program],
-<<<<<<< HEAD
     targets: Sequence[GpuTarget],
-    made: Callable[[Sequence[Case]], Callable[[tile.KernelOp], Run]] = interpreted,
-) -> list[Row]:
-    """Compiles, checks and runs. `made`: what runs the kernels of these cases."""
-=======
-    targets: Sequence[TritonTarget],
     made: Callable[[Sequence[Case]], Maker] = interpreted,
 ) -> Iterator[Row]:
     """Compiles and checks all kernels, then runs them, program by program. `made`: what runs the kernels of these cases."""
->>>>>>> 149018a (gpu-bench: kernels side by side, what is searched for comes last; its path to the GPU is run with the driver's double)
     cases = compiled(programs, targets)
     for program in programs:
         own = [case for case in cases if case.program is program]
