@@ -91,7 +91,13 @@ def _program(model: str, sizes: tuple[str, ...], options: dict[str, Any]) -> tup
     from .inputs import made_up
 
     program = build(load_model(model), options, bare=True).program if model.endswith(".weave") else load(Path(model))
-    return program, made_up(program.description, sizes)
+
+    def call(inputs: list[Any]) -> Any:
+        results = program(inputs)
+        program.settle()
+        return results
+
+    return call, program.placed(made_up(program.description, sizes))
 
 
 def _times(call: Callable[[], Any], repeat: int) -> dict[str, float]:

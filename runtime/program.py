@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from . import arrays as backends
 from .arrays import Arrays
 from .artifact import AtenCall, NativeStep, ProgramDescription, launches
@@ -121,6 +123,10 @@ class Program:
     def objects(self) -> Mapping[str, bytes]:
         """Machine code that a bundle takes as it is, by member."""
         return self._device.objects
+
+    def placed(self, args: Sequence[Any]) -> list[Any]:
+        """Arguments with the numpy arrays among them in the memory of the program's device."""
+        return [self._device.store([arg])[0][0] if isinstance(arg, np.ndarray) else arg for arg in args]
 
     def settle(self) -> None:
         """Waits until the launches of all calls so far have run. Raises IndexRangeError for one that looked up a row that

@@ -79,32 +79,34 @@ class Driver(Protocol):
 class CudaDriver:
     """Through cuda-core and cuda-bindings. Raises MissingPackageError, and CudaError where there is no such GPU."""
 
-    def __init__(self, index: int) -> None:
-        self._torch = torch_module()
+    def __init__(self, device: str) -> None:
+        """`cuda:1`, or `cuda` for PyTorch's current one."""
+        self._torch = torch = torch_module()
         core: Any
         self._driver: Any
         try:
             core, self._driver = (importlib.import_module(name) for name in ("cuda.core", "cuda.bindings.driver"))
         except ImportError as error:
             raise MissingPackageError(
-                "cuda-core is not installed", where=f"cuda:{index}", why=f"it launches kernels on GPUs ({error})",
+                "cuda-core is not installed", where=device, why=f"it launches kernels on GPUs ({error})",
                 next="pip install 'warpweave[cuda]'",
             ) from error  # fmt: skip
-        self._index = index
-        self._code_of: Any = core.ObjectCode.from_cubin
-        self._local = threading.local()
-        self.arrays: Arrays = libraries.torch_on(f"cuda:{index}")
         try:
-            self._torch.cuda.init()
-            self._device: Any = core.Device(index)
+            torch.cuda.init()
+            index = torch.device(device).index
+            self._index: int = torch.cuda.current_device() if index is None else index
+            self._device: Any = core.Device(self._index)
             capability = self._device.compute_capability
             self.name = str(self._device.name)
             self.multiprocessors = int(self._device.properties.multiprocessor_count)
         except Exception as error:
             raise CudaError(
-                f"cuda:{index} cannot be used", where="the CUDA driver", why=str(error), next="look at nvidia-smi"
+                f"{device} cannot be used", where="the CUDA driver", why=str(error), next="look at nvidia-smi"
             ) from error
         self.architecture = f"sm_{capability.major}{capability.minor}"
+        self.arrays: Arrays = libraries.torch_on(f"cuda:{self._index}")
+        self._code_of: Any = core.ObjectCode.from_cubin
+        self._local = threading.local()
 
     def load(self, cubin: bytes, entry: str, shared: int) -> Function:
         with self.current():
@@ -185,8 +187,7 @@ class CudaDriver:
 @functools.cache
 def driver_of(device: str) -> Driver:
     """The GPU `cuda:1`, or `cuda` for PyTorch's current one. Raises MissingPackageError, CudaError."""
-    _, _, index = device.partition(":")
-    return CudaDriver(int(index) if index else torch_module().cuda.current_device())
+    return CudaDriver(device)
 
 
 def runs(isa: str, architecture: str) -> bool:

@@ -9,6 +9,8 @@ from warpweave.runtime.errors import CudaError
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_gpu():
+    with pytest.raises(CudaError, match="cuda cannot be used"):
+        driver_of("cuda")
     with pytest.raises(CudaError, match="cuda:0 cannot be used") as raised:
         driver_of("cuda:0")
     assert raised.value.next == "look at nvidia-smi"
