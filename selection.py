@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from .backends.contract import Backend, Precision
 from .options import OptionError, Options
@@ -27,7 +28,7 @@ def backend_for(options: Options, device: str) -> Backend:
 def _cpu(options: Options, device: str) -> Backend:
     from .backends.cpu.backend import CpuBackend, CpuTarget
 
-    return CpuBackend(CpuTarget.of(options.isa or best_isa()), options.pack_weights == "auto", _precision())
+    return CpuBackend(CpuTarget.of(options.isa or best_isa()), options.pack_weights == "auto", _precision("cpu"))
 
 
 def _triton(options: Options, device: str) -> Backend:
@@ -36,11 +37,11 @@ def _triton(options: Options, device: str) -> Backend:
     from .runtime.cuda.driver import driver_of
 
     if options.interpret:
-        return InterpretedBackend(H100, _precision())
+        return InterpretedBackend(H100, _precision("cpu"))
     if options.target is not None:
-        return CudaBackend(target_of(options.target), _precision())
+        return CudaBackend(target_of(options.target), _precision("cuda"))
     gpu = driver_of(device)
-    return CudaBackend(target_at(gpu.architecture, gpu.name), _precision(), device, options.autotune)
+    return CudaBackend(target_at(gpu.architecture, gpu.name), _precision("cuda"), device, options.autotune)
 
 
 BACKENDS: dict[str, Callable[[Options, str], Backend]] = {"cpu": _cpu, "triton": _triton}
@@ -63,12 +64,13 @@ def _refused(options: Options, device: str, runs_on: str) -> OptionError:
     )
 
 
-def _precision() -> Precision:
-    """What PyTorch's user allows for fp32 products."""
+def _precision(device: str) -> Precision:
+    """What PyTorch's user allows for fp32 products on that kind of device."""
     import torch
 
     try:
         return torch.get_float32_matmul_precision()  # pyright: ignore[reportReturnType]
     except RuntimeError:  # PyTorch's answer where a backend has a setting of its own
-        own = torch.backends.mkldnn.matmul.fp32_precision  # pyright: ignore[reportAttributeAccessIssue]
+        library: Any = torch.backends.cuda if device == "cuda" else torch.backends.mkldnn
+        own = library.matmul.fp32_precision
         return {"bf16": "medium", "tf32": "high"}.get(own, "highest")  # pyright: ignore[reportReturnType]
