@@ -58,8 +58,8 @@ class Block:
 
 STEPS = (
     Block, Block, Block,
-    Norm, Linear, Binary, Activation, Attention, Gated, Norm, Linear, Binary, Attention, Scalar, Column, Softmax,
-    Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed, Experts,
+    Norm, Linear, Binary, Activation, Attention, Gated, Experts, Norm, Linear, Binary, Attention, Scalar, Column, Softmax,
+    Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed,
 )  # fmt: skip
 """What a step is drawn from; those that stand twice come twice as often."""
 
