@@ -393,7 +393,7 @@ def _gathered(linear: Linear) -> tuple[SSAValue, SSAValue | None]:
     """What a linear's rows are read from, and by which indices: a grouped one gathers the rows of an embedding itself."""
     owner = linear.input.owner
     if isinstance(linear, flow.GroupedLinearOp) and isinstance(owner, flow.EmbeddingOp):
-        return owner.table, owner.ids
+        return (owner.table, owner.ids) if tensor_type(owner.ids).dtype == "i64" else (linear.input, None)
     return linear.input, None
 
 

@@ -42,8 +42,9 @@ def _needs(op: Operation) -> list[tuple[int, str]]:
     if isinstance(op, fused.GemmOp):
         wrong = [(0, "the GEMM's rows are not contiguous")] if not _are_rows(op.a) else []
         weights = [(1 + i, "a weight that is a view") for i, w in enumerate(op.weights) if not _is_whole(w)]
-        indices = [v for v in (op.rows, op.groups) if v is not None and not _is_whole(v)]
-        copied = [(list(op.operands).index(v), "indices that are looked up") for v in indices]
+        indices = [v for v in (op.rows, op.groups) if v is not None]  # the last operands
+        first = len(op.operands) - len(indices)
+        copied = [(first + i, "indices that are looked up") for i, v in enumerate(indices) if not _is_whole(v)]
         return wrong + weights + _gathered(op, 1) + copied
     if isinstance(op, fused.AttentionKernelOp) and op.start is not None and not _is_whole(op.start):
         return [(len(op.operands) - 1, "a number that the kernel reads before its loops")]
