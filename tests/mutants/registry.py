@@ -338,7 +338,7 @@ EXPERTS = [
            "softmax is not None, quotient is not None,", "softmax is not None, False,", (CAPTURED,)),
     Mutant("rows gathered where they are put back", "flow", "passes.recognise_experts:_put_back",
            "ScatterRowsOp(reader.operands[0], route.slots)", "EmbeddingOp(route.slots, reader.operands[0])", (CAPTURED,)),
-    Mutant("a choice is not added", "flow", "passes.recognise_experts:_add_choices", "for part in rest:",
+    Mutant("a choice is not added", "flow", "ir.flow.experts:sum_of_choices", "for part in rest:",
            "for part in rest[1:]:", (CAPTURED,)),
     Mutant("third expert may be the first again", "flow", "passes.form_tiles.route:_choices",
            "taken = chosen if taken is None else", "taken = chosen if True else",
