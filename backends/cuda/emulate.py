@@ -95,7 +95,7 @@ class EmulatedKernel:
 
     def __init__(self, source: CudaSource, cache: Cache | None = None) -> None:
         self.launch = source.launch
-        self._emulator = _emulator(cache)
+        self._emulator = _emulator()
         (built,) = build([twin_source(source)], cache)
         self._library = ctypes.CDLL(str(built.path))
 
@@ -180,7 +180,7 @@ class EmulatedKernel:
 
 def schedules() -> tuple[str, ...]:
     """The names of the policies that a seed is given to."""
-    return tuple(_emulator(None).ww_twin_schedules().decode().split())
+    return tuple(_emulator().ww_twin_schedules().decode().split())
 
 
 def twin_source(source: CudaSource) -> Source:
@@ -189,7 +189,8 @@ def twin_source(source: CudaSource) -> Source:
         '#define WW_TWIN 1\n#include "kernel.cu"\n#include "twin/call.h"\n'
         f'extern "C" void ww_twin_invoke(void** arguments) {{ ww::twin::call({source.launch.entry}, arguments); }}\n'
     )
-    return Source(f"{source.launch.entry}_twin", text, "portable", {**headers(), "kernel.cu": source.text})
+    files = {name: content for name, content in headers().items() if name.endswith(".h")}
+    return Source(f"{source.launch.entry}_twin", text, "portable", {**files, "kernel.cu": source.text})
 
 
 def tensor_map_refusal(
@@ -242,7 +243,7 @@ def _in_memory(structure: ctypes.Structure) -> NDArray[np.uint8]:
 
 
 @functools.cache
-def _emulator(cache: Cache | None) -> ctypes.CDLL:
+def _emulator() -> ctypes.CDLL:
     """The emulator, with its symbols open to the kernels that are loaded after it."""
     if platform.machine() not in ("x86_64", "AMD64"):
         raise MissingCompilerError(
@@ -251,8 +252,7 @@ def _emulator(cache: Cache | None) -> ctypes.CDLL:
             why="its fibers are switched in x86-64 assembler",
             next="run it on an x86-64 machine",
         )
-    texts = headers()
-    (built,) = build([Source("ww_twin", '#include "twin/emulator.cpp"\n', best_isa(), texts)], cache)
+    (built,) = build([Source("ww_twin", '#include "twin/emulator.cpp"\n', best_isa(), headers())])
     library = ctypes.CDLL(str(built.path), mode=ctypes.RTLD_GLOBAL)
     for name in ("ww_twin_findings", "ww_twin_timeline", "ww_twin_schedules"):
         getattr(library, name).restype = ctypes.c_char_p

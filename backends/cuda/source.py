@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -85,7 +85,7 @@ class CudaLaunch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     entry: str
     target: Literal["sm_80", "sm_90a"]
-    threads: int
+    threads: Annotated[int, msgspec.Meta(ge=32, le=1024, multiple_of=32)]
     shared: int
     grid: str
     sizes: tuple[str, ...]

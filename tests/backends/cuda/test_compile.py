@@ -112,6 +112,10 @@ def test_a_source_without_a_description_is_refused(tmp_path):
     (tmp_path / "k.json").write_text('{"entry": "k", "warps": 4}')
     with pytest.raises(ArgumentError, match="unknown field `warps`"):
         read_source(tmp_path / "k.cu")
+    described = msgspec.json.encode(msgspec.structs.replace(GEMM.launch, threads=100))
+    (tmp_path / "k.json").write_bytes(described)
+    with pytest.raises(ArgumentError, match="multiple of 32"):
+        read_source(tmp_path / "k.cu")
 
 
 def test_edits_are_found_or_refused():

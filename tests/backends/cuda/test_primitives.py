@@ -139,6 +139,17 @@ def test_a_box_over_every_edge_moves_only_what_is_inside(rank):
     assert (to == expected).all()
 
 
+@pytest.mark.parametrize(("fence", "kinds"), [("", {"missing-proxy-fence"}), ("ww::fence_proxy_async();", set())])
+def test_a_copy_over_what_a_thread_has_written_needs_a_fence(fence, kinds):
+    text = MOVE % {"bytes": 128, "at": "0, 0"}
+    text = text.replace("    ww::mbarrier_init", f"    ww::store_shared(box, 1.0f); {fence}\n    ww::mbarrier_init")
+    buffers = (("from", "float16", (4, 16), False), ("to", "float16", (4, 16), True))
+    maps = (MapParameter("from", (4, 16), 32), MapParameter("to", (4, 16), 32))
+    arrays = {"from": np.ones((4, 16), np.float16), "to": np.zeros((4, 16), np.float16)}
+    found = EmulatedKernel(source(text, buffers, maps, threads=32)).run(arrays, {}).findings
+    assert {finding.kind for finding in found} == kinds
+
+
 @pytest.mark.parametrize(
     ("shape", "box", "swizzle", "why"),
     [

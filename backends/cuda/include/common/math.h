@@ -1,6 +1,6 @@
 // Elementwise mathematics in fp32, built on the few functions of device/math.h. Largest errors against the exact result,
 // for finite results, with the hardware's exp2 (2 ulp), reciprocal (1 ulp) and rsqrt (2 ulp); the twin's are the host's:
-//   exp            (2 + |x|) ulp          sigmoid silu   (5 + |x|) ulp
+//   exp            (2 + 1.25 |x|) ulp     sigmoid silu   (5 + 1.25 |x|) ulp
 //   gelu           |x| * 2^-22 absolute   gelu_tanh      |x| * 2^-21 absolute
 //   tanh           2^-22 absolute
 #pragma once

@@ -7,20 +7,19 @@ using namespace twin;
 namespace twin {
 
 Mbarrier* find_mbarrier(Block& block, uint32_t address, const View& view, bool engine, int line) {
+  const auto report = [&](Kind kind, const char* format) {
+    machine->findings.add(kind, block.index, line, 0, format, block.name_of(address).c_str());
+  };
   const auto at = block.mbarriers.find(address);
-  const std::string name = block.name_of(address);
   if (at == block.mbarriers.end()) {
-    machine->findings.add(Kind::barrier_uninitialised, block.index, line, 0, "mbarrier %s was never initialised",
-                          name.c_str());
+    report(Kind::barrier_uninitialised, "mbarrier %s was never initialised");
     return nullptr;
   }
   Mbarrier& barrier = at->second;
   if (!view.all.knows(barrier.init_thread, barrier.init_time))
-    machine->findings.add(Kind::barrier_init_race, block.index, line, 0,
-                          "the initialisation of mbarrier %s does not come before this use", name.c_str());
+    report(Kind::barrier_init_race, "the initialisation of mbarrier %s does not come before this use");
   else if (engine && !barrier.fenced)
-    machine->findings.add(Kind::barrier_init_fence, block.index, line, 0,
-                          "TMA uses mbarrier %s, whose initialisation was not fenced", name.c_str());
+    report(Kind::barrier_init_fence, "TMA uses mbarrier %s, whose initialisation was not fenced");
   return &barrier;
 }
 

@@ -64,9 +64,15 @@ void SharedMemory::write_granule(uint32_t at, Shadow& shadow, const Access& acce
   if (shadow.barrier)
     findings_.add(Kind::barrier_overwritten, block_, access.line, 0, "%s writes over the mbarrier at shared +0x%x",
                   access.who, at);
-  if (shadow.writer >= 0 && shadow.writer != access.actor && !view.all.knows(shadow.writer, shadow.time)) {
-    findings_.add(Kind::race_write_write, block_, access.line, shadow.line,
-                  "%s writes shared +0x%x, not ordered after the write at line %d", access.who, at, shadow.line);
+  if (shadow.writer >= 0 && shadow.writer != access.actor) {
+    if (!view.all.knows(shadow.writer, shadow.time)) {
+      findings_.add(Kind::race_write_write, block_, access.line, shadow.line,
+                    "%s writes shared +0x%x, not ordered after the write at line %d", access.who, at, shadow.line);
+    } else if (access.async && !shadow.async && !view.async.knows(shadow.writer, shadow.time)) {
+      findings_.add(Kind::missing_proxy_fence, block_, access.line, shadow.line,
+                    "%s writes shared +0x%x through the asynchronous proxy; the writer at line %d has not fenced",
+                    access.who, at, shadow.line);
+    }
   }
   for (const Reader& r : shadow.readers) {
     for (int i = 0; i < r.width; ++i) {
