@@ -201,3 +201,14 @@ SAMPLES = {
         flash(128),
     )
 }
+
+
+def edited(name: str, *edits: tuple[str, str]) -> CudaSource:
+    """A sample whose text has new for old of each edit, which stands there. Raises LookupError."""
+    source = SAMPLES[name].source
+    text = source.text
+    for old, new in edits:
+        if old not in text:
+            raise LookupError(f"{name} does not hold {old!r}: the edit is to be written anew")
+        text = text.replace(old, new)
+    return msgspec.structs.replace(source, text=text)

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from cuda_compiled import compiled, edited, needs_nvrtc
-from emulated import SAMPLES
+from cuda_compiled import compiled, needs_nvrtc
+from emulated import SAMPLES, edited
 from warpweave.backends.cuda.checks import CHECKS, INSTRUCTIONS, TARGETS, refusals
 from warpweave.backends.cuda.compile import CompiledCuda, build
 from warpweave.backends.nvidia.checks import occupancy_of
@@ -78,5 +78,5 @@ def test_every_row_of_the_table_is_asked_for_by_a_sample():
     ],
 )
 def test_real_code_is_refused(old, new, check):
-    (kernel,) = build([edited("gemm_bias_gelu", old, new)])
+    (kernel,) = build([edited("gemm_bias_gelu", (old, new))])
     assert check in refusals(kernel)

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cuda_compiled import compiled, edited, needs_nvrtc
-from emulated import SAMPLES
+from cuda_compiled import compiled, needs_nvrtc
+from emulated import SAMPLES, edited
 from warpweave.backends.cuda import compile as module
 from warpweave.backends.cuda import compilers
 from warpweave.backends.cuda.compile import build, components
@@ -120,4 +120,4 @@ def test_a_source_without_a_description_is_refused(tmp_path):
 
 def test_edits_are_found_or_refused():
     with pytest.raises(LookupError):
-        edited("gemm_bias_gelu", "no such text", "")
+        edited("gemm_bias_gelu", ("no such text", ""))
