@@ -38,6 +38,14 @@ def resized(name: str, old: int, new: int) -> tuple[str, str]:
     return f"{name} = #builtin.int<{old}>", f"{name} = #builtin.int<{new}>"
 
 
+def with_cp_async() -> str:
+    """The GEMM with a warpgroup that copies by cp.async."""
+    text = aref_samples.text(GEMM).replace('completion = "tma"', 'completion = "cp_async"')
+    text = text.replace('aref.put_exit %ab {completion = ["tma"]}', 'aref.put_exit %ab {completion = ["cp_async"]}')
+    text = text.replace('kind = "producer", warps = #builtin.int<1>', 'kind = "producer", warps = #builtin.int<4>')
+    return text.replace("registers = #builtin.int<232>", "registers = #builtin.int<208>")
+
+
 def planted(name: str, *edits: tuple[str, str]) -> tile.ParallelOp:
     """The loop of a sample after edits of its text."""
     text = aref_samples.text(name)
@@ -117,7 +125,11 @@ BUGS = {
 
 def lowered(name: str) -> str:
     """The text of a lowered sample."""
-    module = aref_samples.module(name)
+    return lowered_text(aref_samples.text(name))
+
+
+def lowered_text(text: str) -> str:
+    module = parse(text)
     lower_arefs.run(loop_of(module))
     verify_aref(module)
     return to_text(module)

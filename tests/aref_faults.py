@@ -112,6 +112,14 @@ FAULTS = {
         "128 rows by 4 warps; wgmma takes 64 rows a warpgroup of 4 warps",
     ),
     "TMA by two warps": ([resized("warps", 1, 2)], "TMA copies by 2 warps; one warp issues them: a role of its own"),
+    "columns that lie apart": (
+        [("columns [192:1] + 0>, completion", "columns [192:2] + 0>, completion")],
+        "TMA cannot move the tile: its columns do not lie side by side; load or store it in the role that has it",
+    ),
+    "a stride of no 16 bytes": (
+        [("rows [d0:192] columns [192:1] + 0>, completion", "rows [d0:193] columns [192:1] + 0>, completion")],
+        "TMA cannot move the tile: a stride or offset of 386 bytes is no multiple of 16",
+    ),
 }
 
 

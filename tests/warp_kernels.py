@@ -22,13 +22,14 @@ from warpweave.passes.warps.shapes import HOPPER
 
 @dataclass
 class Compared:
-    """Runs each kernel before and after specialisation; `made` and `refused` by the kernel's name."""
+    """Runs each kernel before and after specialisation; by name those `made` (from their text; `unread` before) and `refused`."""
 
     tolerance: float
     schedule: str = "random"
     seed: int = 0
     lower: bool = False
     made: dict[str, tile.KernelOp] = field(default_factory=dict[str, tile.KernelOp])
+    unread: dict[str, tile.KernelOp] = field(default_factory=dict[str, tile.KernelOp])
     refused: dict[str, Refusal] = field(default_factory=dict[str, Refusal])
 
     def launch(
@@ -41,6 +42,7 @@ class Compared:
         if isinstance(result, Refusal):
             self.refused[name] = result
             return
+        self.unread[name] = result.kernel
         self.made[name] = read_back(result.kernel)
         made = lowered(self.made[name]) if self.lower else self.made[name]
         found = reference_aref.run_kernel(made, given, dims, torch.float64, schedule=self.schedule, seed=self.seed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from .base import COMPLETIONS, ROLES, ArefOp
+from .base import ROLES, ArefOp
 from .lowered import (
     AdvanceOp,
     ArriveOp,
@@ -38,7 +38,6 @@ from .types import (
 )
 
 __all__ = [
-    "COMPLETIONS",
     "ROLES",
     "WARP",
     "WARPGROUP",

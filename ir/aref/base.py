@@ -15,9 +15,6 @@ EFFECT = "operands attr-dict `:` type(operands)"
 
 ROLES = ("producer", "consumer", "epilogue")
 
-COMPLETIONS = ("none", "tma", "cp_async", "wgmma")
-"""Who ends the accesses of a slot: `none`: the role itself, before it goes on; else the asynchronous unit of that name."""
-
 
 class ArefOp(IRDLOperation):
     """Base of the ops of this level."""
@@ -31,7 +28,11 @@ def kinds(names: Sequence[str]) -> ArrayAttr[StringAttr]:
 
 
 def verify_completion(op: str, given: ArrayAttr[StringAttr], allowed: Sequence[str]) -> None:
-    """Kinds that may stand at this op, each once, one at least."""
+    """Kinds that may stand at this op, each once, one at least.
+
+    Who ends the accesses of a slot: `none`: the role itself, before it goes on; else the asynchronous unit of that name: `tma`,
+    `cp_async`, `wgmma`.
+    """
     names = [kind.data for kind in given]
     if not names or len(set(names)) != len(names) or not set(names) <= set(allowed):
         raise VerifyException(f"{op}: completion {names}; give one or several of {', '.join(allowed)}, each once")

@@ -24,6 +24,7 @@ from .paths import faults_on_paths, kinds_of_uses
 from .products import MmaOp
 from .rings import CreateOp, GetExitOp, PutExitOp
 from .roles import WARP, WARPGROUP, BarrierSyncOp, NamedBarrierOp, RoleOp
+from .tensor_map import why_no_tensor_map
 from .types import MemoryType, tile_in
 
 Faults = Iterator[tuple[Operation, str]]
@@ -189,11 +190,16 @@ def products(loop: tile.ParallelOp, limits: Limits) -> Faults:
 
 
 def tma(loop: tile.ParallelOp, limits: Limits) -> Faults:
-    """One warp issues TMA copies: its elected thread waits, expects the bytes, and issues."""
+    """One warp issues TMA copies: its elected thread waits, expects the bytes, and issues. A tensor map describes what moves."""
     for role in queries.roles_of(loop):
         for op in role.walk():
-            if isinstance(op, CopyOp) and op.completion.data == "tma" and role.warps.data != 1:
+            copies = isinstance(op, CopyOp) and op.completion.data == "tma"
+            if copies and role.warps.data != 1:
                 yield op, f"TMA copies by {role.warps.data} warps; one warp issues them: a role of its own"
+            if copies or isinstance(op, BulkStoreOp):
+                why = why_no_tensor_map(op.access.data, tile_in(op.memory))
+                if why is not None:
+                    yield op, f"TMA cannot move the tile: {why}; load or store it in the role that has it"
 
 
 def named_barriers(loop: tile.ParallelOp, limits: Limits) -> Faults:

@@ -13,6 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from .. import aref, tile
 from ..aref import queries
 from ..tile import constant_index
+from ..verify import describe
 from .agent import Agent, Cta, Ring, Walk
 from .machine import Finding, ProtocolError
 from .shape import Shape, shape_of
@@ -28,10 +29,6 @@ class Verdict:
     runs: int
     events: int
     finding: Finding | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.finding is None
 
 
 def check(loop: tile.ParallelOp) -> Verdict:
@@ -105,11 +102,11 @@ def plans(loop: tile.ParallelOp) -> Iterator[list[Trips]]:
         iterations = max(1, sum(vector.values()))
         yield [vector] * max(3, min(2 * depth + 1, -(-(4 * depth + 2) // iterations)))
     if len(vectors) > 1:
-        yield tour([vector for vector in vectors if max(vector.values()) <= SHORT])
+        yield tour([vector for vector in vectors if sum(vector.values()) <= SHORT])
 
 
-SHORT = 3
-"""Trips of the tiles that are mixed: those of which several fit into a window."""
+SHORT = 2
+"""Trips, of all loops together, of the tiles that are mixed: those of which several fit into a window."""
 
 
 def tour(vectors: Sequence[Trips]) -> list[Trips]:
@@ -240,7 +237,7 @@ def unread(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Iterator[Finding]:
 
 
 def deadlock(cta: Cta, stuck: Sequence[Agent]) -> Finding:
-    who = "; ".join(f"{a.name} waits for {a.waits}" for a in stuck)
+    who = "; ".join(f"{a.name} waits for {a.waits} ({describe(a.waits_at)})" for a in stuck if a.waits_at is not None)
     clock = 0
     for agent in stuck:
         clock |= agent.clock

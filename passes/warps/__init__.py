@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, UnknownLoc
 from xdsl.ir import Operation
 
 from ...ir import tile
@@ -80,6 +80,9 @@ def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | 
     made = kernel.clone()
     made.location = kernel.location
     reasons = [_specialise(loop, limits) for loop in _loops(made)]
+    for op in made.walk():
+        if isinstance(op.location, UnknownLoc):
+            op.location = kernel.location
     try:
         verify_kernel(made, limits)
     except LevelError as error:

@@ -205,7 +205,7 @@ class _Consumer:
                 self.loop(op)
         for group in self.rings.groups:
             if group.loads[0].parent is block and not self.left_early(group):
-                self.release(group.ring, block)
+                self.release(group, block)
         for op in [op for op in block.ops if STAGED in op.attributes]:
             self.erase(op)
 
@@ -244,7 +244,6 @@ class _Consumer:
 
     def wait(self, issued: Issued, count: int, before: Operation) -> None:
         wait = aref.WaitOp(count - issued.number, [issued.product.result])
-        wait.location = issued.product.location
         block = before.parent
         assert block is not None
         ops: list[Operation] = [wait, *(aref.GetExitOp(ring, ["wgmma"]) for ring in issued.rings)]
@@ -253,6 +252,8 @@ class _Consumer:
             scaled = tile.PointwiseOp("mul", [result, issued.scale])
             ops.append(scaled)
             result = scaled.result
+        for new in ops:
+            new.location = issued.product.location
         block.insert_ops_before(ops, before)
         dot = issued.sum.owner
         assert isinstance(dot, tile.DotOp)
@@ -279,11 +280,12 @@ class _Consumer:
         parent.insert_op_after(after, op)
         after.location = op.location
 
-    def release(self, ring: SSAValue, block: Block) -> None:
+    def release(self, group: Group, block: Block) -> None:
         """At the end of a block: all products ended, all slots left."""
-        exit = aref.GetExitOp(ring, ["wgmma"])
+        wait, exit = aref.WaitOp(0), aref.GetExitOp(group.ring, ["wgmma"])
+        wait.location = exit.location = group.loads[0].location
         if block.last_op is not None and isinstance(block.last_op, scf.YieldOp):
-            block.insert_ops_before([aref.WaitOp(0), exit], block.last_op)
+            block.insert_ops_before([wait, exit], block.last_op)
             return
         last = [op for op in block.ops if any(isinstance(inner, aref.MmaOp | aref.WaitOp) for inner in op.walk())][-1]
         block.insert_op_after(exit, last)
@@ -321,10 +323,13 @@ def _stores(loop: tile.ParallelOp, body: Block) -> Block:
             continue
         ring = make_ring(loop, [held])
         put, get = aref.PutEnterOp(ring), aref.GetEnterOp(ring)
-        body.insert_ops_before([put, aref.StoreOp(op.value, put.tiles[0]), aref.PutExitOp(ring, ["none"])], op)
         bulk = aref.BulkStoreOp(get.tiles[0], op.buffer, op.row, op.column, op.access.data, op.batch)
-        made.add_ops([get, bulk, aref.StoreWaitOp(0), aref.GetExitOp(ring, ["tma"])])
-        put.location = bulk.location = op.location
+        leaves = [put, aref.StoreOp(op.value, put.tiles[0]), aref.PutExitOp(ring, ["none"])]
+        stored = [get, bulk, aref.StoreWaitOp(0), aref.GetExitOp(ring, ["tma"])]
+        for new in (*leaves, *stored):
+            new.location = op.location
+        body.insert_ops_before(leaves, op)
+        made.add_ops(stored)
         op.detach()
         op.erase()
     return made

@@ -4,7 +4,10 @@ import pytest
 import torch
 
 import aref_samples
+from aref_bugs import lowered_text, with_cp_async
+from warpweave.ir.aref.verify import verify_aref
 from warpweave.ir.reference_aref import SCHEDULES, run_kernel
+from warpweave.ir.text import parse
 
 
 def gemm(rows):
@@ -34,3 +37,26 @@ def test_a_sample_computes_its_formula(name, case, tolerance, schedule):
     given = [b.clone() for b in buffers]
     assert run_kernel(aref_samples.kernel(name), given, dims, torch.float64, schedule=schedule, seed=7, ctas=3) == []
     torch.testing.assert_close(given[-1].double(), expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("text", [with_cp_async(), lowered_text(with_cp_async())], ids=["rings", "mbarriers"])
+def test_a_warpgroup_can_copy_by_cp_async(text):
+    buffers, dims, expected = gemm(130)
+    module = parse(text)
+    verify_aref(module)
+    (kernel,) = module.body.block.ops
+    assert run_kernel(kernel, buffers, dims, torch.float64, seed=3) == []
+    torch.testing.assert_close(buffers[-1].double(), expected, rtol=2**-8, atol=2**-8)
+
+
+def test_what_is_released_too_early_shows_in_the_numbers():
+    text = aref_samples.text("gemm_bias_gelu").replace("depth = #builtin.int<4>", "depth = #builtin.int<2>")
+    module = parse(text.replace("{keep = #builtin.int<1>", "{keep = #builtin.int<0>"))
+    (kernel,) = module.body.block.ops
+    findings, wrong = [], 0
+    for seed in range(6):
+        buffers, dims, expected = gemm(130)
+        findings += run_kernel(kernel, buffers, dims, torch.float64, seed=seed)
+        wrong += not torch.allclose(buffers[-1].double(), expected, rtol=2**-8, atol=2**-8)
+    assert {finding.kind for finding in findings} == {"WAR"}
+    assert wrong >= 1

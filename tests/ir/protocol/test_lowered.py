@@ -5,7 +5,7 @@ import random
 import pytest
 
 import aref_samples
-from aref_bugs import BUGS, BUGS_LOWERED, LOWERED, first_loop, loop_of, lowered, planted
+from aref_bugs import BUGS, BUGS_LOWERED, LOWERED, first_loop, loop_of, lowered, lowered_text, planted, with_cp_async
 from warpweave.ir.protocol import check
 from warpweave.ir.protocol.check import cta_of, plans, run
 from warpweave.ir.reference_aref import SCHEDULES
@@ -65,3 +65,13 @@ def test_every_number_of_trips_and_slots_is_sound(depth, trips):
     assert check(loop).finding is None
     lower_arefs.run(loop)
     assert check(loop).finding is None
+
+
+def test_cp_async_is_sound_and_its_arrivals_matter():
+    text = lowered_text(with_cp_async())
+    assert check(first_loop(with_cp_async())).finding is None
+    assert check(first_loop(text)).finding is None
+    assert (
+        check(first_loop(text.replace("arrivals = #builtin.int<128>", "arrivals = #builtin.int<96>", 1))).finding
+        is not None
+    )

@@ -8,6 +8,7 @@ from golden.test_golden import PROGRAMS, flow
 from warp_kernels import compare, formed
 from warpweave.ir import aref
 from warpweave.ir.aref.queries import rings_of, roles_of
+from warpweave.ir.locations import modules
 from warpweave.ir.reference_aref import SCHEDULES
 from warpweave.ir.testing import oracles
 from warpweave.ir.testing.recipes import RandomSource
@@ -117,3 +118,13 @@ def test_without_rounding_attention_is_the_same(attend):
     module = formed(FusedRecipe((attend,), 64, 1, 150, "bf16").build(), fused=True)
     changed, _ = oracles.pipeline_preserves_numbers(module, {"partition-warps": warps.run})
     assert sum(isinstance(op, aref.RoleOp) for op in changed.walk()) == 3
+
+
+def test_ops_of_roles_say_where_they_come_from():
+    compared = compare(
+        FusedRecipe((Gemm(columns=72, sides="v", dtype="bf16"),), 192, 1, 65, "bf16").build(), fused=True
+    )
+    ((_, kernel),) = compared.unread.items()
+    inside = [op for op in kernel.walk() if isinstance(op, aref.ArefOp)]
+    assert len(inside) > 15
+    assert {tuple(modules(op)) for op in inside} == {("kernels.0",)}
