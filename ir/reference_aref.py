@@ -42,6 +42,7 @@ SCHEDULES: dict[str, Callable[[random.Random], Order]] = {
     "backwards": lambda _: lambda actors: _units_last(actors)[::-1],
     "one ahead": lambda _: lambda actors: [a for a in actors if isinstance(a, Agent)][:1] * 8 + actors,
     "last ahead": lambda _: lambda actors: [a for a in actors if isinstance(a, Agent)][-1:] * 8 + actors[::-1],
+    "units late": lambda _: lambda actors: [a for a in actors if isinstance(a, Agent)],
     "random": lambda source: partial(_shuffled, source),
 }
 """How a round is arranged: who takes a step, in which order, how often."""

@@ -193,13 +193,13 @@ def tma(loop: tile.ParallelOp, limits: Limits) -> Faults:
     """One warp issues TMA copies: its elected thread waits, expects the bytes, and issues. A tensor map describes what moves."""
     for role in queries.roles_of(loop):
         for op in role.walk():
-            copies = isinstance(op, CopyOp) and op.completion.data == "tma"
-            if copies and role.warps.data != 1:
+            if not isinstance(op, CopyOp | BulkStoreOp) or (isinstance(op, CopyOp) and op.completion.data != "tma"):
+                continue
+            if isinstance(op, CopyOp) and role.warps.data != 1:
                 yield op, f"TMA copies by {role.warps.data} warps; one warp issues them: a role of its own"
-            if copies or isinstance(op, BulkStoreOp):
-                why = why_no_tensor_map(op.access.data, tile_in(op.memory))
-                if why is not None:
-                    yield op, f"TMA cannot move the tile: {why}; load or store it in the role that has it"
+            why = why_no_tensor_map(op.access.data, tile_in(op.memory))
+            if why is not None:
+                yield op, f"TMA cannot move the tile: {why}; load or store it in the role that has it"
 
 
 def named_barriers(loop: tile.ParallelOp, limits: Limits) -> Faults:

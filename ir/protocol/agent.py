@@ -235,9 +235,8 @@ class Agent:
         if op.barriers is not None and op.stage is not None:
             return self.barrier(op.barriers, op.stage) if op.completion.data == "tma" else None
         enter = op.memory.owner
-        assert isinstance(enter, aref.PutEnterOp)
-        leave = matching_exit(enter)
-        return self.full(enter.ring, key[1]) if leave is not None and op in awaited(leave) else None
+        leave = matching_exit(enter) if isinstance(enter, aref.PutEnterOp) else None
+        return self.full(leave.ring, key[1]) if leave is not None and op in awaited(leave) else None
 
     def store(self, op: aref.StoreOp) -> Walk:
         key = self.values[op.memory]
