@@ -49,8 +49,8 @@ class Backend(Protocol):
         """The code of each `tile.kernel` of a module, in order. Raises an error that names the op it cannot print."""
         ...
 
-    def packed_type(self, n: int, k: int, dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of a weight [n, k] as kernels read it in that layout."""
+    def packed_type(self, shape: Sequence[int], dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
+        """Shape and dtype of a weight [n, k] (or [groups, n, k]) as kernels read it in that layout."""
         ...
 
     def pack(self, weight: torch.Tensor, layout: str) -> torch.Tensor:

@@ -82,10 +82,13 @@ def inputs(launch: CudaLaunch, sizes: dict[str, int], sms: int, seed: int) -> di
     import numpy as np
 
     from ..runtime.host_arrays import aligned_bytes, numpy_dtype
+    from .failures import USAGE, Failure
 
     made: dict[str, Any] = {}
     for buffer in launch.buffers:
         dtype = numpy_dtype(buffer.dtype)
+        if buffer.shape is None:
+            raise Failure(f"The launch description gives no shape of {buffer.name}: say what to make up for it.", USAGE)
         shape = launch.evaluate(list(buffer.shape), sizes, sms)
         array = aligned_bytes(int(np.prod(shape)) * dtype.itemsize).view(dtype).reshape(shape)
         generator = np.random.default_rng((seed, zlib.crc32(buffer.name.encode())))

@@ -45,6 +45,7 @@ TORCH_NAMES: dict[str, str] = {
     "f8E5M2": "float8_e5m2", "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8", "u8": "uint8", "i4": "int8",
     "i1": "bool",
 }  # fmt: skip
+"""The names of PyTorch and numpy, by which the runtime calls element types."""
 
 BITS: dict[str, int] = {
     "f64": 64, "f32": 32, "f16": 16, "bf16": 16, "f8E4M3FN": 8, "f8E5M2": 8,
@@ -181,11 +182,3 @@ def broadcast_shapes(shapes: Iterable[Sequence[Dim]]) -> tuple[Dim, ...] | None:
                 return None
             result[i] = b if a == one else a
     return tuple(result)
-
-
-TORCH_NAMES: dict[str, str] = {
-    "f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "f8E4M3FN": "float8_e4m3fn",
-    "f8E5M2": "float8_e5m2", "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8", "u8": "uint8", "i4": "int8",
-    "i1": "bool",
-}  # fmt: skip
-"""The names of PyTorch and numpy, by which the runtime calls element types."""

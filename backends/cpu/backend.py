@@ -100,8 +100,8 @@ class CpuBackend:
             found.append(Emitted(Kernel(made.name, made.source, made.entry, self.target.isa), made.packed_layout))
         return found
 
-    def packed_type(self, n: int, k: int, dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
-        return packed_type(n, k, dtype, cast(PackedLayout, layout))
+    def packed_type(self, shape: Sequence[int], dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
+        return packed_type(shape, dtype, cast(PackedLayout, layout))
 
     def pack(self, weight: torch.Tensor, layout: str) -> torch.Tensor:
         return pack(weight, cast(PackedLayout, layout))

@@ -44,8 +44,8 @@ class TritonBackend:
     def headers(self) -> Mapping[str, str]:
         return {}
 
-    def packed_type(self, n: int, k: int, dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
-        return (n, k), dtype
+    def packed_type(self, shape: Sequence[int], dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
+        return tuple(shape), dtype
 
     def pack(self, weight: torch.Tensor, layout: str) -> torch.Tensor:
         return weight.contiguous()

@@ -58,6 +58,8 @@ def run(loop: tile.ParallelOp, limits: Limits) -> None:
 
 def why_not(loop: tile.ParallelOp, limits: Limits) -> Refusal | None:
     """Why the loop is no program for warp roles."""
+    if loop.groups is not None:
+        return Refusal("its rows come in groups of unknown sizes", "a kernel of one group: the Triton backend has it")
     dots = _dots(loop)
     if not dots:
         return Refusal("it has no product: there is nothing to load ahead for", "a kernel around a matrix product")

@@ -165,7 +165,7 @@ def test_only_amx_has_text_of_its_own(program):
 
 
 # (function, old, new), a program whose text it changes, and one that it leaves alone
-EMITTER = "backends.cpu.emit_gemm:emit_gemms", "const auto a_row = [&]", "const auto a_row = [=]"
+EMITTER = "backends.cpu.emit_gemm:_call", "const auto a_row = [&]", "const auto a_row = [=]"
 PASS = "passes.form_tiles.gemm:_main_loop", "kernel.constant(ctx, 0), kernel", "kernel.constant(ctx, step), kernel"
 
 
