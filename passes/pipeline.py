@@ -35,6 +35,7 @@ from . import (
     unflatten_linears,
     warps,
 )
+from .warps import lower_arefs
 
 Pass = Callable[[ModuleOp, Ledger], None]
 After = Callable[[str, ModuleOp], None]
@@ -76,7 +77,7 @@ FUSE: dict[str, Pass] = {
 FORM: dict[str, Pass] = {"form-tiles": form_tiles.run}
 
 # tile → aref → its lowered form: which warps load, which compute, what they hand over how
-SPECIALISE: dict[str, Pass] = {"partition-warps": warps.run, "lower-arefs": warps.lower}
+SPECIALISE: dict[str, Pass] = {"partition-warps": warps.run, "lower-arefs": lower_arefs.lower}
 
 ALL: dict[str, Pass] = {**RECOGNISE, **FUSE, **FORM}
 

@@ -17,6 +17,8 @@ from ..passes.pipeline import Pass
 from .pipelines import LISTS, PASSES
 
 CASES = Path(__file__).resolve().parent.parent / "tests" / "filecheck" / "passes"
+DOCUMENTED = (*LISTS["all"], *LISTS["tile-to-aref"])
+"""Passes, in the order of the page; each has cases."""
 OUTCOMES = {"taken": "Taken", "refused": "Refused", "left": "Left alone"}
 HEAD = """# The passes, by example
 
@@ -74,7 +76,7 @@ def cases(name: str) -> list[Case]:
 def page() -> str:
     """The whole page; passes in the pipeline's order, those of one function together."""
     names: dict[Pass, list[str]] = {}
-    for name in LISTS["all"]:
+    for name in DOCUMENTED:
         names.setdefault(PASSES[name], []).append(name)
     return "\n".join([HEAD, *(line for same in names.values() for line in _section(same))])
 

@@ -32,6 +32,7 @@ def _verify(level: Level, module: ModuleOp, ledger: Ledger) -> None:
 
 PASSES: dict[str, pipeline.Pass] = {
     **pipeline.ALL,
+    **pipeline.SPECIALISE,
     **{f"verify-{level}": partial(_verify, level) for level in get_args(Level)},
 }
 LISTS: dict[str, tuple[str, ...]] = {
@@ -39,6 +40,7 @@ LISTS: dict[str, tuple[str, ...]] = {
     "flow-to-fused": (*pipeline.RECOGNISE, *pipeline.FUSE),
     "fused-to-tile": tuple(pipeline.FORM),
     "all": tuple(pipeline.ALL),
+    "tile-to-aref": tuple(pipeline.SPECIALISE),
 }
 
 

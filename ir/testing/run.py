@@ -12,7 +12,7 @@ from functools import cached_property
 
 import torch
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp, VectorType, f64
+from xdsl.dialects.builtin import IntAttr, ModuleOp, VectorType, f64
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from .. import aref, flow, reference_aref, tile
@@ -184,10 +184,14 @@ class Runner:
             return kernel
         if kernel not in self._wide:
             self._wide[kernel] = wide = kernel.clone()
+            arrivals = [op for op in wide.walk() if isinstance(op, aref.ArriveOp) and op.bytes.data]
+            narrow = [_copied_bytes(op) for op in arrivals]
             for op in wide.walk():
                 args = (arg for region in op.regions for block in region.blocks for arg in block.args)
                 for value in (*op.results, *args):
                     value._type = _wide(value.type)
+            for op, bytes in zip(arrivals, narrow, strict=True):  # wider copies report more
+                op.properties["bytes"] = IntAttr(op.bytes.data * _copied_bytes(op) // bytes)
         return self._wide[kernel]
 
 
@@ -200,6 +204,12 @@ def run_any_kernel(
         return
     for finding in reference_aref.run_kernel(kernel, buffers, dims, compute):
         raise ProtocolError(finding)
+
+
+def _copied_bytes(op: aref.ArriveOp) -> int:
+    """Of one copy of each kind that reports to the barriers of an arrival."""
+    copies = [use.operation for use in op.barriers.uses if isinstance(use.operation, aref.CopyOp)]
+    return sum(aref.tile_bytes(aref.tile_in(copy.memory)) for copy in copies)
 
 
 def _wide(type_: Attribute) -> Attribute:

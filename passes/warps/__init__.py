@@ -12,19 +12,16 @@ from xdsl.dialects.builtin import ModuleOp, UnknownLoc
 from xdsl.ir import Operation
 
 from ...ir import tile
-from ...ir.aref import queries
 from ...ir.aref.limits import HOPPER, Limits
 from ...ir.aref.verify import verify_kernel
 from ...ir.ledger import Ledger, Refusal
 from ...ir.protocol import check
-from ...ir.protocol.machine import ProtocolError
 from ...ir.verify import LevelError
 from ..rewriting import where
 from . import (
     assign_stages,
     budget_registers,
     insert_arefs,
-    lower_arefs,
     overlap_products,
     partition_warps,
     schedule_tiles,
@@ -54,21 +51,6 @@ def run(module: ModuleOp, ledger: Ledger, limits: Limits = HOPPER) -> None:
         kernel.detach()
         kernel.erase()
         ledger.take(RULE, _place(made.kernel), made.reason)
-
-
-def lower(module: ModuleOp, ledger: Ledger) -> None:
-    """Rings of every kernel of warp roles become mbarriers and counters, in place, and the protocol is checked once more."""
-    for kernel in [op for op in module.ops if isinstance(op, tile.KernelOp)]:
-        for loop in _loops(kernel):
-            if not queries.roles_of(loop):
-                continue
-            lower_arefs.run(loop)
-            verdict = check(loop)
-            if verdict.finding is not None:
-                raise ProtocolError(verdict.finding)
-            ledger.take(
-                "check-protocol", _place(kernel), f"{verdict.runs} runs, {verdict.events} events: no race, no deadlock"
-            )
 
 
 def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | Refusal:

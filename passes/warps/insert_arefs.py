@@ -87,15 +87,16 @@ class Rings:
     def ring(self, loads: Sequence[tile.LoadOp], key: object) -> SSAValue:
         """The ring of a key, made before the roles with one slot where it is new."""
         if key not in self._made:
-            self._made[key] = make_ring(self.loop, [staged_tile(load) for load in loads])
+            self._made[key] = make_ring(self.loop, [staged_tile(load) for load in loads], "operands")
         return self._made[key]
 
     def of(self, load: Operation) -> Group:
         return next(group for group in self.groups if load in group.loads)
 
 
-def make_ring(loop: tile.ParallelOp, tiles: Sequence[tile.TileType]) -> SSAValue:
+def make_ring(loop: tile.ParallelOp, tiles: Sequence[tile.TileType], name: str) -> SSAValue:
     made = aref.CreateOp(1, aref.RingType.of(tiles), [swizzle(t) for t in tiles])
+    made.ring.name_hint = name
     made.location = loop.location
     loop.body.add_op(made)
     return made.ring
@@ -321,7 +322,7 @@ def _stores(loop: tile.ParallelOp, body: Block) -> Block:
         held = tile.tile_type(*tile.tile_shape(op.value), op.buffer.type.element)
         if why_no_tensor_map(op.access.data, held) is not None or swizzle(held) == 0:
             continue
-        ring = make_ring(loop, [held])
+        ring = make_ring(loop, [held], "result")
         put, get = aref.PutEnterOp(ring), aref.GetEnterOp(ring)
         bulk = aref.BulkStoreOp(get.tiles[0], op.buffer, op.row, op.column, op.access.data, op.batch)
         leaves = [put, aref.StoreOp(op.value, put.tiles[0]), aref.PutExitOp(ring, ["none"])]
