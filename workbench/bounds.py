@@ -25,6 +25,7 @@ BOUNDS: dict[str, Bound] = {
     "recognise-rms-norm": ROUNDING,
     "recognise-rope": ROUNDING,
     "recognise-attention": ROUNDING,  # the scale is applied to the scores, not to q or k
+    "recognise-experts": ROUNDING,  # rows are added up in another order
     "recognise-masks": ROUNDING,  # a hidden score is no longer a very small one
     "recognise-activations": ROUNDING,
     "canonicalise-recognised": ROUNDING,
@@ -42,6 +43,8 @@ BOUNDS: dict[str, Bound] = {
     "fuse-map": ROUNDING,
     "materialise": MOVED,
     "form-tiles": Bound(1e-10, "sums go tile by tile, softmax is computed online"),
+    "partition-warps": Bound(1e-10, "a scale of the queries is applied to the scores"),
+    "lower-arefs": SAME,
 }
 
 

@@ -134,7 +134,7 @@ FUSION = [
     Mutant("softmax divides by its largest power", "flow", "passes.decompose_norms:_softmax",
            'flow.ReduceOp("sum"', 'flow.ReduceOp("max"', (flow(Softmax()),)),
     Mutant("packed weight cut at its start", "flow", "passes.split_linears:_cut",
-           "[*columns.starts,", "[*(0 for _ in columns.starts),", (flow(Gated(packed=True, spelled=True)),)),
+           "*columns.starts,", "*(0 for _ in columns.starts),", (flow(Gated(packed=True, spelled=True)),)),
     Mutant("packed weight cut without its step", "flow", "passes.split_linears:_columns",
            "steps[i] = start.data.value, size.value, step.data", "steps[i] = start.data.value, size.value, 1",
            (flow(Linear(), Viewed(kind="every_other")),)),

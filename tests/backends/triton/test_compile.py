@@ -135,7 +135,7 @@ def test_what_else_can_go_wrong(tmp_path, body, why):
 def test_without_triton(monkeypatch):
     monkeypatch.setattr(sass.PathFinder, "find_spec", lambda name: None)
     sass.tools.cache_clear()
-    with pytest.raises(MissingCompilerError, match=r"Triton is not installed(.|\n)*pip install 'warpweave\[gpu\]'"):
+    with pytest.raises(MissingCompilerError, match=r"Triton is not installed(.|\n)*pip install 'warpweave\[cuda\]'"):
         build([job("gemm", "sm_80")])
     sass.tools.cache_clear()
 
