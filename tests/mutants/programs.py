@@ -180,10 +180,12 @@ def linear_on_other_rows(b: FlowBuilder, x: SSAValue) -> SSAValue:
     return b.reshape(linear(b, halves, width // 2), b.batch, b.length, width)
 
 
-def linear_of_scaled_weights(b: FlowBuilder, x: SSAValue) -> SSAValue:
-    """A product with a weight that is scaled first."""
-    weight = b.weight("weight", [width_of(x), width_of(x)], dtype_of(x))
-    return b(LinearOp(x, b.scaled("mul", weight, 0.5), None))
+def linear_of_shared_and_own_weights(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """A product with the layer's weight times one that all layers share."""
+    shape, dtype = [width_of(x), width_of(x)], dtype_of(x)
+    shared = next((arg for arg in b.block.args if arg.name_hint == "shared"), None)
+    shared = shared or b.weight("shared", shape, dtype)
+    return b(LinearOp(x, b.pointwise("mul", shared, b.weight("weight", shape, dtype)), None))
 
 
 def rows_of_ids_at_an_offset(b: FlowBuilder, x: SSAValue) -> SSAValue:

@@ -249,7 +249,7 @@ PLACES = [
            (flow(Block(RMS, Linear(columns=8)), Block(RMS, Linear(columns=8))),)),
     Mutant("a layer's constant is every constant", "flow", "passes.hoist_constants:_equal_op",
            "list(other.operands) == operands", "len(other.operands) == len(operands)",
-           (p.written(p.linear_of_scaled_weights, layers=2),)),
+           (p.written(p.linear_of_shared_and_own_weights, layers=2),)),
     Mutant("a view's offset forgotten", "flow", "passes.materialise:_is_whole",
            "layout.is_contiguous and layout.offset == Dim()", "layout.is_contiguous", (p.written(p.rows_of_ids_at_an_offset),)),
 ]  # fmt: skip
