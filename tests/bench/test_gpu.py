@@ -11,8 +11,8 @@ import pytest
 
 from fake_gpu import FakeGpu, gpu
 from interpreted import needs_triton
-from warpweave.backends.triton.compile import device_kernel
 from warpweave.backends.nvidia.target import H100
+from warpweave.backends.triton.compile import device_kernel
 from warpweave.bench import gpu as gpu_bench
 from warpweave.bench import gpu_sections, triton_check
 
