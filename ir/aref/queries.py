@@ -31,7 +31,7 @@ def is_lowered(loop: tile.ParallelOp) -> bool:
 
 def ring_name(ring: SSAValue, loop: tile.ParallelOp) -> str:
     """Of traces and messages, no two alike in a loop: its value's name, with its number where several rings have that name."""
-    rings = [made.ring for made in rings_of(loop)]
+    rings: list[SSAValue] = [made.ring for made in rings_of(loop)]
     number, name = rings.index(ring), ring.name_hint or "ring"
     alone = ring.name_hint is not None and [r.name_hint for r in rings].count(name) == 1
     return f"%{name}" if alone else f"%{name}{number}"
