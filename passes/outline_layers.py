@@ -213,7 +213,7 @@ def _join_between(ops: Sequence[Operation], groups: dict[Operation, Key]) -> Non
 # ---- order -----------------------------------------------------------------------------------------------------
 
 
-def _order(block: Block, groups: dict[Operation, Key]) -> tuple[list[Node] | None, set[Key]]:
+def _order(block: Block, groups: dict[Operation, Key]) -> tuple[list[Node] | None, list[Key]]:
     """Ops and whole layers so that each comes after what it uses, or None and the layers that stand in the way."""
     layers: dict[Key, Layer] = {}
     node_of: dict[Operation, Node] = {}
@@ -233,7 +233,7 @@ def _order(block: Block, groups: dict[Operation, Key]) -> tuple[list[Node] | Non
                 needs[node][last_effect] = None
             last_effect = node
     order, circle = _sorted(dict.fromkeys(node_of.values()), needs)
-    return order, {node.key for node in circle if isinstance(node, Layer)}
+    return order, sorted({node.key for node in circle if isinstance(node, Layer)})
 
 
 NodeT = TypeVar("NodeT")
