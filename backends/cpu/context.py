@@ -111,7 +111,7 @@ class Context:
     def define_indices(self, ops: Iterable[Operation]) -> None:
         """The index values of a block, as variables."""
         for op in ops:
-            if not is_index(op) or tile.constant_index(op.results[0]) is not None:
+            if not tile.is_index(op) or tile.constant_index(op.results[0]) is not None:
                 continue
             value = op.results[0]
             match op:
@@ -180,8 +180,3 @@ class Context:
             return ""
         flag, count = self.limits[op]
         return f"({flag} || {column} < {count})"
-
-
-def is_index(op: Operation) -> bool:
-    """Ops that compute indices, not tiles."""
-    return op.name.startswith("arith.") or isinstance(op, tile.SizeOp | tile.LoadIndexOp)

@@ -15,7 +15,7 @@ from xdsl.ir import Operation, SSAValue
 from ...ir import tile
 from ...ir.dims import Dim
 from . import access
-from .context import Context, is_index
+from .context import Context
 from .expressions import memory_type
 from .pack import packed_type
 from .rows import Place, RowPrinter
@@ -62,7 +62,7 @@ def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
     if len(loops) != 1 or (loop.batch.data != Dim.of(1) and loop.groups is None):
         return None
     mainloop = loops[0]
-    body = [op for op in mainloop.body.block.ops if not is_index(op)]
+    body = [op for op in mainloop.body.block.ops if not tile.is_index(op)]
     loads = [op for op in body if isinstance(op, tile.LoadOp)]
     dots = [op for op in body if isinstance(op, tile.DotOp)]
     terminator = mainloop.body.block.last_op
@@ -175,7 +175,9 @@ def _epilogue(ctx: Context, gemm: Gemm, name: str, begin: str) -> None:
     first = ctx.names.fresh("m") if begin else row_name
     parameters = f"int64_t {first}, int64_t {ctx.rows}, int64_t {column_name}, int64_t"
     accs = ", ".join(f"const float* {a}" for a in accumulators)
-    ops = [op for op in loop.body.ops if op is not gemm.mainloop and not is_index(op) and not isinstance(op, VIRTUAL)]
+    ops = [
+        op for op in loop.body.ops if op is not gemm.mainloop and not tile.is_index(op) and not isinstance(op, VIRTUAL)
+    ]
     head = f"const auto {name} = [&]({parameters}, {accs}) __attribute__((noinline))"  # two callers, compiled once
     with ctx.out.block(head, "};"):
         if begin:

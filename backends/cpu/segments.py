@@ -9,7 +9,7 @@ from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
-from .context import Context, is_index
+from .context import Context
 from .rows import RowPrinter
 from .stages import VIRTUAL, is_wide, shape
 
@@ -81,7 +81,7 @@ class _Splitter:
 
     def run(self) -> None:
         for op in self.block.ops:
-            if not (self._waits(op) or is_index(op) or isinstance(op, VIRTUAL | scf.YieldOp)):
+            if not (self._waits(op) or tile.is_index(op) or isinstance(op, VIRTUAL | scf.YieldOp)):
                 self._place(op)
         if isinstance(self.block.last_op, scf.YieldOp):
             for op in self._sources(self.block.last_op):
@@ -136,7 +136,7 @@ class _Splitter:
             for o in makers
             if isinstance(o, Operation)
             and o.parent_block() is self.block
-            and not (o is op or isinstance(o, VIRTUAL) or is_index(o) or o in self.in_place)
+            and not (o is op or isinstance(o, VIRTUAL) or tile.is_index(o) or o in self.in_place)
         ]
 
     def _written_buffers(self, op: Operation) -> set[SSAValue]:

@@ -15,7 +15,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
 from .access import is_fast
-from .context import Context, is_index
+from .context import Context
 
 VIRTUAL = tile.FillOp | tile.SplatOp | tile.IotaOp  # spelled out where they are used
 
@@ -103,7 +103,7 @@ class _Scheduler:
 
     def run(self, ops: Sequence[Operation]) -> Schedule:
         for op in ops:
-            if is_index(op) or isinstance(op, VIRTUAL | scf.YieldOp) or is_repeated(self.ctx, op, self.inside):
+            if tile.is_index(op) or isinstance(op, VIRTUAL | scf.YieldOp) or is_repeated(self.ctx, op, self.inside):
                 continue
             self._place(op)
         return Schedule(self.stages, self.of)

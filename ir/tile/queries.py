@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IntegerAttr, VectorType
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from ..dims import Dim
 from ..types import DTYPE_NAMES
@@ -56,6 +56,11 @@ def always_inside(start: SSAValue, size: Dim, width: int) -> bool:
     if low is None or high is None or step is None or high <= low:
         return False
     return low + (high - low - 1) // step * step + width <= size.value
+
+
+def is_index(op: Operation) -> bool:
+    """Ops that compute indices, not tiles."""
+    return op.name.startswith("arith.") or isinstance(op, SizeOp | LoadIndexOp)
 
 
 def alignment(index: SSAValue) -> int:

@@ -29,7 +29,7 @@ def run(loop: tile.ParallelOp) -> None:
     assert isinstance(warps, IntAttr)
     body = Block()
     for op in list(loop.body.ops):
-        if not _is_index(op):
+        if not tile.is_index(op):
             op.detach()
             body.add_op(op)
     rings = Rings(loop)
@@ -44,10 +44,6 @@ def run(loop: tile.ParallelOp) -> None:
             role = aref.RoleOp(name, kind, number, REGISTERS, block)
             role.location = loop.location
             loop.body.add_op(role)
-
-
-def _is_index(op: Operation) -> bool:
-    return op.name.startswith("arith.") or isinstance(op, tile.SizeOp | tile.LoadIndexOp)
 
 
 # ---- which loads share a slot --------------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ class _Producer:
 
     def fill(self, source: Block, target: Block, known: dict[SSAValue, SSAValue]) -> None:
         for op in source.ops:
-            if _is_index(op):
+            if tile.is_index(op):
                 target.add_op(op.clone(known))
             elif isinstance(op, tile.LoadOp) and STAGED in op.attributes and op is self.rings.of(op).loads[-1]:
                 self.put(self.rings.of(op), target, known)
@@ -164,7 +160,7 @@ class _Producer:
 
 def erase_dead_indices(block: Block) -> None:
     for op in reversed(list(block.ops)):
-        if _is_index(op) and not any(list(r.uses) for r in op.results):
+        if tile.is_index(op) and not any(list(r.uses) for r in op.results):
             op.detach()
             op.erase()
 

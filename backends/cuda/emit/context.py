@@ -8,13 +8,19 @@ from dataclasses import dataclass, field
 from xdsl.ir import Operation, SSAValue
 
 from ....ir import tile
-from ...cpu.expressions import Names, Symbols, UnsupportedKernelError, Writer, arithmetic, over, rest, times
+from ...cpu.expressions import (
+    MEMORY_TYPES,
+    Names,
+    Symbols,
+    UnsupportedKernelError,
+    Writer,
+    arithmetic,
+    over,
+    rest,
+    times,
+)
 from .layouts import Layouts
 
-MEMORY_TYPES: dict[str, str] = {
-    "f64": "double", "f32": "float", "f16": "ww::f16", "bf16": "ww::bf16",
-    "i64": "int64_t", "i32": "int32_t", "i16": "int16_t", "i8": "int8_t", "u8": "uint8_t", "i1": "uint8_t",
-}  # fmt: skip
 FAULT = "fault"
 """The parameter that a look-up out of range is reported to: three i64, zero before the launch."""
 

@@ -8,6 +8,7 @@ from xdsl.ir import SSAValue
 
 from ....ir import aref, tile
 from ....ir.aref import queries
+from ....ir.aref.limits import BARRIER_BYTES, HOPPER
 from ....ir.dims import Dim
 from ...cpu.expressions import UnsupportedKernelError
 from ..source import SMS, CudaLaunch, CudaSource
@@ -15,7 +16,7 @@ from .context import FAULT, Context
 from .launch import described
 from .layouts import WARPGROUP_ROWS
 from .roles import RolePrinter
-from .shared import BARRIER_BYTES, SharedMemory
+from .shared import SharedMemory
 from .tensor_maps import TensorMap
 
 WARPGROUP_THREADS = 128
@@ -146,7 +147,7 @@ class _Kernel:
     def _register_change(self, role: aref.RoleOp) -> str:
         """Whether the role gives registers back: it starts with as many as the launch bound leaves each thread."""
         threads = aref.WARP * queries.warps_of(self.loop)
-        return "release" if role.registers.data < 65536 // threads else "acquire"
+        return "release" if role.registers.data < HOPPER.registers // threads else "acquire"
 
     def _walk(self, role: aref.RoleOp, first: int, printer: RolePrinter) -> None:
         """The role's tiles, one after the other."""

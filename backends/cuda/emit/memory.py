@@ -12,8 +12,6 @@ from ...cpu.expressions import UnsupportedKernelError, held, sum_of
 from .context import Context
 from .layouts import Layout
 
-_LIMITLESS = {"scalar": ("", ""), "rows": ("", "")}
-
 
 def load(ctx: Context, op: tile.LoadOp, name: str) -> None:
     """Prints the declaration of `name`, the registers of the tile."""

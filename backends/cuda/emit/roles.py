@@ -9,12 +9,13 @@ from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ....ir import aref, tile
+from ....ir.aref.limits import BARRIER_BYTES
 from ....ir.aref.tensor_map import why_no_tensor_map
 from ....ir.dims import Dim
 from ...cpu.expressions import UnsupportedKernelError, over, rest, sum_of
 from .context import Context
 from .layouts import WARPGROUP_ROWS
-from .shared import BARRIER_BYTES, SharedMemory, TileMemory
+from .shared import SharedMemory, TileMemory
 from .tensor_maps import TensorMap, tensor_map
 from .tiles import ELEMENTWISE, SPELLED_OUT, Tiles
 
@@ -55,7 +56,7 @@ class RolePrinter:
     def is_alone(self) -> bool:
         """Whether one elected thread does all of it."""
         ops = [op for op in self.role.walk() if op is not self.role]
-        return self.role.warps.data == 1 and all(isinstance(op, ALONE) or _is_index(op) for op in ops)
+        return self.role.warps.data == 1 and all(isinstance(op, ALONE) or tile.is_index(op) for op in ops)
 
     def declare_counters(self, counters: Sequence[aref.CounterOp]) -> None:
         """The counters of this role: they live across its tiles."""
@@ -118,7 +119,7 @@ class RolePrinter:
                 self._store(op)
             case aref.ReadOp():
                 self._read(op)
-            case _ if _is_index(op):
+            case _ if tile.is_index(op):
                 self.ctx.define_index(op)
             case _:
                 self.tiles.print_op(op)
@@ -354,10 +355,6 @@ class RolePrinter:
             f"<ww::{held.dtype}, {held.rows}, {held.columns}>({_swizzle(held)}, {memory.address}, {row}, {registers});"
         )
         self.ctx.out(f"ww::{verb}_slot{form}")
-
-
-def _is_index(op: Operation) -> bool:
-    return op.name.startswith("arith.") or isinstance(op, tile.SizeOp | tile.LoadIndexOp)
 
 
 def _is_zero(op: aref.StartOp) -> bool:

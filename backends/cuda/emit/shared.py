@@ -8,11 +8,11 @@ from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
 from ....ir import aref, tile
+from ....ir.aref.limits import BARRIER_BYTES
 from ....ir.types import BITS, DTYPE_NAMES
 
 ALIGNMENT = 1024
 """Of tiles: eight rows of 128 bytes, over which the widest swizzle repeats."""
-BARRIER_BYTES = 8
 
 
 @dataclass(frozen=True)
