@@ -26,7 +26,8 @@ def backend_for(options: Options, device: str) -> Backend:
 
 
 def _cpu(options: Options, device: str) -> Backend:
-    from .backends.cpu.backend import CpuBackend, CpuTarget
+    from .backends.cpu.backend import CpuBackend
+    from .backends.cpu.target import CpuTarget
 
     return CpuBackend(CpuTarget.of(options.isa or best_isa()), options.pack_weights == "auto", _precision("cpu"))
 

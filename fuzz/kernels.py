@@ -14,7 +14,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from ..backends.cpu import pack
-from ..backends.cpu.backend import CpuTarget, emit, headers
+from ..backends.cpu.backend import emit, headers
+from ..backends.cpu.target import CpuTarget
 from ..backends.nvidia.target import TARGETS
 from ..backends.triton.emit import emit as emit_triton
 from ..backends.triton.interpret import InterpretedKernel

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..backends.cpu import backend as cpu
+from ..backends.cpu.backend import emit
 from ..backends.cpu.pack import packed_type
+from ..backends.cpu.target import CpuTarget
 from ..ir import tile
 from ..ir.testing.oracles import Violation
 from ..planner import Plan, plan
@@ -21,7 +22,7 @@ from ..runtime.cpu import best_isa
 def planned(module: ModuleOp) -> Plan:
     """The plan of a tile module, as the compiler makes it; kernels are named, not compiled."""
     isa = best_isa()
-    emitted = [cpu.emit(op, cpu.CpuTarget.of(isa)) for op in module.ops if isinstance(op, tile.KernelOp)]
+    emitted = [emit(op, CpuTarget.of(isa)) for op in module.ops if isinstance(op, tile.KernelOp)]
     kernels = {k.name: Kernel(k.name, k.source, k.entry, isa) for k in emitted}
     return plan(module, "fuzz", kernels, {k.name: k.packed_layout for k in emitted}, packed_type)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,43 +18,25 @@ from ...runtime.host_device import HostDevice, load_host
 from ..contract import Emitted, Form, Precision
 from .emit import kernel_source
 from .pack import PackedLayout, pack, packed_type
+from .target import CpuTarget
 
 if TYPE_CHECKING:
     import torch
 
 PRODUCT_ERRORS = {"bf16x3": "|a|·|w|·2^-16", "bf16x1": "|a|·|w|·2^-7"}  # of fp32 products, by layout of the weight
-VECTOR_BYTES = {"amx": 64, "avx512": 64, "avx2": 32, "portable": 16}
 HEADERS = Path(__file__).with_name("include")
 
 
 @dataclass(frozen=True)
-class CpuTarget:
-    """What passes and the emitter may know of a CPU. Cache sizes in bytes, of one core (l3: of its cluster); 0 if unknown."""
-
-    isa: str
-    vector_bytes: int
-    l1: int
-    l2: int
-    l3: int
-    cores: int
-
-    @staticmethod
-    def of(isa: str) -> CpuTarget:
-        """This machine, with code for `isa` (amx, avx512, avx2 or portable). Raises KeyError for another one."""
-        caches = _caches()
-        return CpuTarget(
-            isa, VECTOR_BYTES[isa], caches.get(1, 0), caches.get(2, 0), caches.get(3, 0), os.cpu_count() or 1
-        )
-
-
-@dataclass(frozen=True)
 class KernelSource:
-    """One kernel's C++ source. `entry`: the function's name. `packed_layout`: how it reads its packed weights."""
+    """One kernel's C++ source. `entry`: the function's name. `packed_layout`: how it reads its packed weights. `blocking`: what was
+    decided for its GEMMs, and why."""
 
     name: str
     source: str
     entry: str
     packed_layout: PackedLayout
+    blocking: tuple[str, ...] = ()
 
 
 def emit(
@@ -69,8 +50,8 @@ def emit(
     Raises UnsupportedKernelError with the op that it cannot print.
     """
     name = kernel.sym_name.data
-    source, layout = kernel_source(kernel, target.isa, pack, precision)
-    return KernelSource(name, source, name, layout)
+    source, layout, blocking = kernel_source(kernel, target, pack, precision)
+    return KernelSource(name, source, name, layout, blocking)
 
 
 @dataclass(frozen=True)
@@ -89,7 +70,7 @@ class CpuBackend:
         return headers()
 
     def emit(self, module: ModuleOp, ledger: Ledger) -> list[Emitted]:
-        """The ledger gets a row for each kernel whose products are less precise than fp32's."""
+        """The ledger gets a row for each GEMM's blocking, and for each kernel whose products are less precise than fp32's."""
         found: list[Emitted] = []
         for op in module.ops:
             if not isinstance(op, tile.KernelOp):
@@ -97,6 +78,8 @@ class CpuBackend:
             made = emit(op, self.target, pack=self.pack_weights, precision=self.precision)
             if bound := PRODUCT_ERRORS.get(made.packed_layout):
                 ledger.take("matmul-precision", made.name, f"fp32 products as {made.packed_layout}", bound=bound)
+            for reason in made.blocking:
+                ledger.take("gemm-blocking", made.name, reason)
             found.append(Emitted(Kernel(made.name, made.source, made.entry, self.target.isa), made.packed_layout))
         return found
 
@@ -113,16 +96,3 @@ class CpuBackend:
 def headers() -> dict[str, str]:
     """The support headers, file name → text."""
     return {path.name: path.read_text() for path in sorted(HEADERS.glob("*.h"))}
-
-
-def _caches() -> dict[int, int]:
-    """Level → bytes of the data caches of the first core."""
-    found: dict[int, int] = {}
-    for folder in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
-        try:
-            kind, level, size = ((folder / f).read_text().strip() for f in ("type", "level", "size"))
-        except OSError:
-            continue
-        if kind != "Instruction":
-            found[int(level)] = int(size.rstrip("KM")) * {"K": 1024, "M": 1 << 20}.get(size[-1], 1)
-    return found

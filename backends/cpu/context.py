@@ -25,6 +25,8 @@ class Context:
 
     kernel: tile.KernelOp
     packed: PackedLayout = "rows"
+    l2: int = 0  # bytes of a core; 0: unknown
+    blocking: list[str] = field(default_factory=list[str])  # how each GEMM is cut, and why
     out: Writer = field(default_factory=Writer)
     names: Names = field(default_factory=Names)
     symbols: Symbols = field(default_factory=Symbols)

@@ -10,22 +10,25 @@ from .emit_gemm import Gemm, emit_gemms, match
 from .emit_tile import emit_parallel
 from .expressions import Writer
 from .pack import PackedLayout
+from .target import CpuTarget
 
 # float32_matmul_precision → the layout of an fp32 weight on AMX
 _PRECISION: dict[str, PackedLayout] = {"highest": "panel", "high": "bf16x3", "medium": "bf16x1"}
 
 
-def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool, precision: str) -> tuple[str, PackedLayout]:
-    """The C++ text and the layout in which the kernel reads its packed weights: `rows` unless `pack`.
+def kernel_source(
+    kernel: tile.KernelOp, target: CpuTarget, pack: bool, precision: str
+) -> tuple[str, PackedLayout, tuple[str, ...]]:
+    """The C++ text, the layout in which the kernel reads its packed weights (`rows` unless `pack`), and how its GEMMs are cut.
 
     Raises UnsupportedKernelError.
     """
     phases = kernel.phases
     loops = [loop for phase in phases for loop in phase]
     gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
-    on_driver, layout = _layout(kernel, loops, gemms, isa, precision)
+    on_driver, layout = _layout(kernel, loops, gemms, target.isa, precision)
     layout = layout if pack else "rows"
-    ctx = Context(kernel, layout)
+    ctx = Context(kernel, layout, l2=target.l2)
     found = dict(zip(loops, gemms if on_driver else [None] * len(loops), strict=True))
     for number, phase in enumerate(phases):
         name = f"{ctx.entry}_phase{number}" if number else ctx.entry
@@ -35,7 +38,7 @@ def kernel_source(kernel: tile.KernelOp, isa: str, pack: bool, precision: str) -
             ctx.declare_arguments()
             _check_lookups(ctx)
             _loops(ctx, phase, [found[loop] for loop in phase])
-    return _file(ctx), layout
+    return _file(ctx), layout, tuple(ctx.blocking)
 
 
 def _check_lookups(ctx: Context) -> None:

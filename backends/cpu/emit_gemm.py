@@ -15,6 +15,7 @@ from xdsl.ir import Operation, SSAValue
 from ...ir import tile
 from ...ir.dims import Dim
 from . import access
+from .blocking import Blocking, blocking
 from .context import Context
 from .expressions import memory_type
 from .pack import packed_type
@@ -120,24 +121,26 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     out, dim = ctx.out, ctx.symbols.dim
     ctx.begin(first.loop)
     widest = max(g.columns * len(g.weights) for g in gemms)
-    ctx.scratch_base = f"ww::gemm_scratch_bytes({first.depth}, {widest})"
+    chosen = blocking(first.depth, widest, ctx.l2)
+    ctx.blocking.append(chosen.reason)
+    ctx.scratch_base = f"ww::gemm_scratch_bytes({first.depth}, {chosen.depth}, {widest})"
     rows = dim(first.loop.rows.data)
     out(f"// a [{rows}, {first.depth}] . w [{', '.join(str(g.loop.columns.data) for g in gemms)}; {first.depth}]^T")
     ctx.declare_arrays()
     ctx.rows = ctx.names.fresh("rows")
     if first.loop.groups is None:
-        _call(ctx, gemms, rows)
+        _call(ctx, gemms, chosen, rows)
     else:
         group, offsets = ctx.names.fresh("group"), ctx.buffer(first.loop.groups)
         with out.block(f"for (int64_t {group} = 0; {group} < {dim(first.loop.batch.data)}; ++{group})"):
             begin, count = ctx.names.fresh("begin"), ctx.names.fresh("count")
             out(f"const int64_t {begin} = {offsets}[{group}], {count} = {offsets}[{group} + 1] - {begin};")
             out(f"if ({count} <= 0) continue;")
-            _call(ctx, gemms, count, group, begin)
+            _call(ctx, gemms, chosen, count, group, begin)
     ctx.end()
 
 
-def _call(ctx: Context, gemms: Sequence[Gemm], rows: str, group: str = "", begin: str = "") -> None:
+def _call(ctx: Context, gemms: Sequence[Gemm], chosen: Blocking, rows: str, group: str = "", begin: str = "") -> None:
     """The driver's call for `rows` rows: all, or those of a group from row `begin` on."""
     first, out = gemms[0], ctx.out
     segments: list[str] = []
@@ -150,7 +153,7 @@ def _call(ctx: Context, gemms: Sequence[Gemm], rows: str, group: str = "", begin
     ctx.symbols.names[first.a.column] = "0"
     row = access.pointer(ctx, first.a, "0", "0")
     out(f"const auto a_row = [&](int64_t m) {{ return {row}; }};")
-    out(f"ww::gemm<{first.depth}>({rows}, a_row, scratch, tid, nt,")
+    out(f"ww::gemm<{first.depth}, {chosen.depth}>({rows}, a_row, scratch, tid, nt,")
     for i, segment in enumerate(segments):
         out(f"    {segment}{',' if i + 1 < len(segments) else ');'}")
 

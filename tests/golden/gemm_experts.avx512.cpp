@@ -136,14 +136,14 @@ void route_2_of_4_ff48de96_phase1(void* const* bufs, const int64_t* dims, [[mayb
 }
 }  // extern "C"
 
-// gemm_grouped_gated_silu_192x160_4a52f1c6 (gemm): experts_swiglu.return
+// gemm_grouped_gated_silu_192x160_187f4915 (gemm): experts_swiglu.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_grouped_gated_silu_192x160_4a52f1c6_scratch_bytes;
-const int64_t gemm_grouped_gated_silu_192x160_4a52f1c6_scratch_bytes = ww::gemm_scratch_bytes(192, 128);
+extern const int64_t gemm_grouped_gated_silu_192x160_187f4915_scratch_bytes;
+const int64_t gemm_grouped_gated_silu_192x160_187f4915_scratch_bytes = ww::gemm_scratch_bytes(192, 192, 64);
 
-void gemm_grouped_gated_silu_192x160_4a52f1c6(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_grouped_gated_silu_192x160_187f4915(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* w2 = static_cast<const ww::bf16*>(bufs[2]);
@@ -156,46 +156,42 @@ void gemm_grouped_gated_silu_192x160_4a52f1c6(void* const* bufs, const int64_t* 
   if (!ww::all_inside(in3, d0, d1, bufs + 6)) return;
   {
     // a [d0, 192] . w [160; 192]^T
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(192, 128));
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(192, 192, 64));
     for (int64_t group = 0; group < 4; ++group) {
       const int64_t begin2 = in4[group], count = in4[group + 1] - begin2;
       if (count <= 0) continue;
       const auto epilogue = [&](int64_t m, int64_t rows, int64_t column, int64_t, const float* sum, const float* sum2) __attribute__((noinline)) {
         const int64_t row = begin2 + m;
-        const int64_t columns = 160 - column;
-        ww::whole_or_ragged(columns >= 64, [&](auto whole) __attribute__((always_inline)) {
-          constexpr bool kWhole = decltype(whole)::value;
-          for (int64_t r = 0; r < rows; ++r) {
-            const float* sum_r = sum + r * 64;
-            const float* sum2_r = sum2 + r * 64;
-            {
-              auto* out5_at = out5 + (row + r) * 160 + column;
+        for (int64_t r = 0; r < rows; ++r) {
+          const float* sum_r = sum + r * 32;
+          const float* sum2_r = sum2 + r * 32;
+          {
+            auto* out5_at = out5 + (row + r) * 160 + column;
 #pragma omp simd
-              for (int c = 0; c < 64; ++c) {
-                const float silu = ww::silu(sum_r[c]);
-                const float mul = (silu * sum2_r[c]);
-                if ((kWhole || c < columns)) ww::store(out5_at + c, mul);
-              }
+            for (int c = 0; c < 32; ++c) {
+              const float silu = ww::silu(sum_r[c]);
+              const float mul = (silu * sum2_r[c]);
+              ww::store(out5_at + c, mul);
             }
           }
-        });
+        }
       };
       const auto a_row = [&](int64_t m) { return in0 + (int64_t(in3[(begin2 + m)])) * 192; };
-      ww::gemm<192>(count, a_row, scratch, tid, nt,
-          ww::segment<64>(160, epilogue, w1 + group * 30720, w2 + group * 30720));
+      ww::gemm<192, 192>(count, a_row, scratch, tid, nt,
+          ww::segment<32>(160, epilogue, w1 + group * 30720, w2 + group * 30720));
     }
   }
 }
 }  // extern "C"
 
-// gemm_grouped_scatter_160x192_38264bab (gemm): experts_swiglu.return
+// gemm_grouped_scatter_160x192_c278f889 (gemm): experts_swiglu.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_grouped_scatter_160x192_38264bab_scratch_bytes;
-const int64_t gemm_grouped_scatter_160x192_38264bab_scratch_bytes = ww::gemm_scratch_bytes(160, 64);
+extern const int64_t gemm_grouped_scatter_160x192_c278f889_scratch_bytes;
+const int64_t gemm_grouped_scatter_160x192_c278f889_scratch_bytes = ww::gemm_scratch_bytes(160, 160, 32);
 
-void gemm_grouped_scatter_160x192_38264bab(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_grouped_scatter_160x192_c278f889(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* in2 = static_cast<const int64_t*>(bufs[2]);
@@ -208,19 +204,19 @@ void gemm_grouped_scatter_160x192_38264bab(void* const* bufs, const int64_t* dim
   if (!ww::all_inside(in3, d0, d1, bufs + 6)) return;
   {
     // a [d0, 160] . w [192; 160]^T
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(160, 64));
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(160, 160, 32));
     for (int64_t group = 0; group < 4; ++group) {
       const int64_t begin2 = in2[group], count = in2[group + 1] - begin2;
       if (count <= 0) continue;
       const auto epilogue = [&](int64_t m, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
         const int64_t row = begin2 + m;
         for (int64_t r = 0; r < rows; ++r) {
-          const float* sum_r = sum + r * 64;
+          const float* sum_r = sum + r * 32;
           const float x = *(in4 + int64_t(in3[row + r]));
           {
             auto* out5_at = out5 + int64_t(in3[row + r]) * 192 + column;
 #pragma omp simd
-            for (int c = 0; c < 64; ++c) {
+            for (int c = 0; c < 32; ++c) {
               const float mul = (sum_r[c] * x);
               *(out5_at + c) = mul;
             }
@@ -228,8 +224,8 @@ void gemm_grouped_scatter_160x192_38264bab(void* const* bufs, const int64_t* dim
         }
       };
       const auto a_row = [&](int64_t m) { return in0 + (begin2 + m) * 160; };
-      ww::gemm<160>(count, a_row, scratch, tid, nt,
-          ww::segment<64>(192, epilogue, w1 + group * 30720));
+      ww::gemm<160, 160>(count, a_row, scratch, tid, nt,
+          ww::segment<32>(192, epilogue, w1 + group * 30720));
     }
   }
 }

@@ -1,11 +1,11 @@
-// gemm_rope_append_128x128_64_64_106b7420 (gemm): qkv.q, qkv.k, qkv.v, qkv.return
+// gemm_rope_append_128x128_64_64_43f4ec44 (gemm): qkv.q, qkv.k, qkv.v, qkv.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_rope_append_128x128_64_64_106b7420_scratch_bytes;
-const int64_t gemm_rope_append_128x128_64_64_106b7420_scratch_bytes = ww::gemm_scratch_bytes(128, 64) + 1024;
+extern const int64_t gemm_rope_append_128x128_64_64_43f4ec44_scratch_bytes;
+const int64_t gemm_rope_append_128x128_64_64_43f4ec44_scratch_bytes = ww::gemm_scratch_bytes(128, 128, 32) + 768;
 
-void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_rope_append_128x128_64_64_43f4ec44(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* w2 = static_cast<const ww::bf16*>(bufs[2]);
@@ -24,10 +24,10 @@ void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* d
   if (!ww::all_inside(in7, d1, d3, bufs + 10)) return;
   {
     // a [d0 * d1, 128] . w [128, 64, 64; 128]^T
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(128, 64));
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(128, 128, 32));
     const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
       for (int64_t r = 0; r < rows; ++r) {
-        const float* sum_r = sum + r * 64;
+        const float* sum_r = sum + r * 32;
         float* const x = ww::scratch_at<float>(arrays, 0);
         float* const x2 = ww::scratch_at<float>(arrays, 128);
         {
@@ -42,7 +42,7 @@ void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* d
           }
         }
         float* const rope = ww::scratch_at<float>(arrays, 256);
-        for (int h = 0; h < 64; h += 32) {
+        for (int h = 0; h < 32; h += 32) {
 #pragma omp simd
           for (int i = 0; i < 16; ++i) {
             const float a = sum_r[h + i], b = sum_r[h + i + 16];
@@ -53,7 +53,7 @@ void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* d
         {
           auto* out9_at = out9 + (row + r) * 128 + column;
 #pragma omp simd
-          for (int c = 0; c < 64; ++c) {
+          for (int c = 0; c < 32; ++c) {
             ww::store(out9_at + c, rope[c]);
           }
         }
@@ -61,9 +61,9 @@ void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* d
     };
     const auto epilogue2 = [&](int64_t row2, int64_t rows, int64_t column2, int64_t, const float* sum2) __attribute__((noinline)) {
       for (int64_t r = 0; r < rows; ++r) {
-        const float* sum2_r = sum2 + r * 64;
-        float* const x5 = ww::scratch_at<float>(arrays, 512);
-        float* const x6 = ww::scratch_at<float>(arrays, 640);
+        const float* sum2_r = sum2 + r * 32;
+        float* const x5 = ww::scratch_at<float>(arrays, 384);
+        float* const x6 = ww::scratch_at<float>(arrays, 512);
         {
           auto* in4_at2 = in4 + ((row2 + r) % d1) * 32;
           auto* in5_at2 = in5 + ((row2 + r) % d1) * 32;
@@ -75,8 +75,8 @@ void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* d
             x6[c] = x8;
           }
         }
-        float* const rope2 = ww::scratch_at<float>(arrays, 768);
-        for (int h = 0; h < 64; h += 32) {
+        float* const rope2 = ww::scratch_at<float>(arrays, 640);
+        for (int h = 0; h < 32; h += 32) {
 #pragma omp simd
           for (int i = 0; i < 16; ++i) {
             const float a = sum2_r[h + i], b = sum2_r[h + i + 16];
@@ -87,7 +87,7 @@ void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* d
         {
           auto* out6_at = out6 + (int64_t(in7[(row2 + r) % d1])) * 64 + ((row2 + r) / d1) * d2 + column2;
 #pragma omp simd
-          for (int c = 0; c < 64; ++c) {
+          for (int c = 0; c < 32; ++c) {
             ww::store(out6_at + c, rope2[c]);
           }
         }
@@ -95,21 +95,21 @@ void gemm_rope_append_128x128_64_64_106b7420(void* const* bufs, const int64_t* d
     };
     const auto epilogue3 = [&](int64_t row3, int64_t rows, int64_t column3, int64_t, const float* sum3) __attribute__((noinline)) {
       for (int64_t r = 0; r < rows; ++r) {
-        const float* sum3_r = sum3 + r * 64;
+        const float* sum3_r = sum3 + r * 32;
         {
           auto* out8_at = out8 + (int64_t(in7[(row3 + r) % d1])) * 64 + ((row3 + r) / d1) * d4 + column3;
 #pragma omp simd
-          for (int c = 0; c < 64; ++c) {
+          for (int c = 0; c < 32; ++c) {
             ww::store(out8_at + c, sum3_r[c]);
           }
         }
       }
     };
     const auto a_row = [&](int64_t m) { return in0 + m * 128; };
-    ww::gemm<128>(d0 * d1, a_row, scratch, tid, nt,
-        ww::segment<64>(128, epilogue, w1),
-        ww::segment<64>(64, epilogue2, w2),
-        ww::segment<64>(64, epilogue3, w3));
+    ww::gemm<128, 128>(d0 * d1, a_row, scratch, tid, nt,
+        ww::segment<32>(128, epilogue, w1),
+        ww::segment<32>(64, epilogue2, w2),
+        ww::segment<32>(64, epilogue3, w3));
   }
 }
 }  // extern "C"

@@ -3,7 +3,7 @@
 
 extern "C" {
 extern const int64_t gemm_residual_stats_128x192_636efe8a_scratch_bytes;
-const int64_t gemm_residual_stats_128x192_636efe8a_scratch_bytes = ww::gemm_scratch_bytes(128, 64) + 256;
+const int64_t gemm_residual_stats_128x192_636efe8a_scratch_bytes = ww::gemm_scratch_bytes(128, 128, 64) + 256;
 
 void gemm_residual_stats_128x192_636efe8a(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
@@ -14,7 +14,7 @@ void gemm_residual_stats_128x192_636efe8a(void* const* bufs, const int64_t* dims
   [[maybe_unused]] const int64_t d0 = dims[0];
   {
     // a [d0, 128] . w [192; 128]^T
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(128, 64));
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(128, 128, 64));
     const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
       const int64_t index = ww::floor_div(int64_t(column), int64_t(64));
       const int64_t columns = 3 - index;
@@ -41,20 +41,20 @@ void gemm_residual_stats_128x192_636efe8a(void* const* bufs, const int64_t* dims
       });
     };
     const auto a_row = [&](int64_t m) { return in0 + m * 128; };
-    ww::gemm<128>(d0, a_row, scratch, tid, nt,
+    ww::gemm<128, 128>(d0, a_row, scratch, tid, nt,
         ww::segment<64>(192, epilogue, w1));
   }
 }
 }  // extern "C"
 
-// gemm_norm_192x320_5c317bad (gemm): out_and_up.return
+// gemm_norm_192x320_ffa76e83 (gemm): out_and_up.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_norm_192x320_5c317bad_scratch_bytes;
-const int64_t gemm_norm_192x320_5c317bad_scratch_bytes = ww::gemm_scratch_bytes(192, 64) + 64;
+extern const int64_t gemm_norm_192x320_ffa76e83_scratch_bytes;
+const int64_t gemm_norm_192x320_ffa76e83_scratch_bytes = ww::gemm_scratch_bytes(192, 192, 32) + 64;
 
-void gemm_norm_192x320_5c317bad(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* in2 = static_cast<const float*>(bufs[2]);
@@ -62,10 +62,10 @@ void gemm_norm_192x320_5c317bad(void* const* bufs, const int64_t* dims, [[maybe_
   [[maybe_unused]] const int64_t d0 = dims[0];
   {
     // a [d0, 192] . w [320; 192]^T
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(192, 64));
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(192, 192, 32));
     const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
       for (int64_t r = 0; r < rows; ++r) {
-        const float* sum_r = sum + r * 64;
+        const float* sum_r = sum + r * 32;
         float* const parts = ww::scratch_at<float>(arrays, 0);
         {
           auto* in2_at = in2 + (row + r) * 3;
@@ -82,7 +82,7 @@ void gemm_norm_192x320_5c317bad(void* const* bufs, const int64_t* dims, [[maybe_
         {
           auto* out3_at = out3 + (row + r) * 320 + column;
 #pragma omp simd
-          for (int c = 0; c < 64; ++c) {
+          for (int c = 0; c < 32; ++c) {
             const float mul2 = (sum_r[c] * rsqrt);
             ww::store(out3_at + c, mul2);
           }
@@ -90,8 +90,8 @@ void gemm_norm_192x320_5c317bad(void* const* bufs, const int64_t* dims, [[maybe_
       }
     };
     const auto a_row = [&](int64_t m) { return in0 + m * 192; };
-    ww::gemm<192>(d0, a_row, scratch, tid, nt,
-        ww::segment<64>(320, epilogue, w1));
+    ww::gemm<192, 192>(d0, a_row, scratch, tid, nt,
+        ww::segment<32>(320, epilogue, w1));
   }
 }
 }  // extern "C"

@@ -61,14 +61,14 @@ void map_embedding_row_stats_160_3f36cfb6(void* const* bufs, const int64_t* dims
 }
 }  // extern "C"
 
-// gemm_norm_160x64_3f22720d (gemm): embed.return
+// gemm_norm_160x64_06c66a93 (gemm): embed.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_norm_160x64_3f22720d_scratch_bytes;
-const int64_t gemm_norm_160x64_3f22720d_scratch_bytes = ww::gemm_scratch_bytes(160, 64) + 64;
+extern const int64_t gemm_norm_160x64_06c66a93_scratch_bytes;
+const int64_t gemm_norm_160x64_06c66a93_scratch_bytes = ww::gemm_scratch_bytes(160, 160, 32) + 64;
 
-void gemm_norm_160x64_3f22720d(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_norm_160x64_06c66a93(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* in2 = static_cast<const float*>(bufs[2]);
@@ -76,10 +76,10 @@ void gemm_norm_160x64_3f22720d(void* const* bufs, const int64_t* dims, [[maybe_u
   [[maybe_unused]] const int64_t d0 = dims[0];
   {
     // a [d0, 160] . w [64; 160]^T
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(160, 64));
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(160, 160, 32));
     const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
       for (int64_t r = 0; r < rows; ++r) {
-        const float* sum_r = sum + r * 64;
+        const float* sum_r = sum + r * 32;
         float* const parts = ww::scratch_at<float>(arrays, 0);
         {
           auto* in2_at = in2 + (row + r) * 3;
@@ -96,7 +96,7 @@ void gemm_norm_160x64_3f22720d(void* const* bufs, const int64_t* dims, [[maybe_u
         {
           auto* out3_at = out3 + (row + r) * 64 + column;
 #pragma omp simd
-          for (int c = 0; c < 64; ++c) {
+          for (int c = 0; c < 32; ++c) {
             const float mul2 = (sum_r[c] * rsqrt);
             ww::store(out3_at + c, mul2);
           }
@@ -104,8 +104,8 @@ void gemm_norm_160x64_3f22720d(void* const* bufs, const int64_t* dims, [[maybe_u
       }
     };
     const auto a_row = [&](int64_t m) { return in0 + m * 160; };
-    ww::gemm<160>(d0, a_row, scratch, tid, nt,
-        ww::segment<64>(64, epilogue, w1));
+    ww::gemm<160, 160>(d0, a_row, scratch, tid, nt,
+        ww::segment<32>(64, epilogue, w1));
   }
 }
 }  // extern "C"

@@ -18,7 +18,8 @@ from xdsl.dialects.builtin import ModuleOp
 
 from interpreted import H100, assert_right, interpreted, needs_triton
 from mutants.edits import edited
-from warpweave.backends.cpu.backend import VECTOR_BYTES, CpuTarget, emit
+from warpweave.backends.cpu.backend import emit
+from warpweave.backends.cpu.target import VECTOR_BYTES, CpuTarget
 from warpweave.backends.triton.emit import emit as emit_triton
 from warpweave.backends.triton.shapes import LARGE
 from warpweave.frontend.weave.errors import Source

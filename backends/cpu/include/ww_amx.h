@@ -150,7 +150,7 @@ template <int K, class S> void tile(const S& s, i64 t, const bf16* a, const bf16
 }  // namespace amx
 
 template <bool split> struct TiledMethod {
-  template <int K, class A, class... S>
+  template <int K, int, class A, class... S>
   static void run(const detail::Part& part, const A& a, void* scratch, const S&... segments) {
     constexpr i64 size = amx::kBlockRows * detail::round_up(K, 32);
     bf16* packed = static_cast<bf16*>(scratch);

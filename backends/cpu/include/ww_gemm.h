@@ -1,15 +1,16 @@
 // GEMM with fused epilogues:  for every segment and weight  acc = A[M, K] . W[N, K]^T,  then epilogue(tile).
 //
-//   ww::gemm<K>(M, a, scratch, tid, nt, segments...)  called by every thread of the team; only tid and scratch differ
+//   ww::gemm<K, D>(M, a, scratch, tid, nt, segments...)  called by every thread of the team; only tid and scratch differ;
+//                                                     D: how much of K at a time (K, or a multiple of 16 below it)
 //   ww::rows(p, stride)                               A as pointer and row stride; or any callable  const TA* (int64_t m)
 //   ww::segment<TN>(N, epilogue, w0[, w1[, w2]])      epilogue(m0, rows, n0, cols, acc0[, acc1[, acc2]]), rows <= WW_TM
-//   ww::gemm_scratch_bytes(K, tile)                   per thread; tile = the largest TN * number of weights of a segment
+//   ww::gemm_scratch_bytes(K, D, tile)                per thread; tile = the largest TN * number of weights of a segment
 //
 // Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero; or, as ww::plain<T>, the matrix [N][K] as it
 // lies, of which every panel is transposed on its way. See README.md for the whole contract.
 //
 // How it works: the team is a grid of column groups x row groups. A thread packs up to kBlockRows rows of A to float, in
-// k blocks whose rows have an odd number of cache lines. For groups of column tiles that fill kGroup columns it walks k block
+// k blocks of D whose rows have an odd number of cache lines. For groups of column tiles that fill kGroup columns it walks k block
 // by block, so that a block of A stays in L2; a block of rows meets a tile's panels one after the other, and after the last k
 // goes to the epilogue at once. 16-bit panels are widened once per block of rows. With few rows (M <= kSmallRows) panels are
 // widened in registers and every weight is read once.
@@ -63,11 +64,15 @@ namespace detail {
 
 constexpr i64 round_up(i64 x, i64 to) { return (x + to - 1) / to * to; }
 
-// K in equal blocks of at most 640, rows of a packed block an odd number of cache lines apart.
-template <int K> struct KBlocks {
-  static constexpr int count = K <= 640 ? 1 : (K + 511) / 512;
-  static constexpr int size = int(round_up((K + count - 1) / count, 16));
-  static constexpr int stride = ((size / 16) | 1) * 16;
+// The floats from one row of a packed block of k to the next: an odd number of cache lines.
+constexpr i64 row_floats(i64 size) { return ((round_up(size, 16) / 16) | 1) * 16; }
+
+// K in blocks of D, of which the last may be shorter.
+template <int K, int D> struct KBlocks {
+  static_assert(D == K || (D < K && D % 16 == 0), "blocks of k begin at cache lines");
+  static constexpr int count = (K + D - 1) / D;
+  static constexpr int size = int(round_up(D, 16));
+  static constexpr int stride = int(row_floats(D));
   static constexpr int length(int i) { return K - i * size < size ? K - i * size : size; }
 };
 
@@ -127,8 +132,8 @@ struct Part {  // what one thread computes: rows m_begin..m_end, tiles whose cos
   }
 };
 
-template <int K, class A> void pack_rows(const A& a, i64 m0, i64 rows, i64 padded, float* dst) {
-  using B = KBlocks<K>;
+template <int K, int D, class A> void pack_rows(const A& a, i64 m0, i64 rows, i64 padded, float* dst) {
+  using B = KBlocks<K, D>;
   for (i64 r = 0; r < padded; ++r)
     for (int kb = 0; kb < B::count; ++kb) {
       float* out = dst + (kb * padded + r) * B::stride;
@@ -178,9 +183,9 @@ template <class S> struct Panels {
 };
 
 // Tile t of segment s for at most kSmallRows rows of packed A: every panel is read once, from its beginning to its end.
-template <int K, class S>
+template <int K, int D, class S>
 void small_tile(const S& s, i64 t, const float* a, i64 padded, float* widened, float* acc) {
-  using B = KBlocks<K>;
+  using B = KBlocks<K, D>;
   using P = Panels<S>;
   const P panels{s, K};
   const i64 count = s.panels_of(t);
@@ -203,10 +208,10 @@ void small_tile(const S& s, i64 t, const float* a, i64 padded, float* widened, f
 // Block kb of k of tile t of segment s, for `rows` rows of packed A (`padded` with rows of zeros); acc: S::NW tiles of padded x TN
 // sums. A block of rows meets all panels while it is in L1, and after the last k its sums go to `done(row, count)`, so that what
 // the epilogue writes drains under the next block's products. Meanwhile block next_kb of next_tile is prefetched into L2.
-template <int K, class S, class Done>
+template <int K, int D, class S, class Done>
 void tile_step(const S& s, i64 t, int kb, const float* a, i64 padded, i64 rows, float* widened, float* acc,
                i64 next_tile, int next_kb, Done done) {
-  using B = KBlocks<K>;
+  using B = KBlocks<K, D>;
   using P = Panels<S>;
   const P panels{s, K};
   const i64 k = B::length(kb), count = s.panels_of(t), all = count * S::NW;
@@ -234,26 +239,28 @@ void tile_step(const S& s, i64 t, int kb, const float* a, i64 padded, i64 rows, 
 
 // How to multiply by weights of type TW; ww_amx.h has another one.
 template <class TW> struct Method {
-  template <int K, class A, class... S>
+  template <int K, int D, class A, class... S>
   static void run(const detail::Part& part, const A& a, void* scratch, const S&... segments) {
-    using B = detail::KBlocks<K>;
+    using B = detail::KBlocks<K, D>;
     float* packed = static_cast<float*>(scratch);
     float* widened = packed + kBlockRows * B::stride * B::count;
     float* acc = widened + B::size * detail::largest_tile<S...>();
-    const i64 total = part.m_end - part.m_begin, blocks = (total + kBlockRows - 1) / kBlockRows;
-    for (int i = 0; i < blocks; ++i) {
-      const i64 m0 = part.m_begin + total * i / blocks, rows = part.m_begin + total * (i + 1) / blocks - m0;
+    const i64 total = part.m_end - part.m_begin, units = (total + kMaxRows - 1) / kMaxRows;
+    const i64 most = kBlockRows / kMaxRows, blocks = (units + most - 1) / most;
+    for (i64 i = 0; i < blocks; ++i) {  // all but the last one whole multiples of kMaxRows, which the largest micro-kernel takes
+      const i64 r0 = units * i / blocks * kMaxRows, r1 = units * (i + 1) / blocks * kMaxRows;
+      const i64 m0 = part.m_begin + r0, rows = (r1 < total ? r1 : total) - r0;
       if (rows <= kSmallRows) {
         const i64 padded = small_rows(rows);
-        detail::pack_rows<K>(a, m0, rows, padded, packed);
+        detail::pack_rows<K, D>(a, m0, rows, padded, packed);
         part.for_each_tile([&](const auto& s, i64 t) {
-          detail::small_tile<K>(s, t, packed, padded, widened, acc);
+          detail::small_tile<K, D>(s, t, packed, padded, widened, acc);
           s.finish(m0, 0, rows, t, acc, padded * s.TN);
         }, segments...);
         continue;
       }
       const i64 padded = RowBlocks(rows).rows();
-      detail::pack_rows<K>(a, m0, rows, padded, packed);
+      detail::pack_rows<K, D>(a, m0, rows, padded, packed);
       part.for_each_group([&](const detail::Part& group) {
         i64 tiles = 0;
         group.for_each_tile([&](const auto&, i64) { ++tiles; }, segments...);
@@ -264,7 +271,7 @@ template <class TW> struct Method {
             const bool more = kb + 1 < B::count, last = ++n == tiles;
             const i64 next_tile = last && more ? t + 1 - tiles : t + 1;
             const int next_kb = !last ? kb : more ? kb + 1 : 0;
-            detail::tile_step<K>(s, t, kb, packed, padded, rows, widened, sums, next_tile, next_kb, [&](i64 r, i64 count) {
+            detail::tile_step<K, D>(s, t, kb, packed, padded, rows, widened, sums, next_tile, next_kb, [&](i64 r, i64 count) {
               s.finish(m0, r, count, t, sums, padded * s.TN);
             });
             sums += s.NW * padded * s.TN;
@@ -275,16 +282,17 @@ template <class TW> struct Method {
   }
 };
 
-constexpr i64 gemm_scratch_bytes(i64 k, i64 tile) {
+constexpr i64 gemm_scratch_bytes(i64 k, i64 depth, i64 tile) {
   const i64 group = tile < detail::kGroup ? detail::kGroup + tile : 2 * tile;  // a group's tiles begin inside it
-  return 4 * (kBlockRows * (k + 64 * ((k + 511) / 512)) + 640 * tile + kBlockRows * group);
+  const i64 packed = (k + depth - 1) / depth * detail::row_floats(depth);
+  return 4 * (kBlockRows * packed + detail::round_up(depth, 16) * tile + kBlockRows * group);
 }
 
-template <int K, class A, class First, class... More>
+template <int K, int D, class A, class First, class... More>
 void gemm(i64 m, const A& a, void* scratch, int tid, int nt, const First& first, const More&... more) {
   const detail::Part part(m, tid, nt, first, more...);
   if (part.m_begin < part.m_end && part.n_begin < part.n_end)
-    Method<typename First::TW>::template run<K>(part, a, scratch, first, more...);
+    Method<typename First::TW>::template run<K, D>(part, a, scratch, first, more...);
 }
 
 }  // namespace ww

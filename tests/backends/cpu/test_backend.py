@@ -5,8 +5,9 @@ import subprocess
 import pytest
 
 from tile_samples import SAMPLES, index, kernel, load, loop, matrix, parallel, store
-from warpweave.backends.cpu.backend import CpuTarget, emit, headers
+from warpweave.backends.cpu.backend import emit, headers
 from warpweave.backends.cpu.expressions import Names, UnsupportedKernelError, literal, pointwise
+from warpweave.backends.cpu.target import CpuTarget
 from warpweave.ir import tile
 from warpweave.ir.dims import Dim
 from warpweave.runtime.cpu import ISA_FLAGS
@@ -26,8 +27,8 @@ def test_a_source_names_its_entry_and_scratch():
     made = emit(SAMPLES["gemm_gelu"]("bf16").kernel, CpuTarget.of("avx2"))
     assert (made.name, made.entry, made.packed_layout) == ("gemm_gelu", "gemm_gelu", "panel")
     assert "void gemm_gelu(void* const* bufs, const int64_t* dims" in made.source
-    assert "ww::gemm<70>(" in made.source
-    assert "const int64_t gemm_gelu_scratch_bytes = ww::gemm_scratch_bytes(70, 64);" in made.source
+    assert "ww::gemm<70, 70>(" in made.source
+    assert "const int64_t gemm_gelu_scratch_bytes = ww::gemm_scratch_bytes(70, 70, 64);" in made.source
 
 
 def test_emission_is_deterministic():
@@ -37,7 +38,7 @@ def test_emission_is_deterministic():
 
 def test_projections_of_one_input_are_segments_of_one_call():
     source = emit(SAMPLES["qkv"]("f32").kernel, CpuTarget.of("portable")).source
-    assert source.count("ww::gemm<64>(") == 1
+    assert source.count("ww::gemm<64, 64>(") == 1
     assert source.count("ww::segment<64>(") == 3
 
 

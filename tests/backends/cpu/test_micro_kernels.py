@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from warpweave.backends.cpu.blocking import blocking
 from warpweave.backends.cpu.pack import PackedLayout
 from warpweave.backends.cpu.pack import pack as pack_weight
 from warpweave.runtime.native_code import WwLaunch
@@ -201,12 +202,12 @@ static void finish(const Output& o, i64 m0, i64 rows, i64 n0, i64 cols, const fl
 }
 extern "C" {
 extern const int64_t k_scratch_bytes;
-const int64_t k_scratch_bytes = ww::gemm_scratch_bytes(@K, 96 * 2);
+const int64_t k_scratch_bytes = ww::gemm_scratch_bytes(@K, @D, 96 * 2);
 void k(void* const* bufs, const int64_t* dims, void* scratch, int tid, int nt) {
   const auto w = [&](int i) { return static_cast<const @W*>(bufs[i]); };
   auto* count = static_cast<int32_t*>(bufs[6]);
   const Output plain{static_cast<float*>(bufs[4]), @N, 64, count}, gated{static_cast<float*>(bufs[5]), @G, 96, count};
-  ww::gemm<@K>(dims[0], ww::rows(static_cast<const @A*>(bufs[0]), dims[1]), scratch, tid, nt,
+  ww::gemm<@K, @D>(dims[0], ww::rows(static_cast<const @A*>(bufs[0]), dims[1]), scratch, tid, nt,
     ww::segment<64>(@N, [&](int64_t m0, int64_t rows, int64_t n0, int64_t cols, const float* acc) {
       finish(plain, m0, rows, n0, cols, acc, nullptr);
     }, w(1)),
@@ -220,7 +221,12 @@ void k(void* const* bufs, const int64_t* dims, void* scratch, int tid, int nt) {
 
 def gemm_source(a: str, w: str, k: int, n: int, n_gated: int) -> str:
     """n columns with TN 64 as they are, n_gated columns with TN 96 of gate * up; counts finished columns."""
-    source = GEMM_SOURCE.replace("@K", str(k)).replace("@N", str(n)).replace("@G", str(n_gated))
+    source = (
+        GEMM_SOURCE.replace("@K", str(k))
+        .replace("@D", str(blocking(k, 192, 1 << 20).depth))
+        .replace("@N", str(n))
+        .replace("@G", str(n_gated))
+    )
     return source.replace("@A", a).replace("@W", w)
 
 
