@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from ... import aref
 from .data import Data
+from .walker import Steps
 
 
 class Agent(Data):
     """One warpgroup of a role, or in a simulator all of it."""
 
-    steps = {
+    steps: ClassVar[Steps] = {
         aref.PutEnterOp: Data.put_enter,
         aref.PutExitOp: Data.put_exit,
         aref.GetEnterOp: Data.get_enter,

@@ -11,7 +11,6 @@ from xdsl.ir import SSAValue
 
 from ..machine import Key, Machine
 
-
 Walk: TypeAlias = Generator[bool, None, Any]
 """Yields after each step whether the agent could take it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
@@ -11,6 +11,9 @@ from xdsl.ir import Block, Operation, SSAValue
 from ... import aref
 from ...index_arithmetic import index_result
 from .cta import Cta, Use, Walk
+
+Steps: TypeAlias = Mapping[type[Operation], Callable[..., Walk]]
+"""What ops of the level do."""
 
 
 class Walker:
@@ -20,7 +23,7 @@ class Walker:
     all others only this agent sees.
     """
 
-    steps: ClassVar[Mapping[type[Operation], Callable[..., Walk]]]
+    steps: ClassVar[Steps]
 
     def __init__(
         self, cta: Cta, role: aref.RoleOp, trips: Callable[[Operation], int | None], number: int = 0, of: int = 1

@@ -28,9 +28,7 @@ def product(p: RoleState, op: aref.MmaOp) -> None:
     fragment = _fragment(p, op, element) if _in_registers(op) else ""
     out("ww::wgmma_fence();")
     out("WW_UNROLL")
-    with out.block(
-        f"for (int k = 0; k < {b.held.columns if op.transposed is not None else b.held.rows}; k += {STEP})"
-    ):
+    with out.block(f"for (int k = 0; k < {b.held.columns if op.transposed is not None else b.held.rows}; k += {STEP})"):
         out(f"const uint64_t right = {_right(op, b)};")
         left = fragment or _rows_of_a(p.memories[op.a])
         columns = aref.tile_in(op.result).get_shape()[1]

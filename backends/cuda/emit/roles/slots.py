@@ -27,7 +27,5 @@ def _slot_call(p: RoleState, verb: str, memory: Memory, registers: str) -> None:
     if held.dtype not in ("bf16", "f16") or held.swizzle == 0:
         raise UnsupportedKernelError(f"registers and a slot of {held.dtype} with a swizzle of {held.swizzle}")
     row = f"group * {WARPGROUP_ROWS}" if held.rows > WARPGROUP_ROWS else "0"
-    form = (
-        f"<ww::{held.dtype}, {held.rows}, {held.columns}>({memory.swizzle}, {memory.address}, {row}, {registers});"
-    )
+    form = f"<ww::{held.dtype}, {held.rows}, {held.columns}>({memory.swizzle}, {memory.address}, {row}, {registers});"
     p.ctx.out(f"ww::{verb}_slot{form}")
