@@ -34,16 +34,16 @@ class Mutant:
 
 
 MUTANTS = [
-    Mutant("second warpgroup multiplies the first one's rows", f"{EMIT}.roles:RolePrinter._rows_of_a", " + group * ", " + 0 * "),
-    Mutant("no step along k", f"{EMIT}.roles:_along_k", "k * {held.item_bytes}", "0 * {held.item_bytes}"),
-    Mutant("every lane arrives", f"{EMIT}.roles:RolePrinter._arrive", "if (ww::elect_one()) ww::", "ww::"),
-    Mutant("panels stored one upon another", f"{EMIT}.roles:RolePrinter._bulk_store", "panel * memory", "0 * memory",
+    Mutant("second warpgroup multiplies the first one's rows", f"{EMIT}.roles.products:_rows_of_a", " + group * ", " + 0 * "),
+    Mutant("no step along k", f"{EMIT}.roles.products:_along_k", "k * {held.item_bytes}", "0 * {held.item_bytes}"),
+    Mutant("every lane arrives", f"{EMIT}.roles.barriers:arrive", "if (ww::elect_one()) ww::", "ww::"),
+    Mutant("panels stored one upon another", f"{EMIT}.roles.copies:bulk_store", "panel * memory", "0 * memory",
            "gemm_residual_norm"),
-    Mutant("panels of one column", f"{EMIT}.roles:RolePrinter._coordinates", "str(panel * held.panel_columns)", '"0"',
+    Mutant("panels of one column", f"{EMIT}.roles.copies:_coordinates", "str(panel * held.panel_columns)", '"0"',
            "gemm_residual_norm"),
-    Mutant("sums begin with what registers hold", f"{EMIT}.roles:RolePrinter._accumulator", '"k > 0"', '"true"',
+    Mutant("sums begin with what registers hold", f"{EMIT}.roles.products:_accumulator", '"k > 0"', '"true"',
            "attention_causal_64"),
-    Mutant("batches not split", f"{EMIT}.roles:RolePrinter._split", "rest(position, size) if number else position", "position",
+    Mutant("batches not split", f"{EMIT}.roles.copies:_split", "rest(position, size) if number else position", "position",
            "attention_causal_64"),
     Mutant("rings lie one upon another", f"{EMIT}.shared:SharedMemory._add_ring", "ring.depth * ring.slot_bytes",
            "ring.slot_bytes"),
