@@ -26,10 +26,10 @@ class TileShapes:
     gemm_columns: int = 32  # a gated pair of 64 leaves too little of a 1 MiB L2: 3 to 4 % slower (AVX-512, fp32)
     gemm_depth: int = 128
     gemm_multiple: int = 32  # columns come in multiples of it: the weights' panels
-    matmul_rows: int = 32
-    matmul_columns: int = 64
-    matmul_depth: int = 64
-    attention_rows: int = 64
+    matmul_rows: int = 256
+    matmul_columns: int = 128
+    matmul_depth: int = 256
+    attention_rows: int = 128
     attention_keys: int = 64
     merged_rows: int = 4  # of split-KV: so few that the rows of one KV head are work for several threads
     row_columns: int = 512  # of tiles that walk rows: a row of no more columns is one tile

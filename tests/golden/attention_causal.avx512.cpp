@@ -1,11 +1,11 @@
-// attention_causal_groups3_32_846bf70a (attention): attend.return
+// attention_causal_groups3_32_b009c447 (attention): attend.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t attention_causal_groups3_32_846bf70a_scratch_bytes;
-const int64_t attention_causal_groups3_32_846bf70a_scratch_bytes = ww::dot_scratch_bytes(64) + 61504;
+extern const int64_t attention_causal_groups3_32_b009c447_scratch_bytes;
+const int64_t attention_causal_groups3_32_b009c447_scratch_bytes = ww::dot_scratch_bytes(128) + 122944;
 
-void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void attention_causal_groups3_32_b009c447(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* in1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* in2 = static_cast<const ww::bf16*>(bufs[2]);
@@ -26,16 +26,16 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
   [[maybe_unused]] const int64_t d13 = dims[13];
   [[maybe_unused]] const int64_t d14 = dims[14];
   [[maybe_unused]] const int64_t d15 = dims[15];
-  // d0 * d1 x 3 * d2 x 1 in tiles of 64 x 1
+  // d0 * d1 x 3 * d2 x 1 in tiles of 128 x 1
   {
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::dot_scratch_bytes(64));
-    const int64_t row_tiles = (3 * d2 + 63) / 64, column_tiles = 1;
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::dot_scratch_bytes(128));
+    const int64_t row_tiles = (3 * d2 + 127) / 128, column_tiles = 1;
     for (int64_t tile = tid; tile < int64_t(d0 * d1) * row_tiles * column_tiles; tile += nt) {
       [[maybe_unused]] const int64_t batch = tile / (row_tiles * column_tiles);
-      [[maybe_unused]] const int64_t row = tile / column_tiles % row_tiles * 64;
+      [[maybe_unused]] const int64_t row = tile / column_tiles % row_tiles * 128;
       [[maybe_unused]] const int64_t column = tile % column_tiles * 1;
-      [[maybe_unused]] const int64_t rows = ww::inside(3 * d2, row, 64);
-      const int64_t index = row + 63;
+      [[maybe_unused]] const int64_t rows = ww::inside(3 * d2, row, 128);
+      const int64_t index = row + 127;
       const int64_t index2 = ww::floor_div(int64_t(index), int64_t(3));
       const int64_t index3 = index2 + 0;
       const int64_t index4 = index3 + 1;
@@ -48,7 +48,7 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
       const int64_t index11 = index10 * 64;
       const int64_t index12 = ww::max(int64_t(0), int64_t(index11));
       float* const mul_tile = ww::scratch_at<float>(arrays, 0);
-      int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 8192);
+      int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 16384);
       for (int64_t r = 0; r < rows; ++r) {
         auto* const mul_tile_r = mul_tile + r * 32;
         const int64_t floor_div = ww::floor_div(int64_t(row + r), int64_t(3));
@@ -64,25 +64,25 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
           }
         }
       }
-      float* const max_tile = ww::scratch_at<float>(arrays, 8704);
-      ww::fill(max_tile, 64, -__builtin_inff());
-      float* const add_tile2 = ww::scratch_at<float>(arrays, 8960);
-      ww::fill(add_tile2, 64, 0.0f);
-      float* const dot_tile = ww::scratch_at<float>(arrays, 9216);
-      ww::fill(dot_tile, 2048, 0.0f);
+      float* const max_tile = ww::scratch_at<float>(arrays, 17408);
+      ww::fill(max_tile, 128, -__builtin_inff());
+      float* const add_tile2 = ww::scratch_at<float>(arrays, 17920);
+      ww::fill(add_tile2, 128, 0.0f);
+      float* const dot_tile = ww::scratch_at<float>(arrays, 18432);
+      ww::fill(dot_tile, 4096, 0.0f);
       for (int64_t i = 0; i < index12; i += 64) {
-        float* const dot_tile2 = ww::scratch_at<float>(arrays, 17408);
+        float* const dot_tile2 = ww::scratch_at<float>(arrays, 34816);
         ww::dot_nt<32>(rows, ww::inside(d6, i, 64), 32, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i * d7, d7, dot_tile2, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i, 64), 64, dot_tile2, 64);
-        float* const maxnum_tile = ww::scratch_at<float>(arrays, 33792);
+        float* const maxnum_tile = ww::scratch_at<float>(arrays, 67584);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile2_r = dot_tile2 + r * 64;
           const float maxnum = ww::row_maxnum<64>(dot_tile2_r);
           maxnum_tile[r] = maxnum;
         }
-        float* const where_tile = ww::scratch_at<float>(arrays, 34048);
-        float* const softmax_exp2_tile = ww::scratch_at<float>(arrays, 34304);
-        float* const mul_tile2 = ww::scratch_at<float>(arrays, 34560);
+        float* const where_tile = ww::scratch_at<float>(arrays, 68096);
+        float* const softmax_exp2_tile = ww::scratch_at<float>(arrays, 68608);
+        float* const mul_tile2 = ww::scratch_at<float>(arrays, 69120);
 #pragma omp simd
         for (int64_t r = 0; r < rows; ++r) {
           const float max_tile_r = max_tile[r];
@@ -99,7 +99,7 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
           const float mul2 = (add_tile2_r * softmax_exp2);
           mul_tile2[r] = mul2;
         }
-        float* const sum_tile = ww::scratch_at<float>(arrays, 34816);
+        float* const sum_tile = ww::scratch_at<float>(arrays, 69632);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile_r = dot_tile + r * 32;
           const float softmax_exp2_tile_r = softmax_exp2_tile[r];
@@ -134,17 +134,17 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
         }
         ww::dot_nn<64>(rows, 32, ww::inside(d6, i, 64), dot_tile2, in2 + (batch % d1) * d11 + (batch / d1) * d12 + i * d10, d10, dot_tile, 32, scratch);
       }
-      float* const max_tile2 = ww::scratch_at<float>(arrays, 35072);
-      ww::copy(max_tile2, max_tile, 64);
-      float* const add_tile3 = ww::scratch_at<float>(arrays, 35328);
-      ww::copy(add_tile3, add_tile2, 64);
-      float* const dot_tile3 = ww::scratch_at<float>(arrays, 35584);
-      ww::copy(dot_tile3, dot_tile, 2048);
+      float* const max_tile2 = ww::scratch_at<float>(arrays, 70144);
+      ww::copy(max_tile2, max_tile, 128);
+      float* const add_tile3 = ww::scratch_at<float>(arrays, 70656);
+      ww::copy(add_tile3, add_tile2, 128);
+      float* const dot_tile3 = ww::scratch_at<float>(arrays, 71168);
+      ww::copy(dot_tile3, dot_tile, 4096);
       for (int64_t i2 = index12; i2 < index5; i2 += 64) {
-        float* const dot_tile4 = ww::scratch_at<float>(arrays, 43776);
+        float* const dot_tile4 = ww::scratch_at<float>(arrays, 87552);
         ww::dot_nt<32>(rows, ww::inside(d6, i2, 64), 32, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i2 * d7, d7, dot_tile4, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i2, 64), 64, dot_tile4, 64);
-        bool* const lt_tile = ww::scratch_at<bool>(arrays, 60160);
+        bool* const lt_tile = ww::scratch_at<bool>(arrays, 120320);
         for (int64_t r = 0; r < 1; ++r) {
           {
 #pragma omp simd
@@ -154,7 +154,7 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
             }
           }
         }
-        float* const maxnum_tile2 = ww::scratch_at<float>(arrays, 60224);
+        float* const maxnum_tile2 = ww::scratch_at<float>(arrays, 120384);
         for (int64_t r = 0; r < rows; ++r) {
           const int64_t add_tile_r = add_tile[r];
           auto* const dot_tile4_r = dot_tile4 + r * 64;
@@ -171,9 +171,9 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
           const float maxnum2 = ww::row_maxnum<64>(dot_tile4_r2);
           maxnum_tile2[r] = maxnum2;
         }
-        float* const where_tile2 = ww::scratch_at<float>(arrays, 60480);
-        float* const softmax_exp2_tile2 = ww::scratch_at<float>(arrays, 60736);
-        float* const mul_tile3 = ww::scratch_at<float>(arrays, 60992);
+        float* const where_tile2 = ww::scratch_at<float>(arrays, 120896);
+        float* const softmax_exp2_tile2 = ww::scratch_at<float>(arrays, 121408);
+        float* const mul_tile3 = ww::scratch_at<float>(arrays, 121920);
 #pragma omp simd
         for (int64_t r = 0; r < rows; ++r) {
           const float max_tile2_r = max_tile2[r];
@@ -190,7 +190,7 @@ void attention_causal_groups3_32_846bf70a(void* const* bufs, const int64_t* dims
           const float mul4 = (add_tile3_r * softmax_exp2_3);
           mul_tile3[r] = mul4;
         }
-        float* const sum_tile2 = ww::scratch_at<float>(arrays, 61248);
+        float* const sum_tile2 = ww::scratch_at<float>(arrays, 122432);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile3_r = dot_tile3 + r * 32;
           const float softmax_exp2_tile2_r = softmax_exp2_tile2[r];

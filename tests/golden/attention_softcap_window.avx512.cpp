@@ -1,11 +1,11 @@
-// attention_causal_window_softcap_64_96d8b2b4 (attention): attend.return
+// attention_causal_window_softcap_64_8d03204e (attention): attend.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t attention_causal_window_softcap_64_96d8b2b4_scratch_bytes;
-const int64_t attention_causal_window_softcap_64_96d8b2b4_scratch_bytes = ww::dot_scratch_bytes(64) + 120576;
+extern const int64_t attention_causal_window_softcap_64_8d03204e_scratch_bytes;
+const int64_t attention_causal_window_softcap_64_8d03204e_scratch_bytes = ww::dot_scratch_bytes(128) + 241152;
 
-void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void attention_causal_window_softcap_64_8d03204e(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const float*>(bufs[0]);
   const auto* in1 = static_cast<const float*>(bufs[1]);
   const auto* in2 = static_cast<const float*>(bufs[2]);
@@ -26,16 +26,16 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
   [[maybe_unused]] const int64_t d13 = dims[13];
   [[maybe_unused]] const int64_t d14 = dims[14];
   [[maybe_unused]] const int64_t d15 = dims[15];
-  // d0 * d1 x d2 x 1 in tiles of 64 x 1
+  // d0 * d1 x d2 x 1 in tiles of 128 x 1
   {
-    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::dot_scratch_bytes(64));
-    const int64_t row_tiles = (d2 + 63) / 64, column_tiles = 1;
+    [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::dot_scratch_bytes(128));
+    const int64_t row_tiles = (d2 + 127) / 128, column_tiles = 1;
     for (int64_t tile = tid; tile < int64_t(d0 * d1) * row_tiles * column_tiles; tile += nt) {
       [[maybe_unused]] const int64_t batch = tile / (row_tiles * column_tiles);
-      [[maybe_unused]] const int64_t row = tile / column_tiles % row_tiles * 64;
+      [[maybe_unused]] const int64_t row = tile / column_tiles % row_tiles * 128;
       [[maybe_unused]] const int64_t column = tile % column_tiles * 1;
-      [[maybe_unused]] const int64_t rows = ww::inside(d2, row, 64);
-      const int64_t index = row + 63;
+      [[maybe_unused]] const int64_t rows = ww::inside(d2, row, 128);
+      const int64_t index = row + 127;
       const int64_t index2 = index + 0;
       const int64_t index3 = index2 + 1;
       const int64_t index4 = ww::min(int64_t(d6), int64_t(index3));
@@ -57,7 +57,7 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
       const int64_t index20 = index19 * 64;
       const int64_t index21 = ww::max(int64_t(index15), int64_t(index20));
       float* const mul_tile = ww::scratch_at<float>(arrays, 0);
-      int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 16384);
+      int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 32768);
       for (int64_t r = 0; r < rows; ++r) {
         auto* const mul_tile_r = mul_tile + r * 64;
         const int64_t add = (int64_t(row + r) + int64_t(0));
@@ -72,17 +72,17 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
           }
         }
       }
-      float* const max_tile = ww::scratch_at<float>(arrays, 16896);
-      ww::fill(max_tile, 64, -__builtin_inff());
-      float* const add_tile2 = ww::scratch_at<float>(arrays, 17152);
-      ww::fill(add_tile2, 64, 0.0f);
-      float* const dot_tile = ww::scratch_at<float>(arrays, 17408);
-      ww::fill(dot_tile, 4096, 0.0f);
+      float* const max_tile = ww::scratch_at<float>(arrays, 33792);
+      ww::fill(max_tile, 128, -__builtin_inff());
+      float* const add_tile2 = ww::scratch_at<float>(arrays, 34304);
+      ww::fill(add_tile2, 128, 0.0f);
+      float* const dot_tile = ww::scratch_at<float>(arrays, 34816);
+      ww::fill(dot_tile, 8192, 0.0f);
       for (int64_t i = index9; i < index15; i += 64) {
-        float* const dot_tile2 = ww::scratch_at<float>(arrays, 33792);
+        float* const dot_tile2 = ww::scratch_at<float>(arrays, 67584);
         ww::dot_nt<64>(rows, ww::inside(d6, i, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i * d7, d7, dot_tile2, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i, 64), 64, dot_tile2, 64);
-        float* const maxnum_tile = ww::scratch_at<float>(arrays, 50176);
+        float* const maxnum_tile = ww::scratch_at<float>(arrays, 100352);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile2_r = dot_tile2 + r * 64;
           const int64_t add_tile_r = add_tile[r];
@@ -106,9 +106,9 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
           const float maxnum = ww::row_maxnum<64>(dot_tile2_r2);
           maxnum_tile[r] = maxnum;
         }
-        float* const where_tile = ww::scratch_at<float>(arrays, 50432);
-        float* const softmax_exp2_tile = ww::scratch_at<float>(arrays, 50688);
-        float* const mul_tile2 = ww::scratch_at<float>(arrays, 50944);
+        float* const where_tile = ww::scratch_at<float>(arrays, 100864);
+        float* const softmax_exp2_tile = ww::scratch_at<float>(arrays, 101376);
+        float* const mul_tile2 = ww::scratch_at<float>(arrays, 101888);
 #pragma omp simd
         for (int64_t r = 0; r < rows; ++r) {
           const float max_tile_r = max_tile[r];
@@ -125,7 +125,7 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
           const float mul4 = (add_tile2_r * softmax_exp2);
           mul_tile2[r] = mul4;
         }
-        float* const sum_tile = ww::scratch_at<float>(arrays, 51200);
+        float* const sum_tile = ww::scratch_at<float>(arrays, 102400);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile_r = dot_tile + r * 64;
           const float softmax_exp2_tile_r = softmax_exp2_tile[r];
@@ -155,17 +155,17 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
         }
         ww::dot_nn<64>(rows, 64, ww::inside(d6, i, 64), dot_tile2, in2 + (batch % d1) * d11 + (batch / d1) * d12 + i * d10, d10, dot_tile, 64, scratch);
       }
-      float* const max_tile2 = ww::scratch_at<float>(arrays, 51456);
-      ww::copy(max_tile2, max_tile, 64);
-      float* const add_tile3 = ww::scratch_at<float>(arrays, 51712);
-      ww::copy(add_tile3, add_tile2, 64);
-      float* const dot_tile3 = ww::scratch_at<float>(arrays, 51968);
-      ww::copy(dot_tile3, dot_tile, 4096);
+      float* const max_tile2 = ww::scratch_at<float>(arrays, 102912);
+      ww::copy(max_tile2, max_tile, 128);
+      float* const add_tile3 = ww::scratch_at<float>(arrays, 103424);
+      ww::copy(add_tile3, add_tile2, 128);
+      float* const dot_tile3 = ww::scratch_at<float>(arrays, 103936);
+      ww::copy(dot_tile3, dot_tile, 8192);
       for (int64_t i2 = index15; i2 < index21; i2 += 64) {
-        float* const dot_tile4 = ww::scratch_at<float>(arrays, 68352);
+        float* const dot_tile4 = ww::scratch_at<float>(arrays, 136704);
         ww::dot_nt<64>(rows, ww::inside(d6, i2, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i2 * d7, d7, dot_tile4, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i2, 64), 64, dot_tile4, 64);
-        float* const maxnum_tile2 = ww::scratch_at<float>(arrays, 84736);
+        float* const maxnum_tile2 = ww::scratch_at<float>(arrays, 169472);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile4_r = dot_tile4 + r * 64;
           auto* const dot_tile4_r2 = dot_tile4 + r * 64;
@@ -181,9 +181,9 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
           const float maxnum2 = ww::row_maxnum<64>(dot_tile4_r2);
           maxnum_tile2[r] = maxnum2;
         }
-        float* const where_tile2 = ww::scratch_at<float>(arrays, 84992);
-        float* const softmax_exp2_tile2 = ww::scratch_at<float>(arrays, 85248);
-        float* const mul_tile3 = ww::scratch_at<float>(arrays, 85504);
+        float* const where_tile2 = ww::scratch_at<float>(arrays, 169984);
+        float* const softmax_exp2_tile2 = ww::scratch_at<float>(arrays, 170496);
+        float* const mul_tile3 = ww::scratch_at<float>(arrays, 171008);
 #pragma omp simd
         for (int64_t r = 0; r < rows; ++r) {
           const float max_tile2_r = max_tile2[r];
@@ -200,7 +200,7 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
           const float mul8 = (add_tile3_r * softmax_exp2_3);
           mul_tile3[r] = mul8;
         }
-        float* const sum_tile2 = ww::scratch_at<float>(arrays, 85760);
+        float* const sum_tile2 = ww::scratch_at<float>(arrays, 171520);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile3_r = dot_tile3 + r * 64;
           const float softmax_exp2_tile2_r = softmax_exp2_tile2[r];
@@ -230,17 +230,17 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
         }
         ww::dot_nn<64>(rows, 64, ww::inside(d6, i2, 64), dot_tile4, in2 + (batch % d1) * d11 + (batch / d1) * d12 + i2 * d10, d10, dot_tile3, 64, scratch);
       }
-      float* const max_tile3 = ww::scratch_at<float>(arrays, 86016);
-      ww::copy(max_tile3, max_tile2, 64);
-      float* const add_tile4 = ww::scratch_at<float>(arrays, 86272);
-      ww::copy(add_tile4, add_tile3, 64);
-      float* const dot_tile5 = ww::scratch_at<float>(arrays, 86528);
-      ww::copy(dot_tile5, dot_tile3, 4096);
+      float* const max_tile3 = ww::scratch_at<float>(arrays, 172032);
+      ww::copy(max_tile3, max_tile2, 128);
+      float* const add_tile4 = ww::scratch_at<float>(arrays, 172544);
+      ww::copy(add_tile4, add_tile3, 128);
+      float* const dot_tile5 = ww::scratch_at<float>(arrays, 173056);
+      ww::copy(dot_tile5, dot_tile3, 8192);
       for (int64_t i3 = index21; i3 < index4; i3 += 64) {
-        float* const dot_tile6 = ww::scratch_at<float>(arrays, 102912);
+        float* const dot_tile6 = ww::scratch_at<float>(arrays, 205824);
         ww::dot_nt<64>(rows, ww::inside(d6, i3, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i3 * d7, d7, dot_tile6, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i3, 64), 64, dot_tile6, 64);
-        float* const maxnum_tile3 = ww::scratch_at<float>(arrays, 119296);
+        float* const maxnum_tile3 = ww::scratch_at<float>(arrays, 238592);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile6_r = dot_tile6 + r * 64;
           const int64_t add_tile_r2 = add_tile[r];
@@ -264,9 +264,9 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
           const float maxnum3 = ww::row_maxnum<64>(dot_tile6_r2);
           maxnum_tile3[r] = maxnum3;
         }
-        float* const where_tile3 = ww::scratch_at<float>(arrays, 119552);
-        float* const softmax_exp2_tile3 = ww::scratch_at<float>(arrays, 119808);
-        float* const mul_tile4 = ww::scratch_at<float>(arrays, 120064);
+        float* const where_tile3 = ww::scratch_at<float>(arrays, 239104);
+        float* const softmax_exp2_tile3 = ww::scratch_at<float>(arrays, 239616);
+        float* const mul_tile4 = ww::scratch_at<float>(arrays, 240128);
 #pragma omp simd
         for (int64_t r = 0; r < rows; ++r) {
           const float max_tile3_r = max_tile3[r];
@@ -283,7 +283,7 @@ void attention_causal_window_softcap_64_96d8b2b4(void* const* bufs, const int64_
           const float mul12 = (add_tile4_r * softmax_exp2_5);
           mul_tile4[r] = mul12;
         }
-        float* const sum_tile3 = ww::scratch_at<float>(arrays, 120320);
+        float* const sum_tile3 = ww::scratch_at<float>(arrays, 240640);
         for (int64_t r = 0; r < rows; ++r) {
           auto* const dot_tile5_r = dot_tile5 + r * 64;
           const float softmax_exp2_tile3_r = softmax_exp2_tile3[r];

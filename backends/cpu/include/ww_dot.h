@@ -29,17 +29,20 @@ inline void add_tile(i64 rows, i64 cols, const float* t, float* c, i64 ldc, bool
     for (i64 j = 0; j < cols; ++j) c[i * ldc + j] = (add ? c[i * ldc + j] : 0.0f) + t[i * kPanel + j];
 }
 
-// The rows of a block that serves m > kSmallRows rows best; a block costs its rows and a bit.
-inline i64 block_rows(i64 m) {
-  const i64 large = (m + kMaxRows - 1) / kMaxRows * (kMaxRows + 1), small = (m + kLargeRows - 1) / kLargeRows * (kLargeRows + 1);
-  return m >= kMaxRows && large <= small ? kMaxRows : kLargeRows;
-}
+// How m rows are cut: `large` blocks of `tall` rows, then blocks of `low` ones. The last one may overlap the one before.
+struct Cut {
+  i64 large, tall = kMaxRows, low = kLargeRows;
+  explicit Cut(i64 m) : large(m < kMaxRows ? 0 : RowBlocks(m).large) {
+    if (m <= kSmallRows) low = m == kSmallRows ? kSmallRows : m >= 4 ? 4 : 1;
+  }
+};
 
-// c (+)= a . b for cols <= 32 columns; b has 32 readable ones. The last block of rows may overlap the one before.
+// c (+)= a . b for cols <= 32 columns; b has 32 readable ones.
 template <int LDA, class TB>
-void rows_times_panel(i64 m, i64 cols, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, bool add, float* t) {
-  const i64 step = m > kSmallRows ? block_rows(m) : m >= kSmallRows ? kSmallRows : m >= 4 ? 4 : 1;
-  for (i64 r = 0; r < m; r += step) {
+void rows_times_panel(i64 m, const Cut& cut, i64 cols, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, bool add,
+                      float* t) {
+  for (i64 r = 0, n = 0, step; r < m; r += step, ++n) {
+    step = n < cut.large ? cut.tall : cut.low;
     const i64 from = r + step <= m ? r : m - step, skip = r - from;
     const bool direct = cols == kPanel && skip == 0;
     float* out = direct ? c + from * ldc : t;
@@ -48,7 +51,7 @@ void rows_times_panel(i64 m, i64 cols, i64 k, const float* a, const TB* b, i64 l
     const char* next = reinterpret_cast<const char*>(b);
     for (int j = 0; j < kPanel; j += kPair) {
       if (m <= kSmallRows) micro_small<LDA>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
-      else if constexpr (sizeof(TB) == 4) micro_large<LDA>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
+      else if constexpr (sizeof(TB) == 4) micro_large<LDA, true>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
     }
     if (!direct) add_tile(step - skip, cols, t + skip * kPanel, c + r * ldc, ldc, add);
   }
@@ -123,10 +126,11 @@ void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
   }
   float* t = static_cast<float*>(scratch);
   float* panel = t + kMaxRows * kPanel;
+  const detail::Cut cut(m);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
     detail::panel_of_rows(b + j * ldb, ldb, cols, k, panel);
-    detail::rows_times_panel<LDA>(m, cols, k, a, panel, kPanel, c + j, ldc, false, t);
+    detail::rows_times_panel<LDA>(m, cut, cols, k, a, panel, kPanel, c + j, ldc, false, t);
   }
 }
 
@@ -134,14 +138,15 @@ template <int LDA, class TB>
 void dot_nn(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
   float* t = static_cast<float*>(scratch);
   float* panel = t + kMaxRows * kPanel;
+  const detail::Cut cut(m);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
     if (m <= kSmallRows && cols == kPanel) {
-      detail::rows_times_panel<LDA>(m, cols, k, a, b + j, ldb, c + j, ldc, true, t);
+      detail::rows_times_panel<LDA>(m, cut, cols, k, a, b + j, ldb, c + j, ldc, true, t);
       continue;
     }
     detail::panel_of_columns(b + j, ldb, cols, k, panel);
-    detail::rows_times_panel<LDA>(m, cols, k, a, panel, kPanel, c + j, ldc, true, t);
+    detail::rows_times_panel<LDA>(m, cut, cols, k, a, panel, kPanel, c + j, ldc, true, t);
   }
 }
 

@@ -3,7 +3,7 @@
 //   micro<MR, AR>(a, b, ldb, k, c, ldc, add, next, step)
 //     c[r * ldc + j] (+)= sum over i < k of a[r * AR + i] * b[i * ldb + j],   r < MR, j < kPair = 2 * kLanes
 //     with many rows it also prefetches into L2 the `step` bytes per k at `next` that will be needed next, and a and b, which L1
-//     does not hold, from L2; with few it prefetches b into L1 from memory, far ahead
+//     does not hold, from L2; with few it prefetches b into L1 from memory, far ahead; `resident`: a and b are in L1
 //   micro_small, micro_large      the same with a row count known at run time
 //   RowBlocks                     splits a count of rows into blocks for micro_large
 //   detail::panel_of_rows         32 rows of a matrix as a panel
@@ -18,7 +18,7 @@ constexpr int kMaxRows = kLanes == 16 ? 14 : 6;       // 2 * kMaxRows accumulato
 constexpr int kLargeRows = kLanes == 16 ? 8 : 4;      // the other block size for many rows
 constexpr int kSmallRows = kLanes == 16 ? 8 : 4;      // up to here b is streamed once, straight from memory
 
-template <int MR, int AR, class TB>
+template <int MR, int AR, bool resident = false, class TB>
 WW_NOINLINE void micro(const float* __restrict a, const TB* __restrict b, i64 ldb, i64 k, float* __restrict c, i64 ldc,
                        bool add, const char* next, i64 step_bytes) {
   constexpr int U = MR >= 4 ? 1 : 4 / MR;             // independent sums over k hide the latency of few rows
@@ -27,10 +27,10 @@ WW_NOINLINE void micro(const float* __restrict a, const TB* __restrict b, i64 ld
   vf x[U][MR], y[U][MR];
   WW_UNROLL(4) for (int u = 0; u < U; ++u) WW_UNROLL(16) for (int r = 0; r < MR; ++r) x[u][r] = y[u][r] = vf{};
   const auto step = [&](int u) __attribute__((always_inline)) {
-    if constexpr (MR < kSmallRows) {
+    if constexpr (!resident && MR < kSmallRows) {
       prefetch(b + ahead);
       if constexpr (kPair * sizeof(TB) > 64) prefetch(b + ahead + kLanes);
-    } else {
+    } else if constexpr (!resident) {
       prefetch(b + near);
       if constexpr (kPair * sizeof(TB) > 64) prefetch(b + near + kLanes);
       prefetch<2>(next);
@@ -45,7 +45,7 @@ WW_NOINLINE void micro(const float* __restrict a, const TB* __restrict b, i64 ld
     }
     b += ldb;
   };
-  if constexpr (MR >= kSmallRows && kLanes == 16)     // with 8 lanes, and 6 rows, it costs more than it brings (-12 %)
+  if constexpr (MR >= kSmallRows && kLanes == 16 && !resident)     // with 8 lanes, and 6 rows, it costs more than it brings (-12 %)
     for (; k >= kLanes; k -= kLanes) {                // the cache line that each row of a needs next, a row in each step
       const float* line = a + kLanes;
       WW_UNROLL(1) for (int i = 0; i < kLanes; ++i, ++a, line += AR) prefetch(line), step(0);
@@ -72,10 +72,10 @@ WW_INLINE void micro_small(i64 rows, const float* a, const TB* b, Args... args) 
   if constexpr (kSmallRows > 4) micro<kSmallRows, AR>(a, b, args...);
 }
 // rows is kLargeRows or kMaxRows.
-template <int AR, class... Args>
+template <int AR, bool resident = false, class... Args>
 WW_INLINE void micro_large(i64 rows, const float* a, const float* b, Args... args) {
-  if (rows == kMaxRows) return micro<kMaxRows, AR>(a, b, args...);
-  micro<kLargeRows, AR>(a, b, args...);
+  if (rows == kMaxRows) return micro<kMaxRows, AR, resident>(a, b, args...);
+  micro<kLargeRows, AR, resident>(a, b, args...);
 }
 
 // The rows a block of 1 <= rows <= kSmallRows is padded to.
