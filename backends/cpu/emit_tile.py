@@ -12,7 +12,7 @@ from ...ir import tile
 from .arrays import Arrays
 from .context import Context
 from .expressions import UnsupportedKernelError
-from .products import Products, is_read_in_place
+from .products import Products, is_read_in_place, is_transposed
 from .rows import RowPrinter
 from .segments import Segment, apart, split
 from .stages import is_wide, shape
@@ -91,10 +91,12 @@ class Tiles:
             if value not in self.ctx.whole_rows:
                 self.ctx.whole_rows.add(value)
                 right += [] if isinstance(value.owner, Block | tile.DotOp | scf.ForOp) else value.owner.operands
+        reads = [op for op in self.loop.walk() if isinstance(op, tile.LoadOp)]
+        self.alone = {op for op in reads if is_transposed(self.ctx, op)}
 
     def block(self, block: Block) -> None:
         """The ops of a block, without its terminator."""
-        segments = split(self.ctx, block, self.in_place)
+        segments = split(self.ctx, block, self.in_place, self.alone)
         self.ctx.define_indices(block.ops)
         self._print(segments)
 
@@ -107,6 +109,8 @@ class Tiles:
                 self._rows(segment, segment.printer)
             elif isinstance(first, tile.DotOp):
                 self.products.print(first)
+            elif isinstance(first, tile.LoadOp):
+                self.products.transpose(first)
             else:
                 assert isinstance(first, scf.ForOp)
                 self._for(first)
@@ -173,7 +177,7 @@ class Tiles:
         for arg, start, result in zip(carried, op.iter_args, op.results, strict=True):
             self.arrays.assign(self.arrays.of(arg), start)
             self.arrays.names[result] = self.arrays.names[arg]
-        segments = [part for s in split(self.ctx, block, self.in_place) for part in apart(self.ctx, s)]
+        segments = [part for s in split(self.ctx, block, self.in_place, self.alone) for part in apart(self.ctx, s)]
         for arg, value in zip(carried, terminator.operands, strict=True):
             if value is not arg and value in carried:
                 raise UnsupportedKernelError("a loop that exchanges the tiles that it carries")

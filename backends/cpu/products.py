@@ -10,11 +10,15 @@ from xdsl.ir import Block, SSAValue
 
 from ...ir import tile
 from ...ir.dims import product
+from ...ir.layout import ONE
 from . import access
 from .arrays import Arrays
 from .context import Context
 from .expressions import UnsupportedKernelError, held
 from .stages import shape
+
+LANES = 16
+"""Numbers of the widest vector."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,17 @@ def is_read_in_place(ctx: Context, op: tile.LoadOp) -> bool:
     only_right = all(isinstance(u.operation, tile.DotOp) and u.operation.b is op.result for u in op.result.uses)
     plain = op.access.data.gather is None and (ctx.packed == "rows" or not ctx.is_packed(op.buffer))
     return plain and types and only_right and _is_matrix(ctx, op) and "1" in _strides(ctx, op)
+
+
+def is_transposed(ctx: Context, op: tile.LoadOp) -> bool:
+    """Whether a load for left operands reads a matrix whose rows lie side by side, and its columns at one distance."""
+    memory, walked, width = tile.element_dtype(op.buffer), op.access.data, shape(op.result)[1]
+    only_left = all(isinstance(u.operation, tile.DotOp) and u.operation.a is op.result for u in op.result.uses)
+    types = memory in ("f32", "bf16", "f16") and held(tile.element_dtype(op.result)) == "float"
+    plain = walked.gather is None and not ctx.is_packed(op.buffer) and len(walked.rows) == len(walked.columns) == 1
+    if not (only_left and types and plain and width % LANES == 0 and ctx.rows_inside(op)):
+        return False
+    return walked.rows[0].stride == ONE and walked.columns[0].stride != ONE
 
 
 def _is_matrix(ctx: Context, op: tile.LoadOp) -> bool:
@@ -66,6 +81,14 @@ class Products:
     ctx: Context
     arrays: Arrays
     row_count: Callable[[SSAValue], str]
+
+    def transpose(self, op: tile.LoadOp) -> None:
+        """A load that `is_transposed`, as an array."""
+        (columns,), width, dim = op.access.data.columns, shape(op.result)[1], self.ctx.symbols.dim
+        valid = f"ww::inside({dim(columns.size)}, {self.ctx.symbols.index(op.column)}, {width})"
+        sizes = f"{self.row_count(op.result)}, {width if self.ctx.columns_inside(op) else valid}"
+        source = f"{access.pointer(self.ctx, op, '0', '0')}, {dim(columns.stride)}"
+        self.ctx.out(f"ww::transposed({sizes}, {source}, {self.arrays.of(op.result)}, {width});")
 
     def print(self, op: tile.DotOp) -> None:
         """accumulator + a · b, added up in the accumulator's own array where nobody else needs that."""

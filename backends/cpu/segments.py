@@ -31,12 +31,13 @@ class Segment:
         return bool(self.rows) and (rows == 1 or (rows, all_rows) == (self.rows, self.all_rows))
 
 
-def split(ctx: Context, block: Block, in_place: Container[Operation]) -> list[Segment]:
-    """Segments in order. A load, or an op on tiles of one row, is in the segment of its first use; those `in_place` are in none.
+def split(ctx: Context, block: Block, in_place: Container[Operation], alone: Container[Operation]) -> list[Segment]:
+    """Segments in order. A load, or an op on tiles of one row, is in the segment of its first use; those `in_place` are in none,
+    each of those `alone` is one of its own.
 
     What is computed along the columns for all rows alike is in a segment of one row before.
     """
-    splitter = _Splitter(ctx, block, in_place)
+    splitter = _Splitter(ctx, block, in_place, alone)
     splitter.run()
     for segment in splitter.segments:
         if segment.rows:
@@ -73,8 +74,8 @@ def _top(op: Operation, segment: Segment) -> Operation:
 
 
 class _Splitter:
-    def __init__(self, ctx: Context, block: Block, in_place: Container[Operation]) -> None:
-        self.ctx, self.block, self.in_place = ctx, block, in_place
+    def __init__(self, ctx: Context, block: Block, in_place: Container[Operation], alone: Container[Operation]) -> None:
+        self.ctx, self.block, self.in_place, self.alone = ctx, block, in_place, alone
         self.segments: list[Segment] = []
         self.of: dict[Operation, int] = {}
         self.touched: dict[SSAValue, int] = {}  # written buffer → the last segment that touches it
@@ -97,7 +98,7 @@ class _Splitter:
                 sources += self._sources(source)
         buffers = self._written_buffers(op)
         first = max([self.of.get(o, 0) for o in sources] + [self.touched.get(b, 0) for b in buffers], default=0)
-        if is_row_local(op):
+        if is_row_local(op) and op not in self.alone:
             found = self._row_segment(first, rows_of(op), any(v in self.ctx.whole_rows for v in op.results))
             for one in (*dict.fromkeys(waiting), op):
                 self.segments[found].ops.append(one)

@@ -340,7 +340,7 @@ class KernelBuilder:
         return tuple(result), extent if walked else ONE
 
     def _stride(self, buffer: SSAValue, stride: Dim, extent: Dim) -> Dim:
-        if stride == Dim() or (stride.is_const and stride == extent):
+        if stride in (Dim(), ONE) or (stride.is_const and stride == extent):
             return stride
         return self._symbol(("stride", buffer, stride), stride)
 

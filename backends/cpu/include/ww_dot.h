@@ -3,6 +3,8 @@
 //   ww::dot_nt<LDA>(m, n, k, a, b, ldb, c, ldc, scratch)   c[i*ldc + j]  = sum over l < k of a[i*LDA + l] * b[j*ldb + l]
 //   ww::dot_nn<LDA>(m, n, k, a, b, ldb, c, ldc, scratch)   c[i*ldc + j] += sum over l < k of a[i*LDA + l] * b[l*ldb + j]
 //   ww::dot_scratch_bytes(k)                               for the largest k (of dot_nt and of dot_nn) of a kernel
+//   ww::transposed(m, k, p, stride, out, width)            out[i*width + l] = p[l*stride + i] for l < k, 0 for k <= l < width, a
+//                                                          multiple of 16: a left operand whose rows lie side by side
 //
 // a and c are float, b is float, bf16 or f16. m, n, k are run-time counts >= 0; nothing outside the m x k, n x k (k x n) valid
 // elements is read and nothing outside m x n is written. scratch: 64-byte aligned, one per thread.
@@ -148,6 +150,21 @@ void dot_nn(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
     detail::panel_of_columns(b + j, ldb, cols, k, panel);
     detail::rows_times_panel<LDA>(m, cut, cols, k, a, panel, kPanel, c + j, ldc, true, t);
   }
+}
+
+template <class T> WW_NOINLINE void transposed(i64 m, i64 k, const T* p, i64 stride, float* __restrict out, i64 width) {
+  for (i64 i = 0; i < m; i += kLanes)
+    for (i64 l = 0; l < width; l += kLanes) {
+      vf t[kLanes], v[kLanes];
+      WW_UNROLL(1) for (int j = 0; j < kLanes; ++j) {
+        const T* row = p + (l + j) * stride + i;
+        t[j] = l + j >= k ? vf{} : i + kLanes <= m ? load(row) : detail::load_partial(row, m - i);
+      }
+      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j) v[j] = t[j];
+      transpose(v);
+      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j)
+        if (i + j < m) store(out + (i + j) * width + l, v[j]);
+    }
 }
 
 }  // namespace ww

@@ -342,7 +342,7 @@ def test_dot_reads_in_place_and_stays_inside(build: Callable[..., ctypes.CDLL], 
     library = build(DOT_SOURCE.replace("@T", C_TYPE[dtype]), isa)
     scratch = aligned_bytes(library.scratch_bytes())
     torch.manual_seed(0)
-    for m in (0, 1, 3, 4, 7, 8, 9, 13, 16, 37):
+    for m in (0, 1, 3, 4, 7, 8, 9, 13, 15, 16, 37, 128):
         for n in (0, 1, 17, 32, 72):
             for k in (0, 1, 15, 33, 64, 128):
                 a = torch.full((m, 128), torch.nan)
@@ -358,6 +358,30 @@ def test_dot_reads_in_place_and_stays_inside(build: Callable[..., ctypes.CDLL], 
                 sums[:m, :n] += a[:, :k].double() @ values[:, :n].double()
                 torch.testing.assert_close(scores.double(), want, rtol=1e-5, atol=5e-5)
                 torch.testing.assert_close(out.double(), sums, rtol=1e-5, atol=5e-5)
+
+
+TRANSPOSED_SOURCE = """
+#include "ww.h"
+extern "C" void transposed(ww::i64 m, ww::i64 k, const @T* p, ww::i64 stride, float* out, ww::i64 width) {
+  ww::transposed(m, k, p, stride, out, width);
+}
+"""
+
+
+@pytest.mark.parametrize("isa", VECTOR_ISAS)
+@pytest.mark.parametrize("dtype", C_TYPE)
+def test_transposed_reads_and_writes_inside(build: Callable[..., ctypes.CDLL], isa: str, dtype: Any) -> None:
+    library = build(TRANSPOSED_SOURCE.replace("@T", C_TYPE[dtype]), isa)
+    torch.manual_seed(0)
+    for m, k, width in [(0, 5, 16), (1, 16, 16), (16, 31, 32), (17, 0, 16), (37, 47, 48), (48, 64, 64)]:
+        memory = torch.full((k * (m + 5) + 32,), torch.nan).to(dtype)
+        matrix = memory[: k * (m + 5)].view(k, m + 5)
+        matrix[:, :m] = torch.randn(k, m).to(dtype)
+        out = torch.full((m + 1, width), 7.0)
+        call(library.transposed, m, k, memory, m + 5, out, width)
+        want = torch.zeros(m + 1, width)
+        want[:m, :k], want[m] = matrix[:, :m].float().T, 7.0
+        assert torch.equal(out, want)
 
 
 # ---- ww_run -----------------------------------------------------------------------------------------------------
