@@ -285,8 +285,9 @@ class KernelBuilder:
 
         def fix() -> None:
             columns, extent = self._axes(buffer, ctx.columns, strides, Dim(), False) if wide else ((), ONE)
+            apart = bool(columns) and columns[-1].stride != ONE
             rows, extent = (
-                self._axes(buffer, ctx.rows, strides, extent, gathered is not None)
+                self._axes(buffer, ctx.rows, strides, extent, gathered is not None, apart)
                 if tall or lookup is not None
                 else ((), extent)
             )
@@ -312,11 +313,12 @@ class KernelBuilder:
         self._fixups.append(fix)
 
     def _axes(
-        self, buffer: SSAValue, space: Space, strides: dict[IterAxis, Dim], extent: Dim, keep: bool
+        self, buffer: SSAValue, space: Space, strides: dict[IterAxis, Dim], extent: Dim, keep: bool, apart: bool = False
     ) -> tuple[tuple[tile.Axis, ...], Dim]:
         """The access axes of a space (groups kept apart with `keep`), and the extent of what they walk.
 
-        `extent`: of what lies inside. A stride of 0 or of that extent is part of the kernel, others are symbols.
+        `extent`: of what lies inside. A stride of 0 or of that extent is part of the kernel, and one of 1 where neighbours
+        along the columns lie `apart`; others are symbols.
         """
         result: list[tile.Axis] = []
         sizes = [self._group_size(space, i) for i in range(len(self._groups[space]))]
@@ -332,15 +334,14 @@ class KernelBuilder:
         for size, whole, stride in reversed(walked):
             if not keep and size == whole == ONE:
                 continue
-            result.insert(
-                0, tile.Axis(size, stride if innermost and stride.is_const else self._stride(buffer, stride, extent))
-            )
+            literal = (innermost and stride.is_const) or (apart and stride == ONE)
+            result.insert(0, tile.Axis(size, stride if literal else self._stride(buffer, stride, extent)))
             innermost = False
             extent = result[0].size * result[0].stride
         return tuple(result), extent if walked else ONE
 
     def _stride(self, buffer: SSAValue, stride: Dim, extent: Dim) -> Dim:
-        if stride in (Dim(), ONE) or (stride.is_const and stride == extent):
+        if stride == Dim() or (stride.is_const and stride == extent):
             return stride
         return self._symbol(("stride", buffer, stride), stride)
 
