@@ -24,7 +24,9 @@ def _rows(block: Block, numbers: dict[SSAValue, int]) -> Iterator[Shape]:
     for value in block.args:
         numbers.setdefault(value, len(numbers))
     for op in block.ops:
-        if isinstance(op, ArefOp | tile.SizeOp | scf.ForOp | scf.IfOp | scf.YieldOp) or op.name.startswith("arith."):
+        if isinstance(
+            op, ArefOp | tile.SizeOp | tile.LoadIndexOp | scf.ForOp | scf.IfOp | scf.YieldOp
+        ) or op.name.startswith("arith."):
             yield _row(op, numbers)
             for region in op.regions:
                 for inner in region.blocks:
