@@ -20,11 +20,20 @@ from warpweave.frontend.weave.parse import parse
 from warpweave.ir import aref, reference_aref, tile
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.reference_tile import run_kernel
-from warpweave.ir.testing import draw, run
+from warpweave.ir.testing import Inputs, draw, run
 from warpweave.passes import pipeline
 from warpweave.passes.warps.shapes import HOPPER
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def decode(heads: int, kv_heads: int, size: int) -> str:
+    shape = f"bf16[B, L, {kv_heads}, {size}]"
+    return f"""
+block decode(q: bf16[B, 1, {heads}, {size}], k: {shape}, v: {shape}, position: i64[]) -> bf16[B, 1, {heads}, {size}] {{
+  return attention(q, k, v, mask=key <= query + position)
+}}"""
+
 
 PROGRAMS: dict[str, str] = {
     **{
@@ -47,8 +56,17 @@ block a(q: bf16[B, S, 4, 128], k: bf16[B, L, 2, 128], v: bf16[B, L, 2, 128]) -> 
 block layer(x: f16[M, K=320], w: weight f16[N=64, K]) -> f16[M, N] {
   return relu(linear(x, w)) + 1
 }""",
+    "attention_groups3": """
+block a(q: bf16[B, S, 6, 64], k: bf16[B, L, 2, 64], v: bf16[B, L, 2, 64]) -> bf16[B, S, 6, 64] {
+  return attention(q, k, v, causal=true)
+}""",
+    "decode_groups1": decode(heads=2, kv_heads=2, size=64),
+    "decode_groups3": decode(heads=6, kv_heads=2, size=64),
+    "decode_groups4": decode(heads=8, kv_heads=2, size=128),
+    "decode_groups8": decode(heads=8, kv_heads=1, size=64),
 }  # fmt: skip
-"""GEMMs with every kind of epilogue, of sizes that are no multiples of a tile."""
+"""GEMMs with every kind of epilogue, of sizes that are no multiples of a tile; attention over a prompt; one query over a cache,
+of which it sees the keys up to its position."""
 
 
 def formed(name: str) -> ModuleOp:
@@ -105,8 +123,13 @@ def captured(
     return found[0]
 
 
-def check(name: str, symbols: Mapping[str, int], *, schedule: str, seed: int, sms: int = 2) -> int:
-    """Runs the program with its split kernels in the emulator, each of which must find nothing and be right. Their number."""
+def check(
+    name: str, symbols: Mapping[str, int], *, schedule: str, seed: int, sms: int = 2, position: int | None = None
+) -> int:
+    """Runs the program with its split kernels in the emulator, each of which must find nothing and be right. Their number.
+
+    `position`: of the query in the cache, the program's last argument.
+    """
     count = 0
 
     def launch(
@@ -135,5 +158,8 @@ def check(name: str, symbols: Mapping[str, int], *, schedule: str, seed: int, sm
         for i, (array, exact, like) in enumerate(zip(arrays.values(), buffers, single, strict=False)):
             assert_close(as_tensor(array), exact, f"{kernel.sym_name.data} {dict(dims)} buffer {i}", like=like)
 
-    run(formed(name), draw(formed(name), seed, dict(symbols)), torch.float32, launch)
+    inputs = draw(formed(name), seed, dict(symbols))
+    if position is not None:
+        inputs = Inputs((*inputs.arguments[:-1], torch.tensor(position)), inputs.symbols)
+    run(formed(name), inputs, torch.float32, launch)
     return count

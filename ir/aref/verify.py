@@ -203,10 +203,13 @@ def tma(loop: tile.ParallelOp, limits: Limits) -> Faults:
 
 
 def named_barriers(loop: tile.ParallelOp, limits: Limits) -> Faults:
-    """Every op on a barrier gives the same number of threads, and somebody waits."""
+    """Every op on a barrier gives the same number of threads, and somebody waits. Warpgroups that come are the role's."""
     by_id: dict[int, list[NamedBarrierOp]] = {}
-    for op in (op for role in queries.roles_of(loop) for op in role.walk() if isinstance(op, NamedBarrierOp)):
-        by_id.setdefault(op.id.data, []).append(op)
+    for role in queries.roles_of(loop):
+        for op in (op for op in role.walk() if isinstance(op, NamedBarrierOp)):
+            by_id.setdefault(op.id.data, []).append(op)
+            if op.warpgroup is not None and not 0 <= op.warpgroup.data < role.warpgroups:
+                yield op, f"warpgroup {op.warpgroup.data} of a role of {role.warpgroups}; they are counted from 0"
     for number, ops in by_id.items():
         counts = {op.threads.data for op in ops}
         if len(counts) > 1:

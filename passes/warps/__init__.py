@@ -25,6 +25,7 @@ from . import (
     overlap_products,
     partition_warps,
     schedule_tiles,
+    take_turns,
 )
 
 RULE = "partition-warps"
@@ -55,10 +56,9 @@ def run(module: ModuleOp, ledger: Ledger, limits: Limits = HOPPER) -> None:
 
 def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | Refusal:
     """A kernel of warp roles that computes what `kernel` computes, verified and its protocol checked; or why not."""
-    for loop in _loops(kernel):
-        refusal = partition_warps.why_not(loop, limits)
-        if refusal is not None:
-            return refusal
+    refusal = partition_warps.why_not(_loops(kernel), limits)
+    if refusal is not None:
+        return refusal
     made = kernel.clone()
     made.location = kernel.location
     reasons = [_specialise(loop, limits) for loop in _loops(made)]
@@ -80,8 +80,9 @@ def _specialise(loop: tile.ParallelOp, limits: Limits) -> str:
     overlapped = overlap_products.run(loop)
     partition_warps.run(loop, limits)
     insert_arefs.run(loop)
-    chosen = [assign_stages.run(loop, limits), budget_registers.run(loop), schedule_tiles.run(loop)]
-    return ", ".join(([overlapped] if overlapped else []) + chosen)
+    stages, turns = assign_stages.run(loop, limits), take_turns.run(loop)
+    chosen = [overlapped, stages, turns, budget_registers.run(loop), schedule_tiles.run(loop)]
+    return ", ".join(filter(None, chosen))
 
 
 def _loops(kernel: tile.KernelOp) -> list[tile.ParallelOp]:

@@ -21,7 +21,7 @@ PENDING = 1
 
 
 def run(loop: tile.ParallelOp, limits: Limits) -> str:
-    """What was chosen, in words."""
+    """What was chosen, in words; an empty text where there are no rings."""
     walked = [made for made in queries.rings_of(loop) if _in_loop(made.ring)]
     while walked and all(_fits(loop, walked, limits)) and walked[0].depth.data < MOST:
         for made in walked:
@@ -29,9 +29,10 @@ def run(loop: tile.ParallelOp, limits: Limits) -> str:
     for made in walked:
         if made.depth.data > PENDING:
             _keep_in_flight(made.ring)
-    taken = sum(made.bytes for made in queries.rings_of(loop))
-    depths = ", ".join(str(made.depth.data) for made in queries.rings_of(loop))
-    return f"rings of {depths} slots in {taken} of {limits.shared_memory} bytes"
+    rings = queries.rings_of(loop)
+    taken = sum(made.bytes for made in rings)
+    depths = ", ".join(str(made.depth.data) for made in rings)
+    return f"rings of {depths} slots in {taken} of {limits.shared_memory} bytes" if rings else ""
 
 
 def _fits(loop: tile.ParallelOp, walked: list[aref.CreateOp], limits: Limits) -> list[bool]:

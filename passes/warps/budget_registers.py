@@ -17,4 +17,8 @@ def run(loop: tile.ParallelOp) -> str:
     few, many = BUDGET[sum(role.warpgroups for role in roles if role.kind.data == "consumer")]
     for role in roles:
         role.properties["registers"] = IntAttr(many if role.kind.data == "consumer" else few)
-    return f"{many} registers for products, {few} for the rest"
+    return (
+        f"{many} registers for products, {few} for the rest"
+        if len(roles) > 1
+        else "one role merges what the others left"
+    )

@@ -1,11 +1,14 @@
 """Partition warps: which loads one warp issues ahead, and whether the rest is work for warpgroups.
 
 Walks backward from the products: what they multiply straight from memory is staged. Everything else stays with the
-warpgroups that multiply; index arithmetic belongs to both.
+warpgroups that multiply; index arithmetic belongs to both. A left side that no tensor map describes (grouped-query rows that
+are no box) is staged by the warpgroups themselves, once a tile. A loop without products beside one that has some (the merge of
+split-KV) is one role of warpgroups.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import scf
@@ -19,8 +22,8 @@ from ...ir.aref.tensor_map import why_no_tensor_map
 from ...ir.ledger import Refusal
 from ...ir.types import BITS
 
-STAGED, WARPS = "aref.staged", "aref.warps"
-"""Marks: on a load that is staged; on the loop, the warps that multiply."""
+STAGED, OWN, WARPS = "aref.staged", "aref.own", "aref.warps"
+"""Marks: on a load that is staged; on one that the warpgroups stage themselves; on the loop, the warps that multiply."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,29 @@ def run(loop: tile.ParallelOp, limits: Limits) -> None:
     for dot in _dots(loop):
         for load in (operand(dot.a).load, operand(dot.b).load):
             if load is not None:
-                load.attributes[STAGED] = UnitAttr()
-    groups = tile.tile_shape(_dots(loop)[0].result)[0] // limits.product_rows
-    loop.attributes[WARPS] = IntAttr(groups * WARPGROUP)
+                mapped = why_no_tensor_map(load.access.data, staged_tile(load)) is None
+                load.attributes[STAGED if mapped else OWN] = UnitAttr()
+    loop.attributes[WARPS] = IntAttr(loop.tile_shape[0] // limits.product_rows * WARPGROUP)
 
 
-def why_not(loop: tile.ParallelOp, limits: Limits) -> Refusal | None:
-    """Why the loop is no program for warp roles."""
-    if loop.groups is not None:
+def why_not(loops: Sequence[tile.ParallelOp], limits: Limits) -> Refusal | None:
+    """Why the loops of a kernel are no programs for warp roles."""
+    if any(loop.groups is not None for loop in loops):
         return Refusal("its rows come in groups of unknown sizes", "a kernel of one group: the Triton backend has it")
-    dots = _dots(loop)
-    if not dots:
+    if not any(map(_dots, loops)):
         return Refusal("it has no product: there is nothing to load ahead for", "a kernel around a matrix product")
+    return next((why for loop in loops if (why := _why_not_loop(loop, limits)) is not None), None)
+
+
+def _why_not_loop(loop: tile.ParallelOp, limits: Limits) -> Refusal | None:
     nested = [op for op in loop.walk() if isinstance(op, scf.ForOp | scf.IfOp) and op.parent_op() is not loop]
     if nested:
         return Refusal("a loop or branch stands inside another", "one level of loops")
-    rows = {tile.tile_shape(dot.result)[0] for dot in dots}
+    dots = _dots(loop)
+    rows = {tile.tile_shape(dot.result)[0] for dot in dots} or {loop.tile_shape[0]}
     if len(rows) > 1 or next(iter(rows)) not in (limits.product_rows, 2 * limits.product_rows):
         return Refusal(
-            f"products of {', '.join(map(str, sorted(rows)))} rows",
+            f"{'products' if dots else 'tiles'} of {', '.join(map(str, sorted(rows)))} rows",
             f"tiles of {limits.product_rows} or twice as many rows",
         )
     return next((why for dot in dots if (why := _why_not_dot(dot, limits)) is not None), None)
@@ -90,21 +97,25 @@ def _why_not_dot(dot: tile.DotOp, limits: Limits) -> Refusal | None:
             f"a product of {columns} columns and depth {depth}",
             f"{', '.join(map(str, limits.product_columns))} columns, a depth in 32 bytes",
         )
-    for load in (left.load, right.load):
-        if load is not None and (why := _why_not_staged(load, element)) is not None:
-            return why
-    return None
+    if left.load is not None and (why := _why_not_staged(left.load, element, own=True)) is not None:
+        return why
+    return _why_not_staged(right.load, element)
 
 
-def _why_not_staged(load: tile.LoadOp, element: str) -> Refusal | None:
+def _why_not_staged(load: tile.LoadOp, element: str, own: bool = False) -> Refusal | None:
+    """`own`: whether the warpgroups may stage it themselves, where it is loaded once a tile."""
     if tile.element_dtype(load.buffer) != element:
         return Refusal(f"operands of {tile.element_dtype(load.buffer)} and {element}", "operands of one type")
     why = why_no_tensor_map(load.access.data, staged_tile(load))
-    if why is not None:
+    if why is not None and not (own and _is_outermost(load)):
         return Refusal(f"TMA cannot load an operand: {why}", "a layout that a tensor map describes")
     if any(not _multiplies(use.operation, load.result) for use in load.result.uses):
         return Refusal("an operand of a product is used otherwise too", "a second load for the other use")
     return None
+
+
+def _is_outermost(load: tile.LoadOp) -> bool:
+    return isinstance(load.parent_op(), tile.ParallelOp)
 
 
 def staged_tile(load: tile.LoadOp) -> VectorType:

@@ -14,5 +14,7 @@ HOPPER = TileShapes(
     matmul_depth=64,
     attention_rows=128,
     attention_keys=64,
+    attention_least_rows=64,
+    merged_rows=64,
     powers=True,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xdsl.ir import SSAValue
@@ -10,7 +11,6 @@ from ....ir import aref, tile
 from ....ir.aref import queries
 from ....ir.aref.limits import BARRIER_BYTES, HOPPER
 from ....ir.dims import Dim
-from ...cpu.expressions import UnsupportedKernelError
 from ..source import SMS, CudaLaunch, CudaSource
 from .context import FAULT, Context
 from .launch import described
@@ -23,10 +23,9 @@ WARPGROUP_THREADS = 128
 
 
 def emit(kernel: tile.KernelOp) -> list[CudaSource]:
-    """One source for each loop over tiles: they are launches of their own. Raises UnsupportedKernelError."""
-    if len(kernel.phases) > 1:
-        raise UnsupportedKernelError("a kernel whose loops wait for each other")
-    (loops,) = kernel.phases
+    """One source for each loop over tiles, in order: launches of their own, each after the ones before. Raises
+    UnsupportedKernelError."""
+    loops = [loop for phase in kernel.phases for loop in phase]
     names = [kernel.sym_name.data] if len(loops) == 1 else [f"{kernel.sym_name.data}_{n}" for n in range(len(loops))]
     return [_Kernel(kernel, loop, name).emit() for loop, name in zip(loops, names, strict=True)]
 
@@ -59,8 +58,9 @@ class _Kernel:
         out = self.ctx.out
         with out.block(""):
             self._prologue()
-            for first, roles in self._bundles().items():
-                self._bundle(first, roles)
+            bundles = self._bundles()
+            for first, roles in bundles.items():
+                self._bundle(first, roles, alone=len(bundles) == 1)
         batches, rows, columns = self.tile_counts
         tiles = batches * rows * columns
         grid = str(Dim.of(SMS).min(tiles) if self.schedule.persistent.value.data else tiles)
@@ -91,6 +91,15 @@ class _Kernel:
         for number, (index, entries, extent) in enumerate(self.kernel.lookups, 1):
             sizes = f"{self.ctx.symbols.dim(entries)}, {self.ctx.symbols.dim(extent)}"
             out(f"if (ww::is_outside({number}, {self.ctx.buffers[index]}, {sizes}, {FAULT})) return;")
+        if made:
+            self._make_barriers(made)
+        out("const int warp = ww::warp_index();")
+        batches, rows, columns = self.tile_counts
+        out(f"const int row_tiles = {self.ctx.symbols.dim(rows)}, column_tiles = {self.ctx.symbols.dim(columns)};")
+        out(f"const int tiles = {self.ctx.symbols.dim(batches)} * row_tiles * column_tiles;")
+
+    def _make_barriers(self, made: Sequence[aref.BarriersOp]) -> None:
+        out = self.ctx.out
         out("const uint32_t smem = ww::shared_memory();")
         for op in made:
             name = self.barriers[op.barriers] = self.ctx.names.fresh(op.label.data.replace(" of %", "_"))
@@ -103,10 +112,6 @@ class _Kernel:
                     out(f'ww::label({name} + {BARRIER_BYTES} * s, "{op.label.data}", s);')
             out("ww::fence_mbarrier_init();")
         out("ww::block_sync();")
-        out("const int warp = ww::warp_index();")
-        batches, rows, columns = self.tile_counts
-        out(f"const int row_tiles = {self.ctx.symbols.dim(rows)}, column_tiles = {self.ctx.symbols.dim(columns)};")
-        out(f"const int tiles = {self.ctx.symbols.dim(batches)} * row_tiles * column_tiles;")
 
     # ---- roles -------------------------------------------------------------------------------------------------
 
@@ -117,13 +122,14 @@ class _Kernel:
             found.setdefault(first // aref.WARPGROUP * aref.WARPGROUP, []).append((role, first))
         return found
 
-    def _bundle(self, first: int, roles: list[tuple[aref.RoleOp, int]]) -> None:
-        """The branch of some warpgroups. All their warps change registers; idle ones then do nothing."""
+    def _bundle(self, first: int, roles: list[tuple[aref.RoleOp, int]], alone: bool) -> None:
+        """The branch of some warpgroups. All their warps change registers, unless they are `alone`; idle ones then do nothing."""
         out, (leading, _) = self.ctx.out, roles[0]
         end = first + aref.WARPGROUP * leading.warpgroups
         out()
         with out.block(f"if ({f'warp >= {first} && ' if first else ''}warp < {end})"):
-            out(f"ww::{self._register_change(leading)}_registers<{leading.registers.data}>();")
+            if not alone:
+                out(f"ww::{self._register_change(leading)}_registers<{leading.registers.data}>();")
             for role, own in roles:
                 with self.ctx.names.scope():
                     self._role(role, own, whole=(own, own + role.warps.data) == (first, end))

