@@ -40,6 +40,16 @@ PROGRAMS: dict[str, str] = {
         name: (GOLDEN / f"{name}.weave").read_text()
         for name in ("gemm", "gemm_swiglu", "gemm_residual_norm", "gemm_qkv_rope_append")
     },
+    "gemm_qkv_of_equal_tiles": """
+block qkv(
+  x: bf16[B, S, D=64], wq: weight bf16[256, D], wk: weight bf16[128, D], wv: weight bf16[128, D],
+  cos: bf16[1, S, d=64], sin: bf16[1, S, d], positions: i64[S], keys: cache bf16[B, L, 2, d], values: cache bf16[B, L, 2, d],
+) -> (bf16[B, S, 4, d], bf16[B, L, 2, d], bf16[B, L, 2, d]) {
+  q = rope(reshape(linear(x, wq), [B, S, 4, d]), cos, sin)
+  k = rope(reshape(linear(x, wk), [B, S, 2, d]), cos, sin)
+  v = reshape(linear(x, wv), [B, S, 2, d])
+  return q, kv_append(keys, k, positions), kv_append(values, v, positions)
+}""",
     "gemm_bias_gelu": """
 block mlp_up(x: bf16[B, S, K=72], w: weight bf16[N=152, K], bias: weight bf16[N]) -> bf16[B, S, N] {
   return gelu(linear(x, w, bias))

@@ -47,8 +47,8 @@ def plans(loop: tile.ParallelOp) -> Iterator[list[Trips]]:
     if len(choices) == len(differing) == 1 and isinstance(queries.choices(loop)[choices[0].keys[0]][0], scf.ForOp):
         yield from ([choices[0].trips(n) for n in lengths] for lengths in _mixed(choices[0], loop, depth))
     elif differing:
-        vectors = itertools.product(*(choice.values for choice in choices))
-        yield tour([_together(choices, counts) for counts in vectors if sum(counts) <= SHORT])
+        short = [[n for n in choice.values if n <= SHORT] or choice.values for choice in choices]
+        yield tour([_together(choices, counts) for counts in itertools.product(*short)])
 
 
 def _together(choices: Sequence[Choice], counts: Sequence[int]) -> Trips:
@@ -145,8 +145,7 @@ def _fills(ring: SSAValue) -> list[Operation]:
 
 
 SHORT = 2
-"""Trips, of all loops together, of the tiles that are mixed where several things differ: those of which several fit into a
-window."""
+"""Trips of the tiles that are mixed where several things differ: those of which several fit into a window."""
 
 
 def tour(vectors: Sequence[Trips]) -> list[Trips]:

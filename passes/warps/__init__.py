@@ -22,6 +22,7 @@ from . import (
     assign_stages,
     budget_registers,
     insert_arefs,
+    join_loops,
     overlap_products,
     partition_warps,
     schedule_tiles,
@@ -61,7 +62,7 @@ def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | 
         return refusal
     made = kernel.clone()
     made.location = kernel.location
-    reasons = [_specialise(loop, limits) for loop in _loops(made)]
+    reasons = [*(_specialise(loop, limits) for loop in _loops(made)), join_loops.run(made, limits)]
     for op in made.walk():
         if isinstance(op.location, UnknownLoc):
             op.location = kernel.location
@@ -73,7 +74,7 @@ def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | 
         verdict = check(loop)
         if verdict.finding is not None:
             return Refusal(f"its protocol is wrong: {verdict.finding}", "a report of this: it is an error of the pass")
-    return Specialised(made, "; ".join(dict.fromkeys(reasons)))
+    return Specialised(made, "; ".join(dict.fromkeys(filter(None, reasons))))
 
 
 def _specialise(loop: tile.ParallelOp, limits: Limits) -> str:

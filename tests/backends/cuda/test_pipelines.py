@@ -19,6 +19,7 @@ LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3}
 SYMBOLS = {
     "gemm_relu_f16": {"M": 130},
     "gemm_qkv_rope_append": {"B": 2, "S": 67, "L": 80},
+    "gemm_qkv_of_equal_tiles": {"B": 2, "S": 67, "L": 80},
     "attention_causal_64": {"B": 1, "S": 97, "L": 97},
     "attention_128": {"B": 1, "S": 33, "L": 150},
     "attention_groups3": {"B": 1, "S": 50, "L": 101},
