@@ -18,12 +18,14 @@ from warpweave.frontend.weave.errors import Source
 from warpweave.frontend.weave.lower import lower
 from warpweave.frontend.weave.parse import parse
 from warpweave.ir import aref, reference_aref, tile
+from warpweave.ir.aref.limits import limits_of
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.reference_tile import run_kernel
 from warpweave.ir.testing import Inputs, draw, run
 from warpweave.passes import pipeline
-from warpweave.passes.warps.shapes import HOPPER
+from warpweave.passes.warps.shapes import TARGETS
 
+HOPPER, AMPERE = "sm_90a", "sm_80"
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -79,19 +81,36 @@ block a(q: bf16[B, S, 6, 64], k: bf16[B, L, 2, 64], v: bf16[B, L, 2, 64]) -> bf1
 of which it sees the keys up to its position."""
 
 
-def formed(name: str) -> ModuleOp:
+LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3}
+"""Of programs that have more than one."""
+SYMBOLS = {
+    "gemm_relu_f16": {"M": 130},
+    "gemm_qkv_rope_append": {"B": 2, "S": 67, "L": 80},
+    "gemm_qkv_of_equal_tiles": {"B": 2, "S": 67, "L": 80},
+    "attention_causal_64": {"B": 1, "S": 97, "L": 97},
+    "attention_128": {"B": 1, "S": 33, "L": 150},
+    "attention_groups3": {"B": 1, "S": 50, "L": 101},
+}
+
+
+def sizes(name: str) -> dict[str, int]:
+    """What a program is run with."""
+    return SYMBOLS.get(name, {"B": 2, "S": 97})
+
+
+def formed(name: str, target: str = HOPPER) -> ModuleOp:
     """The tile module of a program, with the tiles of a GPU."""
     source = Source(f"{name}.weave", PROGRAMS[name])
     module = lower(parse(source.text, source.name), source)
     pipeline.to_fused(module, Ledger())
-    pipeline.to_tiles(module, Ledger(), shapes=HOPPER)
+    pipeline.to_tiles(module, Ledger(), shapes=TARGETS[target])
     return module
 
 
-def specialised(name: str) -> tuple[ModuleOp, Ledger]:
+def specialised(name: str, target: str = HOPPER) -> tuple[ModuleOp, Ledger]:
     """The same module, its GEMMs split into roles."""
-    module, ledger = formed(name), Ledger()
-    pipeline.to_roles(module, ledger)
+    module, ledger = formed(name, target), Ledger()
+    pipeline.to_roles(module, ledger, target=target)
     return module, ledger
 
 
@@ -102,39 +121,47 @@ def split_kernels(module: ModuleOp) -> list[tile.KernelOp]:
 
 
 @functools.cache
-def split(name: str) -> dict[str, tile.KernelOp]:
+def split(name: str, target: str = HOPPER) -> dict[str, tile.KernelOp]:
     """The kernels with roles, by name."""
-    module, _ = specialised(name)
+    module, _ = specialised(name, target)
     return {kernel.sym_name.data: kernel for kernel in split_kernels(module)}
 
 
 @functools.cache
-def emulated(name: str) -> dict[str, list[EmulatedKernel]]:
+def emulated(name: str, target: str = HOPPER) -> dict[str, list[EmulatedKernel]]:
     """By the name of the tile kernel: its launches, compiled for the emulator."""
-    module, _ = specialised(name)
+    module, _ = specialised(name, target)
     pipeline.to_barriers(module, Ledger())
     return {
-        kernel.sym_name.data: [EmulatedKernel(source) for source in emit(kernel)] for kernel in split_kernels(module)
+        kernel.sym_name.data: [EmulatedKernel(source) for source in emit(kernel, limits_of(target))]
+        for kernel in split_kernels(module)
     }
 
 
 def captured(
-    name: str, symbols: Mapping[str, int], seed: int
+    name: str, symbols: Mapping[str, int], seed: int, target: str = HOPPER
 ) -> tuple[tile.KernelOp, list[torch.Tensor], Mapping[str, int]]:
     """The program's first kernel with roles, and what it is launched with."""
     found: list[tuple[tile.KernelOp, list[torch.Tensor], Mapping[str, int]]] = []
 
     def launch(kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], _: torch.dtype) -> None:
-        if kernel.sym_name.data in split(name):
+        if kernel.sym_name.data in split(name, target):
             found.append((kernel, [b.clone() for b in buffers], dims))
         run_kernel(kernel, buffers, dims, torch.float64)
 
-    run(formed(name), draw(formed(name), seed, dict(symbols)), torch.float32, launch)
+    run(formed(name, target), draw(formed(name, target), seed, dict(symbols)), torch.float32, launch)
     return found[0]
 
 
 def check(
-    name: str, symbols: Mapping[str, int], *, schedule: str, seed: int, sms: int = 2, position: int | None = None
+    name: str,
+    symbols: Mapping[str, int],
+    *,
+    schedule: str,
+    seed: int,
+    sms: int = 2,
+    position: int | None = None,
+    target: str = HOPPER,
 ) -> int:
     """Runs the program with its split kernels in the emulator, each of which must find nothing and be right. Their number.
 
@@ -149,11 +176,13 @@ def check(
         for index, _, _ in kernel.lookups:  # rows that are looked up lie in another order than they come in
             positions = buffers[kernel.body.args.index(index)]
             positions.copy_(positions.flip(0))
-        launches = emulated(name).get(kernel.sym_name.data, [])
+        launches = emulated(name, target).get(kernel.sym_name.data, [])
         given, single = [b.clone() for b in buffers], [b.clone() for b in buffers]
         run_kernel(kernel, buffers, dims, torch.float64)
         if launches:  # in the arithmetic of roles: what tensor cores multiply is rounded to 16 bits
-            assert reference_aref.run_kernel(split(name)[kernel.sym_name.data], single, dims, torch.float32) == []
+            assert (
+                reference_aref.run_kernel(split(name, target)[kernel.sym_name.data], single, dims, torch.float32) == []
+            )
         arrays = (
             {b.name: as_array(tensor) for b, tensor in zip(launches[0].launch.buffers, given, strict=False)}
             if launches
@@ -168,8 +197,8 @@ def check(
         for i, (array, exact, like) in enumerate(zip(arrays.values(), buffers, single, strict=False)):
             assert_close(as_tensor(array), exact, f"{kernel.sym_name.data} {dict(dims)} buffer {i}", like=like)
 
-    inputs = draw(formed(name), seed, dict(symbols))
+    inputs = draw(formed(name, target), seed, dict(symbols))
     if position is not None:
         inputs = Inputs((*inputs.arguments[:-1], torch.tensor(position)), inputs.symbols)
-    run(formed(name), inputs, torch.float32, launch)
+    run(formed(name, target), inputs, torch.float32, launch)
     return count

@@ -139,7 +139,23 @@ def _program(
     for trips in tiles:
         current[agent.role, agent.number] = trips
         shared(agent)
+        _bind(agent, trips)
         yield from agent.tile({})
+
+
+def _bind(agent: Agent, trips: Trips) -> None:
+    """The ends of loops that run so often: a role that runs ahead of itself asks whether it has come to them. Of loops that share
+    an end, the first decides, so that others are found to disagree with what they ask."""
+    bound: set[SSAValue] = set()
+    for key, count in trips.items():
+        if len(key) == 1 or key[1] in bound:
+            continue
+        low, high, step = key
+        if agent.values.get(low) is None:
+            agent.values[low] = 0
+        if agent.values.get(step) is not None:
+            agent.values[high] = agent.values[low] + count * agent.values[step]
+            bound.add(high)
 
 
 def _shared(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Callable[[Agent], None]:

@@ -43,6 +43,8 @@ def plans(loop: tile.ParallelOp) -> Iterator[list[Trips]]:
         iterations = max(1, sum(counts))
         tiles = max(3, min(2 * depth + 1, -(-(4 * depth + 2) // iterations)))
         yield [_together(choices, counts)] * tiles
+    if not _walks_tiles(loop):
+        return
     differing = [choice for choice in choices if len(choice.values) > 1 and _differs_by_tile(choice, loop)]
     if len(choices) == len(differing) == 1 and isinstance(queries.choices(loop)[choices[0].keys[0]][0], scf.ForOp):
         yield from ([choices[0].trips(n) for n in lengths] for lengths in _mixed(choices[0], loop, depth))
@@ -51,13 +53,21 @@ def plans(loop: tile.ParallelOp) -> Iterator[list[Trips]]:
         yield tour([_together(choices, counts) for counts in itertools.product(*short)])
 
 
+def _walks_tiles(loop: tile.ParallelOp) -> bool:
+    """Whether a CTA does more than one tile."""
+    schedule = loop.attributes.get("aref.schedule")
+    return not isinstance(schedule, aref.ScheduleAttr) or bool(schedule.persistent.value.data)
+
+
 def _together(choices: Sequence[Choice], counts: Sequence[int]) -> Trips:
     return {key: n for choice, count in zip(choices, counts, strict=True) for key, n in choice.trips(count).items()}
 
 
 def _choices(loop: tile.ParallelOp, depth: int) -> Iterator[Choice]:
     """What the loop's rings depend on: constant trips as they are, or fewer; of unknown ones, all that differ."""
-    kinds = queries.choices(loop)
+    kinds, most = queries.choices(loop), 2 * depth + 2
+    if len(queries.roles_of(loop)) == 1:  # it fills its own rings, ahead of itself by a slot less than there are
+        most = max(most, 3 * depth)
     unknown: list[Key] = []
     for key, ops in kinds.items():
         if not any(map(synchronises, ops)) or any(map(queries.in_role, key)):
@@ -71,10 +81,10 @@ def _choices(loop: tile.ParallelOp, depth: int) -> Iterator[Choice]:
             unknown.append(key)
         else:
             if unknown:
-                yield Choice(unknown, range(2 * depth + 3))
+                yield Choice(unknown, range(most + 1))
             unknown = [key]
     if unknown:
-        yield Choice(unknown, range(2 * depth + 3))
+        yield Choice(unknown, range(most + 1))
 
 
 def constant_trips(bounds: Sequence[SSAValue]) -> int | None:

@@ -17,7 +17,7 @@ Shape = tuple[Any, ...]
 def shape_of(loop: tile.ParallelOp) -> Shape:
     """The ops on rings, barriers, products and indices in order, their values numbered."""
     numbers: dict[SSAValue, int] = {}
-    return tuple(_rows(loop.body, numbers))
+    return str(loop.attributes.get("aref.schedule")), *_rows(loop.body, numbers)
 
 
 def _rows(block: Block, numbers: dict[SSAValue, int]) -> Iterator[Shape]:

@@ -19,7 +19,7 @@ from xdsl.rewriter import Rewriter
 
 from ...ir import aref, tile
 from ...ir.aref.tensor_map import why_no_tensor_map
-from .partition_warps import OWN, STAGED, WARPS, operand, staged_tile
+from .partition_warps import OWN, STAGED, WARPS, carried, operand, staged_tile
 
 REGISTERS = 128
 """Of every role before registers are budgeted."""
@@ -112,15 +112,6 @@ def products_of(load: tile.LoadOp) -> list[tile.DotOp]:
     users = [use.operation for use in load.result.uses]
     found = [op for op in users if isinstance(op, tile.DotOp)]
     return found + [use.operation for op in users if isinstance(op, tile.PointwiseOp) for use in op.result.uses]  # pyright: ignore
-
-
-def carried(dot: tile.DotOp) -> bool:
-    """Whether the sum goes around its loop from this product to this product and nowhere else."""
-    block, uses = dot.parent, [(use.operation, use.index) for use in dot.result.uses]
-    if block is None or not isinstance(block.parent_op(), scf.ForOp) or dot.accumulator not in block.args:
-        return False
-    number = block.args.index(dot.accumulator) - 1
-    return uses == [(block.last_op, number)] and len(list(dot.accumulator.uses)) == 1
 
 
 # ---- the warp that loads -------------------------------------------------------------------------------------------

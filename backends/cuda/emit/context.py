@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xdsl.ir import Operation, SSAValue
 
-from ....ir import tile
+from ....ir import aref, tile
 from ...cpu.expressions import (
     MEMORY_TYPES,
     Names,
@@ -109,7 +109,7 @@ class Context:
             position = over(position, size)
         return terms
 
-    def start(self, op: tile.MemoryOp) -> list[str]:
+    def start(self, op: tile.MemoryOp | aref.CopyOp) -> list[str]:
         """The terms of the address that are alike for the whole tile: buffer, offset, batch."""
         access = op.access.data
         terms = [self.buffers[op.buffer], self.symbols.dim(access.offset)]

@@ -9,25 +9,22 @@ from xdsl.ir import SSAValue
 
 from ....ir import aref, tile
 from ....ir.aref import queries
-from ....ir.aref.limits import BARRIER_BYTES, HOPPER
+from ....ir.aref.limits import BARRIER_BYTES, HOPPER, Limits
 from ....ir.dims import Dim
 from ..source import SMS, CudaLaunch, CudaSource
 from .context import FAULT, Context
 from .launch import described
-from .layouts import WARPGROUP_ROWS
 from .roles import RolePrinter
 from .shared import SharedMemory
 from .tensor_maps import TensorMap
 
-WARPGROUP_THREADS = 128
 
-
-def emit(kernel: tile.KernelOp) -> list[CudaSource]:
-    """One source for each loop over tiles, in order: launches of their own, each after the ones before. Raises
-    UnsupportedKernelError."""
+def emit(kernel: tile.KernelOp, limits: Limits = HOPPER) -> list[CudaSource]:
+    """One source for each loop over tiles, in order: launches of their own, each after the ones before. `limits`: of the target
+    that the kernel's roles are for. Raises UnsupportedKernelError."""
     loops = [loop for phase in kernel.phases for loop in phase]
     names = [kernel.sym_name.data] if len(loops) == 1 else [f"{kernel.sym_name.data}_{n}" for n in range(len(loops))]
-    return [_Kernel(kernel, loop, name).emit() for loop, name in zip(loops, names, strict=True)]
+    return [_Kernel(kernel, loop, name, limits).emit() for loop, name in zip(loops, names, strict=True)]
 
 
 @dataclass
@@ -35,6 +32,7 @@ class _Kernel:
     kernel: tile.KernelOp
     loop: tile.ParallelOp
     name: str
+    limits: Limits
     ctx: Context = field(init=False)
     shared: SharedMemory = field(init=False)
     barriers: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
@@ -42,6 +40,11 @@ class _Kernel:
 
     def __post_init__(self) -> None:
         self.ctx, self.shared = Context(self.kernel), SharedMemory.of(self.loop)
+
+    @property
+    def has_tma(self) -> bool:
+        """With it come roles that differ: registers change hands, and barriers are seen by the unit that copies."""
+        return self.limits.copies == "tma"
 
     @property
     def schedule(self) -> aref.ScheduleAttr:
@@ -65,7 +68,9 @@ class _Kernel:
         tiles = batches * rows * columns
         grid = str(Dim.of(SMS).min(tiles) if self.schedule.persistent.value.data else tiles)
         threads = aref.WARP * queries.warps_of(self.loop)
-        launch = described(self.ctx, self.loop, self.name, threads, self.shared.bytes, self.maps, grid)
+        launch = described(
+            self.ctx, self.loop, self.name, threads, self.shared.bytes, self.maps, grid, self.limits.name
+        )
         return CudaSource(self._head(launch) + out.text.lstrip(), launch)
 
     # ---- the head ----------------------------------------------------------------------------------------------
@@ -110,7 +115,8 @@ class _Kernel:
                 with out.block(f"for (int s = 0; s < {op.count.data}; ++s)"):
                     out(f"ww::mbarrier_init({name} + {BARRIER_BYTES} * s, {op.arrivals.data});")
                     out(f'ww::label({name} + {BARRIER_BYTES} * s, "{op.label.data}", s);')
-            out("ww::fence_mbarrier_init();")
+            if self.has_tma:
+                out("ww::fence_mbarrier_init();")
         out("ww::block_sync();")
 
     # ---- roles -------------------------------------------------------------------------------------------------
@@ -153,7 +159,7 @@ class _Kernel:
     def _register_change(self, role: aref.RoleOp) -> str:
         """Whether the role gives registers back: it starts with as many as the launch bound leaves each thread."""
         threads = aref.WARP * queries.warps_of(self.loop)
-        return "release" if role.registers.data < HOPPER.registers // threads else "acquire"
+        return "release" if role.registers.data < self.limits.registers // threads else "acquire"
 
     def _walk(self, role: aref.RoleOp, first: int, printer: RolePrinter) -> None:
         """The role's tiles, one after the other."""
@@ -165,7 +171,7 @@ class _Kernel:
         )
         with out.block("for (int n = ww::block_index(); n < tiles; n += ww::block_count())"):
             self._indices(role)
-            printer.print(role.body)
+            printer.print_role()
         if any(isinstance(op, aref.BulkStoreOp) for op in role.walk()):
             printer.by_one("ww::tma_store_wait<0>();")
 
@@ -174,10 +180,8 @@ class _Kernel:
         out = self.ctx.out
         if role.warpgroups > 1:
             out(f"const int group = warp / {aref.WARPGROUP} - {first // aref.WARPGROUP};")
-        offset = f"group * {WARPGROUP_ROWS} + " if role.warpgroups > 1 else ""
-        out(
-            f"[[maybe_unused]] const int lane_row = {offset}ww::accumulator_row(ww::thread_index() % {WARPGROUP_THREADS}, 0);"
-        )
+        if printer.blocks == 1:
+            printer.place_rows()
         out("[[maybe_unused]] const int lane_column = ww::own_column();")
         if not printer.is_alone:
             out(f"[[maybe_unused]] const bool chosen = warp == {first} && ww::elect_one();")

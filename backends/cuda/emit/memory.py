@@ -7,9 +7,11 @@ depends on strides that are known at the launch only, the kernel holds both and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ....ir import tile
+from xdsl.ir import SSAValue
+
+from ....ir import aref, tile
 from ....ir.dims import Dim, product
 from ...cpu.expressions import UnsupportedKernelError, held, sum_of
 from .context import Context
@@ -36,6 +38,14 @@ def store(ctx: Context, op: tile.StoreOp, registers: str) -> None:
     _by_rows(ctx, op, "store", registers)
 
 
+def slot_source(ctx: Context, op: aref.CopyOp) -> str:
+    """What `ww::copy_slot` wants to know of memory: how many rows and columns of the tile lie inside, and where row r begins."""
+    start = ctx.symbols.index(op.row)
+    column = ctx.walk(op.access.data.columns, ctx.symbols.index(op.column))
+    row = sum_of(ctx.start(op) + ctx.walk(op.access.data.rows, sum_of([start, "r"])) + column)
+    return f"{_row_limit(ctx, op)}, {_limit(ctx, op)}, [&](int64_t r) {{ return {row}; }}"
+
+
 def _by_rows(ctx: Context, op: tile.MemoryOp, verb: str, registers: str) -> None:
     """The call, or two of which the strides choose one."""
     layout, rows = ctx.layouts.of(tile.tile_of(op)), _rows(ctx, op)
@@ -56,16 +66,14 @@ def _by_rows(ctx: Context, op: tile.MemoryOp, verb: str, registers: str) -> None
 
 def _rows(ctx: Context, op: tile.MemoryOp) -> str:
     """`ww::rows` of the thread's rows: how many of the tile lie inside, and the address of row r."""
-    access = op.access.data
-    size, start = ctx.symbols.dim(product([a.size for a in access.rows])), ctx.symbols.index(op.row)
+    access, start = op.access.data, ctx.symbols.index(op.row)
     looked_up = (
         (access.gather.axis, ctx.buffers[op.index]) if access.gather is not None and op.index is not None else None
     )
     terms = ctx.start(op) + ctx.walk(access.rows, sum_of([start, "r"]), looked_up)
     if ctx.layouts.of(tile.tile_of(op)).kind == "rows":
         terms += ctx.walk(access.columns, ctx.symbols.index(op.column))
-    limit = size if start == "0" else f"{size} - {start}"
-    return f"ww::rows(lane_row, {limit}, [&](int64_t r) {{ return {sum_of(terms)}; }})"
+    return f"ww::rows(lane_row, {_row_limit(ctx, op)}, [&](int64_t r) {{ return {sum_of(terms)}; }})"
 
 
 def _columns(ctx: Context, op: tile.MemoryOp) -> str:
@@ -75,8 +83,17 @@ def _columns(ctx: Context, op: tile.MemoryOp) -> str:
     return f"{_limit(ctx, op)}, [&](int64_t c) {{ return {walked}; }}"
 
 
-def _limit(ctx: Context, op: tile.MemoryOp) -> str:
-    size, start = ctx.symbols.dim(product([a.size for a in op.access.data.columns])), ctx.symbols.index(op.column)
+def _limit(ctx: Context, op: tile.MemoryOp | aref.CopyOp) -> str:
+    return _inside(ctx, op.access.data.columns, op.column)
+
+
+def _row_limit(ctx: Context, op: tile.MemoryOp | aref.CopyOp) -> str:
+    return _inside(ctx, op.access.data.rows, op.row)
+
+
+def _inside(ctx: Context, axes: Sequence[tile.Axis], first: SSAValue) -> str:
+    """How many positions from the first on lie inside the axes."""
+    size, start = ctx.symbols.dim(product([axis.size for axis in axes])), ctx.symbols.index(first)
     return size if start == "0" else f"{size} - {start}"
 
 

@@ -5,6 +5,7 @@ import torch
 
 import emulated_pipelines as pipelines
 from emulated import as_array, as_tensor
+from emulated_pipelines import LAUNCHES, sizes
 from warpweave.backends.cuda.emit.context import FAULT
 from warpweave.backends.cuda.emulate import schedules
 from warpweave.ir import protocol, tile
@@ -13,21 +14,6 @@ from warpweave.ir.aref.verify import verify_aref
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.text import parse, to_text
 from warpweave.passes import pipeline
-
-LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3}
-"""Of programs that have more than one."""
-SYMBOLS = {
-    "gemm_relu_f16": {"M": 130},
-    "gemm_qkv_rope_append": {"B": 2, "S": 67, "L": 80},
-    "gemm_qkv_of_equal_tiles": {"B": 2, "S": 67, "L": 80},
-    "attention_causal_64": {"B": 1, "S": 97, "L": 97},
-    "attention_128": {"B": 1, "S": 33, "L": 150},
-    "attention_groups3": {"B": 1, "S": 50, "L": 101},
-}
-
-
-def sizes(name):
-    return SYMBOLS.get(name, {"B": 2, "S": 97})
 
 
 @pytest.mark.parametrize("name", pipelines.PROGRAMS)

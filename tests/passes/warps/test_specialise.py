@@ -1,18 +1,15 @@
 """Kernels of warp roles compute, bit for bit or to the rounding of weights, what their tile kernels compute."""
 
-import random
-
 import pytest
 
 from golden.test_golden import PROGRAMS, flow
-from warp_kernels import compare, formed
+from warp_kernels import ATTENTIONS, GROUPS, NO_PRODUCT, compare, drawn_gemm, formed
 from warpweave.ir import aref
 from warpweave.ir.aref.queries import producers, rings_of, roles_of
 from warpweave.ir.locations import modules
 from warpweave.ir.reference_aref import SCHEDULES
 from warpweave.ir.testing import oracles
-from warpweave.ir.testing.recipes import RandomSource
-from warpweave.ir.testing.recipes.fused import Attend, FusedRecipe, Gemm, Product, RegionOp
+from warpweave.ir.testing.recipes.fused import Attend, FusedRecipe, Gemm, Product
 from warpweave.passes import warps
 
 SPECIALISED = {
@@ -25,8 +22,6 @@ SPECIALISED = {
     "map_embedding": 1,
     "matmul": 1,
 }
-NO_PRODUCT = "it has no product: there is nothing to load ahead for"
-GROUPS = "its rows come in groups of unknown sizes"
 REFUSED = {
     "attention_softcap_window": ["operands of f32"],
     "copy_concat": [NO_PRODUCT],
@@ -45,17 +40,6 @@ def test_golden_programs(program, lower):
     assert [refusal.reason for refusal in compared.refused.values()] == REFUSED.get(program, [])
 
 
-def drawn_gemm(seed):
-    """A GEMM of bf16 or f16 with a drawn epilogue, at sizes that tensor maps can address."""
-    pick, source = random.Random(seed), RandomSource(f"warps:{seed}")
-    gemm = Gemm(
-        0, pick.choice([8, 64, 72, 136, 320]), pick.choice([1, 1, 2]), pick.choice(["", "v", "r", "s", "vr", "sr"]),
-        pick.random() < 0.3, source.several(RegionOp.draw, 0, 4), "bf16",
-    )  # fmt: skip
-    width = pick.choice([16, 48, 64, 80, 128, 192, 256, 320, 576])
-    return FusedRecipe((gemm,), width, 1, pick.choice([33, 65, 127, 130, "S"]), pick.choice(["bf16", "bf16", "f16"]))
-
-
 @pytest.mark.parametrize("seed", range(24))
 def test_drawn_gemms(seed):
     schedule = list(SCHEDULES)[seed % len(SCHEDULES)]
@@ -63,17 +47,6 @@ def test_drawn_gemms(seed):
     reasons = {refusal.reason for refusal in compared.refused.values()} - {NO_PRODUCT}  # an epilogue that left its GEMM
     assert reasons == set()
     assert len(compared.made) == 1
-
-
-ATTENTIONS = [
-    Attend(heads=2, groups=1, size=64, keys=200, causal=True),
-    Attend(heads=1, groups=4, size=64, keys=150, causal=True, offset=2),
-    Attend(heads=1, groups=2, size=128, keys=65, causal=True),
-    Attend(heads=1, groups=1, size=32, keys=3, causal=True),
-    Attend(heads=2, groups=2, size=64, keys=130),
-    Attend(heads=1, groups=1, size=64, keys=300, causal=True, window=70, heads_first=True),
-    Attend(heads=1, groups=1, size=64, keys=64, causal=True, softcap=True),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("schedule", ["in turn", "random"])

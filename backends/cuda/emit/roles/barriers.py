@@ -48,6 +48,10 @@ def arrive(p: RoleState, op: aref.ArriveOp) -> None:
         raise UnsupportedKernelError(f"{op.arrivals.data} arrivals of {p.role.warps.data} warps")
 
 
+def copy_arrive(p: RoleState, op: aref.CopyArriveOp) -> None:
+    p.ctx.out(f"ww::copy_async_arrive({p.barrier(op)});")
+
+
 def fence(p: RoleState, _: aref.ProxyFenceOp) -> None:
     p.ctx.out("ww::fence_proxy_async();")
 

@@ -192,10 +192,10 @@ WW_DEVICE void rope_interleaved(const float (&x)[kC / 2], const float (&cos)[kR 
 }
 
 // ---- slots in shared memory: tiles [kRows, kC] of 16-bit floats in panels of one swizzle row, side by side ----------
-// Where row r, columns c and c + 1 lie.
+// Where row r, columns c and c + 1 lie. The slot lies at a multiple of 1024 bytes, so that swizzles leave its address alone.
 template <int kRows> WW_DEVICE uint32_t slot_address(Swizzle s, uint32_t slot, int r, int c) {
   const int panel = int(row_bytes(s)) / 2;
-  return swizzled(s, slot + c / panel * (kRows * row_bytes(s)) + r * row_bytes(s) + c % panel * 2);
+  return slot + swizzled(s, c / panel * (kRows * row_bytes(s)) + r * row_bytes(s) + c % panel * 2);
 }
 
 // [warpgroup] The warpgroup's 64 rows, from `first` on, rounded. Then fence_proxy_async, where TMA or wgmma reads them.
