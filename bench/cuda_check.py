@@ -1,4 +1,4 @@
-"""Representative kernels as warp-specialised CUDA: proved, printed, compiled for sm_90a, checked, emulated: `make cuda-check`.
+"""Representative kernels as CUDA of warp roles, for sm_90a and sm_80: proved, compiled, checked, emulated: `make cuda-check`.
 
 The programs of `make triton-check`. Kernels around products become roles, rings and barriers; their protocol is checked for
 every interleaving, in both forms; the printed source is compiled and its code checked; the emulator runs it on drawn inputs in
@@ -8,6 +8,7 @@ Needs no GPU; without NVRTC or nvcc, nothing is compiled, and the table says so.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,18 +30,20 @@ from ..backends.cuda.source import CudaSource
 from ..backends.nvidia.checks import spill_instructions
 from ..ir import protocol, reference_aref, tile
 from ..ir.aref import queries
+from ..ir.aref.limits import limits_of
 from ..ir.ledger import Ledger
 from ..ir.reference_tile import run_kernel
 from ..ir.testing.inputs import draw
 from ..ir.testing.run import run
 from ..passes import pipeline
-from ..passes.warps.shapes import HOPPER
+from ..passes.warps.shapes import TARGETS as SHAPES
 from ..runtime.errors import MissingCompilerError
 from ..runtime.host_arrays import aligned_bytes, numpy_dtype
 from .machine import describe
 from .triton_check import CONTEXT, LIMITS, RAGGED, ROOT, Program, golden, layers
 
-SHOWN = ("HGMMA", "UTMALDG", "UTMASTG", "SYNCS", "USETMAXREG")
+TARGETS = ("sm_90a", "sm_80")
+SHOWN = ("HGMMA", "UTMALDG", "UTMASTG", "SYNCS", "USETMAXREG", "HMMA", "LDGSTS", "LDSM")
 SEEDS = 4
 BOUND = 2
 """Times the distance of the same arithmetic in the reference of the level, where that is more than the dtype's own bound."""
@@ -53,6 +56,7 @@ class Row:
 
     program: str
     kernel: str
+    target: str = TARGETS[0]
     registers: int = 0
     spills: int = 0
     shared: int = 0
@@ -76,11 +80,11 @@ class Split:
     refused: dict[str, str]
 
 
-def split(program: Program) -> Split:
+def split(program: Program, target: str = TARGETS[0]) -> Split:
     """The program's kernels as pipelines of warps."""
-    formed, ledger = program.formed(HOPPER), Ledger()
+    formed, ledger = program.formed(SHAPES[target]), Ledger()
     module = formed.clone()
-    pipeline.to_roles(module, ledger)
+    pipeline.to_roles(module, ledger, target=target)
     kernels = {k.sym_name.data: k.clone() for k in _with_roles(module)}
     pipeline.to_barriers(module, ledger)
     lowered = {k.sym_name.data: k for k in _with_roles(module)}
@@ -88,7 +92,7 @@ def split(program: Program) -> Split:
     sources: dict[str, list[CudaSource]] = {}
     for name, kernel in lowered.items():
         try:
-            sources[name] = emit(kernel)
+            sources[name] = emit(kernel, limits_of(target))
         except UnsupportedKernelError as error:
             refused[name] = f"the printer: {error}"
     return Split(formed, kernels, lowered, sources, refused)
@@ -213,16 +217,16 @@ def _error(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor) -> float:
 # ---- the table -----------------------------------------------------------------------------------------------------
 
 
-def check(programs: Sequence[Program]) -> tuple[list[Row], dict[str, str]]:
+def check(programs: Sequence[Program], targets: Sequence[str] = TARGETS) -> tuple[list[Row], dict[str, str]]:
     """One row a launch; why the other kernels have no roles."""
     made: list[Row] = []
     refused: dict[str, str] = {}
-    for program in programs:
-        found = split(program)
-        refused |= {f"{program.name}: {where}": reason for where, reason in found.refused.items()}
+    for program, target in itertools.product(programs, targets):
+        found = split(program, target)
+        refused |= {f"{program.name}, {target}: {where}": reason for where, reason in found.refused.items()}
         rows: dict[str, list[Row]] = {}
         for name, sources in found.sources.items():
-            rows[name] = [Row(program.name, source.launch.entry) for source in sources]
+            rows[name] = [Row(program.name, source.launch.entry, target) for source in sources]
             for row, *loops in zip(rows[name], _loops(found.kernels[name]), _loops(found.lowered[name]), strict=True):
                 prove(row, loops)
         flat = [
@@ -248,16 +252,17 @@ def _built(sources: Sequence[CudaSource]) -> list[CompiledCuda]:
 
 def table(rows: Sequence[Row], refused: Mapping[str, str]) -> str:
     """As Markdown; then what has no roles and why, and what failed."""
-    head = "| program | kernel | registers | spills | shared | instructions | runs | events | emulated | findings | error |"
+    head = "| program | kernel | target | registers | spills | shared | instructions | runs | events | emulated | findings |"
+    head += " error |"
     lines = [head, "|" + "---|" * head.count(" | ") + "---|"]
     for row in rows:
         code = ", ".join(f"{name} {count}" for name, count in row.instructions.items()) or "–"
         lines.append(
-            f"| {row.program} | {row.kernel} | {row.registers} | {row.spills} | {row.shared} | {code} "
+            f"| {row.program} | {row.kernel} | {row.target} | {row.registers} | {row.spills} | {row.shared} | {code} "
             f"| {row.runs} | {row.events} | {row.emulated} | {len(row.findings)} | {row.error:.2f} |"
         )
     others = [f"no roles: {where}: {reason}" for where, reason in refused.items()]
-    failed = [f"FAILED {row.program} {row.kernel}: {row.failed}" for row in rows if row.failed]
+    failed = [f"FAILED {row.program} {row.kernel} {row.target}: {row.failed}" for row in rows if row.failed]
     return "\n".join(
         [
             *lines,
@@ -271,10 +276,12 @@ def table(rows: Sequence[Row], refused: Mapping[str, str]) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Names of programs (`gemm`, `llama-prefill`; all where none is); `--results` keeps the rows in `bench/results`."""
-    wanted = [name for name in argv if not name.startswith("-")]
+    """Names of programs (`gemm`, `llama-prefill`; all where none is), and of targets; `--results` keeps the rows in
+    `bench/results`."""
+    targets = [name for name in argv if name in TARGETS] or TARGETS
+    wanted = [name for name in argv if not name.startswith("-") and name not in TARGETS]
     programs = [*golden(), *(layers() if not wanted or any("-" in name for name in wanted) else ())]
-    rows, refused = check([p for p in programs if not wanted or p.name in wanted])
+    rows, refused = check([p for p in programs if not wanted or p.name in wanted], targets)
     if "--results" in argv:
         path = ROOT / "bench" / "results" / f"{date.today()}-cuda-check.json"
         kept = {"machine": describe(), "rows": [asdict(row) for row in rows], "without_roles": refused}

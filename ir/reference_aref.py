@@ -156,18 +156,32 @@ class DataAgent(Agent):
 
     def data_of_product(self, op: aref.MmaOp) -> Task:
         before, after = self.values[op.accumulator], Flight()
-        memories = {v: self.values[v] for v in (op.a, op.b) if isinstance(v.type, aref.MemoryType)}
-        registers = None
-        if isinstance(op.a.type, VectorType):
-            registers = self.interpreter.convert(self.values[op.a], self.element(op.b))
+        operands = self.multiplied(op)
         self.values[op.result] = after
 
         def end() -> None:
-            left = registers if registers is not None else self.slots.get(memories[op.a], self.poison(op.a))
-            right = self.slots.get(memories[op.b], self.poison(op.b))
-            after.tile = before.tile + left @ (right.T if op.transposed is not None else right)
+            left, right = operands()
+            after.tile = before.tile + left @ right
 
         return end
+
+    def multiplied(self, op: aref.ProductOp) -> Callable[[], tuple[torch.Tensor, torch.Tensor]]:
+        """What is multiplied when it is called: registers as they are now, slots as they are then."""
+        memories = {v: self.values[v] for v in op.memories}
+        registers = None
+        if isinstance(op.a.type, VectorType):
+            registers = self.interpreter.convert(self.values[op.a], self.element(op.b))
+
+        def operands() -> tuple[torch.Tensor, torch.Tensor]:
+            left = registers if registers is not None else self.slots.get(memories[op.a], self.poison(op.a))
+            right = self.slots.get(memories[op.b], self.poison(op.b))
+            return left, right.T if op.transposed is not None else right
+
+        return operands
+
+    def data_of_dot(self, op: aref.DotOp) -> None:
+        left, right = self.multiplied(op)()
+        self.values[op.result] = self.values[op.accumulator] + left @ right
 
     def data_of_wait(self, op: aref.WaitOp) -> None:
         for flight, result in zip(op.flights, op.tiles, strict=True):

@@ -8,6 +8,7 @@ from functools import partial
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
+from ..ir.aref.limits import HOPPER
 from ..ir.ledger import Ledger
 from . import (
     append_in_place,
@@ -94,11 +95,11 @@ def to_tiles(
     run([("form-tiles", partial(form_tiles.run, shapes=shapes))], module, ledger, after)
 
 
-def to_roles(module: ModuleOp, ledger: Ledger, *, after: After | None = None) -> None:
-    """A tile module with `passes.warps.shapes.HOPPER` becomes an aref module, in place: kernels around products are split
-    into warp roles and their protocol is checked; the others stay, each with its reason in the ledger.
+def to_roles(module: ModuleOp, ledger: Ledger, *, target: str = HOPPER.name, after: After | None = None) -> None:
+    """A tile module with the tiles of `passes.warps.shapes` for the target becomes an aref module, in place: kernels around
+    products are split into warp roles and their protocol is checked; the others stay, each with its reason in the ledger.
     """
-    run([("partition-warps", SPECIALISE["partition-warps"])], module, ledger, after)
+    run([("partition-warps", partial(warps.run, target=target))], module, ledger, after)
 
 
 def to_barriers(module: ModuleOp, ledger: Ledger, *, after: After | None = None) -> None:

@@ -14,18 +14,21 @@ from .compile import CompiledCuda
 
 TARGETS = {"sm_80": A100, "sm_90a": replace(H100, name="sm_90a")}
 
-# Primitive → the instructions of which the code must hold one.
-INSTRUCTIONS: dict[str, tuple[str, ...]] = {
-    "ww::wgmma<": ("HGMMA", "QGMMA"),
-    "ww::tma_load(": ("UTMALDG",),
-    "ww::tma_store(": ("UTMASTG",),
-    "ww::mbarrier_wait(": ("SYNCS",),
-    "ww::acquire_registers<": ("USETMAXREG",),
-    "ww::store_matrices(": ("STSM",),
-    "ww::load_matrices": ("LDSM",),
-    "ww::mma<": ("HMMA",),
-    "ww::copy_async(": ("LDGSTS",),
-}
+INSTRUCTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("ww::wgmma<", ("HGMMA", "QGMMA")),
+    ("ww::tma_load(", ("UTMALDG",)),
+    ("ww::tma_store(", ("UTMASTG",)),
+    ("ww::mbarrier_wait(", ("SYNCS", "ARRIVES")),
+    ("ww::acquire_registers<", ("USETMAXREG",)),
+    ("ww::store_matrices(", ("STSM",)),
+    ("ww::load_matrices", ("LDSM",)),
+    ("ww::mma<", ("HMMA",)),
+    ("ww::copy_async(", ("LDGSTS",)),
+    ("ww::copy_slot<", ("LDGSTS",)),
+    ("ww::multiply<", ("HMMA",)),
+    ("ww::multiply<", ("LDSM",)),
+)
+"""A primitive, and instructions of which the code must hold one."""
 
 
 def warnings(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
@@ -37,7 +40,7 @@ def warnings(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
 def instructions(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     """What the source asks for is in the code."""
     opcodes, text = compiled.resources.opcodes, cast(CompiledCuda, compiled).text
-    for primitive, wanted in INSTRUCTIONS.items():
+    for primitive, wanted in INSTRUCTIONS:
         if primitive in text and not any(op in opcodes for op in wanted):
             return Refusal(f"{primitive}…) and no {' or '.join(wanted)}", "code that the compiler does not drop")
     return None

@@ -124,6 +124,6 @@ def _described(source: CudaSource, found: Resources) -> LaunchDescription:
 
 
 def _parameter(parameter: Parameter, offset: int, size: int) -> LaunchParameter:
-    multiple = _TENSOR_MAP_ALIGNMENT if isinstance(parameter, MapParameter) else 1
+    multiple = _TENSOR_MAP_ALIGNMENT if isinstance(parameter, MapParameter) else getattr(parameter, "multiple", 1)
     kind = ("i64" if parameter.wide else "i32") if isinstance(parameter, SizeParameter) else _KINDS[type(parameter)]
     return LaunchParameter(parameter.label, kind, offset, size, multiple)  # pyright: ignore[reportArgumentType]

@@ -46,9 +46,10 @@ class MapParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="map"):
 
 
 class PointerParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="pointer"):
-    """The address of a buffer."""
+    """The address of a buffer, a multiple of `multiple` bytes."""
 
     buffer: str
+    multiple: int = 1
 
     @property
     def label(self) -> str:
@@ -56,10 +57,11 @@ class PointerParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="point
 
 
 class SizeParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="size"):
-    """A size, as an i32; `wide`: as an i64."""
+    """A size or a stride, as an i32; `wide`: as an i64. It must be a multiple of `multiple`."""
 
     name: str
     wide: bool = False
+    multiple: int = 1
 
     @property
     def label(self) -> str:
@@ -84,7 +86,7 @@ class CudaLaunch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     with `shared` bytes of dynamic shared memory; `blocks` is the kernel's launch bound, blocks an SM."""
 
     entry: str
-    target: Literal["sm_80", "sm_90a"]
+    target: Literal["sm_80", "sm_86", "sm_89", "sm_90a"]
     threads: Annotated[int, msgspec.Meta(ge=32, le=1024, multiple_of=32)]
     shared: int
     grid: str

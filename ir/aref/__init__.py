@@ -22,7 +22,7 @@ from .lowered import (
     SlotOp,
 )
 from .movement import BulkStoreOp, CopyOp, ReadOp, StoreOp, StoreWaitOp
-from .products import MmaOp, StartOp, WaitOp
+from .products import DotOp, MmaOp, ProductOp, StartOp, WaitOp
 from .rings import CreateOp, EnterOp, GetEnterOp, GetExitOp, PutEnterOp, PutExitOp, ring_type
 from .roles import WARP, WARPGROUP, BarrierArriveOp, BarrierSyncOp, NamedBarrierOp, RoleOp
 from .types import (
@@ -57,6 +57,7 @@ __all__ = [
     "CounterOp",
     "CounterType",
     "CreateOp",
+    "DotOp",
     "EnterOp",
     "FlightType",
     "GetEnterOp",
@@ -64,6 +65,7 @@ __all__ = [
     "MemoryType",
     "MmaOp",
     "NamedBarrierOp",
+    "ProductOp",
     "ProxyFenceOp",
     "PutEnterOp",
     "PutExitOp",
@@ -86,7 +88,7 @@ Aref = Dialect(
     "aref",
     [
         CreateOp, RoleOp, PutEnterOp, PutExitOp, GetEnterOp, GetExitOp, CopyOp, StoreOp, ReadOp, BulkStoreOp, StoreWaitOp,
-        StartOp, MmaOp, WaitOp, BarrierSyncOp, BarrierArriveOp,
+        StartOp, MmaOp, DotOp, WaitOp, BarrierSyncOp, BarrierArriveOp,
         BarriersOp, CounterOp, CountOp, AdvanceOp, SlotOp, BarrierWaitOp, ArriveOp, CopyArriveOp, ProxyFenceOp,
     ],
     [RingType, MemoryType, FlightType, BarriersType, CounterType, ScheduleAttr],

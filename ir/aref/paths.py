@@ -1,7 +1,8 @@
 """What a role may do with slots and products, walked along every path of its body by itself.
 
 Loops run 0, 1, 2 and depth + 1 times, in all combinations, branches both ways: what a role holds after an iteration depends
-on the two before it at most, or grows until it exceeds the depth.
+on the two before it at most, or grows until it exceeds the depth. Loops and branches in which a role fills its own rings ahead
+of itself leave it as they find it, or are refused: all of them are taken once, or none.
 """
 
 from __future__ import annotations
@@ -16,22 +17,25 @@ from xdsl.ir import Block, Operation, SSAValue
 from .. import tile
 from . import queries
 from .movement import BulkStoreOp, CopyOp, ReadOp, StoreOp, StoreWaitOp
-from .products import MmaOp, StartOp, WaitOp
+from .products import DotOp, MmaOp, StartOp, WaitOp
 from .rings import CreateOp, GetEnterOp, GetExitOp, PutEnterOp, PutExitOp
 from .roles import RoleOp
-from .types import MemoryType
 
 Fault = tuple[Operation, str]
 
 
 def faults_on_paths(role: RoleOp, loop: tile.ParallelOp) -> Iterator[Fault]:
     """The first fault of each path that has one."""
-    keys = [key for key, ops in queries.choices(loop).items() if any(_within(op, role) for op in ops)]
+    choices = {key: ops for key, ops in queries.choices(loop).items() if any(_within(op, role) for op in ops)}
+    ahead = [key for key, ops in choices.items() if all(queries.runs_ahead(op, loop) for op in ops)]
+    keys = [key for key in choices if key not in ahead]
     deepest = max((made.depth.data for made in queries.rings_of(loop)), default=1)
     trips = sorted({0, 1, 2, deepest + 1})
-    for chosen in itertools.product(*((0, 1) if len(key) == 1 else trips for key in keys)):
+    for often, *chosen in itertools.product(
+        (0, 1) if ahead else (0,), *((0, 1) if len(key) == 1 else trips for key in keys)
+    ):
         try:
-            Path(dict(zip(keys, chosen, strict=True))).role(role)
+            Path({**dict(zip(keys, chosen, strict=True)), **dict.fromkeys(ahead, often)}).role(role)
         except _FaultError as error:
             yield error.op, error.text
 
@@ -48,7 +52,7 @@ def kinds_of_uses(leave: PutExitOp | GetExitOp, role: RoleOp) -> set[str]:
 
 
 _KINDS: dict[type[Operation], str] = {
-    CopyOp: "tma", StoreOp: "none", ReadOp: "none", MmaOp: "wgmma", BulkStoreOp: "tma",
+    CopyOp: "tma", StoreOp: "none", ReadOp: "none", DotOp: "none", MmaOp: "wgmma", BulkStoreOp: "tma",
 }  # fmt: skip
 
 
@@ -170,10 +174,13 @@ class Path:
 
     def mma(self, op: MmaOp) -> None:
         self.products += 1
-        for value in (op.a, op.b):
-            if isinstance(value.type, MemoryType):
-                self.taken(op, value).product = self.products
+        for memory in op.memories:
+            self.taken(op, memory).product = self.products
         self.values[op.result] = self.products
+
+    def dot(self, op: DotOp) -> None:
+        for memory in op.memories:
+            self.taken(op, memory)
 
     def start(self, op: StartOp) -> None:
         self.values[op.result] = 0
@@ -205,6 +212,7 @@ _STEPS: dict[type[Operation], Callable[..., None]] = {
     StoreOp: Path.fill,
     ReadOp: Path.read,
     MmaOp: Path.mma,
+    DotOp: Path.dot,
     StartOp: Path.start,
     WaitOp: Path.wait,
     BulkStoreOp: Path.bulk_store,

@@ -1,4 +1,4 @@
-"""Asynchronous products on the tensor cores."""
+"""Products on the tensor cores: asynchronous ones, and those of the role's own threads."""
 
 from __future__ import annotations
 
@@ -39,33 +39,57 @@ class StartOp(ArefOp):
             raise VerifyException("aref.start: the result holds the tile as it is")
 
 
-@irdl_op_definition
-class MmaOp(ArefOp):
-    """accumulator [M, N] + a [M, K] · b, where b is [K, N], or [N, K] with `transposed`: issued, and a group of its own.
+SUMS = AnyOf((BaseAttr(FlightType), BaseAttr(VectorType)))
 
-    a: a slot's tile, or a tile in registers, which is rounded to b's element type. Products of a role end in order.
+
+class ProductOp(ArefOp):
+    """Base of products: accumulator [M, N] + a [M, K] · b, where b is [K, N], or [N, K] with `transposed`.
+
+    a: a slot's tile, or a tile in registers, which is rounded to b's element type.
     """
 
-    name = "aref.mma"
     a = operand_def(AnyOf((BaseAttr(MemoryType), BaseAttr(VectorType))))
     b = operand_def(MemoryType)
-    accumulator = operand_def(FlightType)
+    accumulator = operand_def(SUMS)
     transposed = opt_prop_def(UnitAttr)
-    result = result_def(FlightType)
+    result = result_def(SUMS)
 
     def __init__(self, a: SSAValue, b: SSAValue, accumulator: SSAValue, transposed: bool):
         properties: dict[str, Attribute | None] = {"transposed": UnitAttr() if transposed else None}
         super().__init__(operands=[a, b, accumulator], result_types=[accumulator.type], properties=properties)
 
+    @property
+    def memories(self) -> list[SSAValue]:
+        """The operands that lie in slots."""
+        return [v for v in (self.a, self.b) if isinstance(v.type, MemoryType)]
+
     def verify_(self) -> None:
         (m, k), b, sums = (tile_in(v).get_shape() for v in (self.a, self.b, self.accumulator))
         right = b if self.transposed is None else b[::-1]
         if right[0] != k or sums != (m, right[1]):
-            raise VerifyException(f"aref.mma: {m}x{k} by {right[0]}x{right[1]} into {sums[0]}x{sums[1]}")
-        if tile_in(self.accumulator).element_type != f32 or tile_in(self.result) != tile_in(self.accumulator):
-            raise VerifyException("aref.mma: the accumulator and the result are one tile of f32")
+            raise VerifyException(f"{self.name}: {m}x{k} by {right[0]}x{right[1]} into {sums[0]}x{sums[1]}")
+        if tile_in(self.accumulator).element_type != f32 or self.result.type != self.accumulator.type:
+            raise VerifyException(f"{self.name}: the accumulator and the result are one tile of f32")
+        if isinstance(self.result.type, FlightType) != isinstance(self, MmaOp):
+            raise VerifyException(
+                f"{self.name}: {self.result.type}; what is issued is in flight, what has ended is a tile"
+            )
         if isinstance(self.a.type, MemoryType) and tile_in(self.a).element_type != tile_in(self.b).element_type:
-            raise VerifyException(f"aref.mma: operands of {self.a.type} and {self.b.type}")
+            raise VerifyException(f"{self.name}: operands of {self.a.type} and {self.b.type}")
+
+
+@irdl_op_definition
+class MmaOp(ProductOp):
+    """An asynchronous product: issued, and a group of its own. Those of a role end in order."""
+
+    name = "aref.mma"
+
+
+@irdl_op_definition
+class DotOp(ProductOp):
+    """A product by the role's own warps, 16 rows each or multiples of them: it has ended, and read its slots, when the op has."""
+
+    name = "aref.dot"
 
 
 @irdl_op_definition

@@ -87,12 +87,24 @@ def choices(loop: tile.ParallelOp) -> dict[tuple[SSAValue, ...], list[scf.ForOp 
     return found
 
 
-def in_role(value: SSAValue) -> bool:
-    """Whether a value is made inside a role."""
-    op = value.owner if isinstance(value.owner, Operation) else value.owner.parent_op()
+def runs_ahead(op: scf.ForOp | scf.IfOp, loop: tile.ParallelOp) -> bool:
+    """Whether a loop or branch of a role does nothing with rings but fill slots that the same role reads: it is ahead of itself,
+    and no other role has to agree how often."""
+    used = [inner for inner in op.walk() if isinstance(inner, RING_OPS)]
+    if not used or not all(isinstance(inner, PutEnterOp | PutExitOp) for inner in used):
+        return False
+    return all(producers(i.ring, loop) == readers(i.ring, loop) == [_role_of(op)] for i in used)
+
+
+def _role_of(op: Operation | None) -> RoleOp | None:
     while op is not None and not isinstance(op, RoleOp):
         op = op.parent_op()
-    return op is not None
+    return op
+
+
+def in_role(value: SSAValue) -> bool:
+    """Whether a value is made inside a role."""
+    return _role_of(value.owner if isinstance(value.owner, Operation) else value.owner.parent_op()) is not None
 
 
 def first_warps(loop: tile.ParallelOp) -> Iterator[tuple[RoleOp, int]]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint
 from xdsl.ir import Block, Region
-from xdsl.irdl import irdl_op_definition, prop_def, region_def, traits_def
+from xdsl.irdl import irdl_op_definition, opt_prop_def, prop_def, region_def, traits_def
 from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
@@ -64,14 +64,19 @@ class RoleOp(ArefOp):
 
 
 class NamedBarrierOp(ArefOp):
-    """Base of the ops on hardware barrier `id`; a phase ends when `threads` threads have come, by sync or arrive."""
+    """Base of the ops on hardware barrier `id`; a phase ends when `threads` threads have come, by sync or arrive.
+
+    `warpgroup`: the only one of the role that comes; all of them without it.
+    """
 
     assembly_format: ClassVar[str | None] = "attr-dict"
     id = prop_def(IntAttr)
     threads = prop_def(IntAttr)
+    warpgroup = opt_prop_def(IntAttr)
 
-    def __init__(self, id: int, threads: int):
-        super().__init__(properties={"id": IntAttr(id), "threads": IntAttr(threads)})
+    def __init__(self, id: int, threads: int, warpgroup: int | None = None):
+        own = None if warpgroup is None else IntAttr(warpgroup)
+        super().__init__(properties={"id": IntAttr(id), "threads": IntAttr(threads), "warpgroup": own})
 
     def verify_(self) -> None:
         if not 1 <= self.id.data <= 15:

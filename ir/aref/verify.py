@@ -16,12 +16,13 @@ from .. import tile
 from ..types import BITS, DTYPE_NAMES
 from ..verify import LevelError, describe, verify_level
 from . import queries
+from .async_copy import why_no_async_copy
 from .base import ArefOp
 from .limits import BARRIER_BYTES, HOPPER, Limits
 from .lowered import BarriersOp, CounterOp
 from .movement import BulkStoreOp, CopyOp, ReadOp, StoreOp
 from .paths import faults_on_paths, kinds_of_uses
-from .products import MmaOp
+from .products import DotOp, MmaOp, ProductOp
 from .rings import CreateOp, GetExitOp, PutExitOp
 from .roles import WARP, WARPGROUP, BarrierSyncOp, NamedBarrierOp, RoleOp
 from .tensor_map import why_no_tensor_map
@@ -77,7 +78,7 @@ def controls(loop: tile.ParallelOp, limits: Limits) -> Faults:
     for op in (op for role in queries.roles_of(loop) for op in role.walk()):
         if isinstance(op, scf.ForOp | scf.IfOp) and any(isinstance(i, queries.RING_OPS) for i in op.walk()):
             bounds = [op.lb, op.ub, op.step] if isinstance(op, scf.ForOp) else [op.cond]
-            if any(map(queries.in_role, bounds)):
+            if any(map(queries.in_role, bounds)) and not queries.runs_ahead(op, loop):
                 yield (
                     op,
                     "rings are used in a loop or branch that this role alone decides: compute its bounds before the roles",
@@ -123,7 +124,7 @@ def memory(loop: tile.ParallelOp, limits: Limits) -> Faults:
     for op in loop.walk():
         for value in op.operands:
             if isinstance(value.type, MemoryType) and not isinstance(
-                op, CopyOp | StoreOp | ReadOp | BulkStoreOp | MmaOp
+                op, CopyOp | StoreOp | ReadOp | BulkStoreOp | ProductOp
             ):
                 yield (
                     op,
@@ -168,15 +169,19 @@ def shared_memory(loop: tile.ParallelOp, limits: Limits) -> Faults:
 
 
 def products(loop: tile.ParallelOp, limits: Limits) -> Faults:
-    """What one instruction can: whole warpgroups, 64 rows each, the columns that there are, depth in 32 bytes."""
+    """What one instruction can: rows that its warps share evenly, the columns that there are, depth in 32 bytes."""
     for role in queries.roles_of(loop):
-        for op in (op for op in role.walk() if isinstance(op, MmaOp)):
-            rows, columns = tile_in(op.accumulator).get_shape()
+        for op in (op for op in role.walk() if isinstance(op, ProductOp)):
+            rows, columns = tile_in(op.results[0]).get_shape()
             depth, element = tile_in(op.a).get_shape()[1], DTYPE_NAMES[tile_in(op.b).element_type]
-            if role.warps.data % WARPGROUP or rows != limits.product_rows * role.warpgroups:
+            together = limits.product_rows * role.warpgroups
+            if not isinstance(op, _PRODUCTS[limits.products]):
+                yield op, f"{limits.name} multiplies by {limits.products}: `{_PRODUCTS[limits.products].name}`"
+            elif role.warps.data % WARPGROUP or (rows % together if isinstance(op, DotOp) else rows != together):
                 yield (
                     op,
-                    f"{rows} rows by {role.warps.data} warps; wgmma takes {limits.product_rows} rows a warpgroup of 4 warps",
+                    f"{rows} rows by {role.warps.data} warps; {limits.products} takes {limits.product_rows} rows a warpgroup"
+                    " of 4 warps",
                 )
             elif columns not in limits.product_columns:
                 yield (
@@ -189,12 +194,21 @@ def products(loop: tile.ParallelOp, limits: Limits) -> Faults:
                 yield op, f"{depth} columns of {element}; the depth of a product comes in steps of 32 bytes"
 
 
-def tma(loop: tile.ParallelOp, limits: Limits) -> Faults:
-    """One warp issues TMA copies: its elected thread waits, expects the bytes, and issues. A tensor map describes what moves."""
+_PRODUCTS = {"wgmma": MmaOp, "mma": DotOp}
+
+
+def copies(loop: tile.ParallelOp, limits: Limits) -> Faults:
+    """One warp issues TMA copies: its elected thread waits, expects the bytes, and issues. A tensor map, or cp.async, describes
+    what moves."""
     for role in queries.roles_of(loop):
-        for op in role.walk():
-            if not isinstance(op, CopyOp | BulkStoreOp) or (isinstance(op, CopyOp) and op.completion.data != "tma"):
+        for op in (op for op in role.walk() if isinstance(op, CopyOp | BulkStoreOp)):
+            if isinstance(op, CopyOp) and op.completion.data == "cp_async":
+                why = why_no_async_copy(op.access.data, op.column, tile_in(op.memory))
+                if why is not None:
+                    yield op, f"cp.async cannot move the tile: {why}; load it in the role that uses it"
                 continue
+            if limits.copies != "tma":
+                yield op, f"{limits.name} has no TMA: copies by cp_async, stores by tile.store"
             if isinstance(op, CopyOp) and role.warps.data != 1:
                 yield op, f"TMA copies by {role.warps.data} warps; one warp issues them: a role of its own"
             why = why_no_tensor_map(op.access.data, tile_in(op.memory))
@@ -203,10 +217,13 @@ def tma(loop: tile.ParallelOp, limits: Limits) -> Faults:
 
 
 def named_barriers(loop: tile.ParallelOp, limits: Limits) -> Faults:
-    """Every op on a barrier gives the same number of threads, and somebody waits."""
+    """Every op on a barrier gives the same number of threads, and somebody waits. Warpgroups that come are the role's."""
     by_id: dict[int, list[NamedBarrierOp]] = {}
-    for op in (op for role in queries.roles_of(loop) for op in role.walk() if isinstance(op, NamedBarrierOp)):
-        by_id.setdefault(op.id.data, []).append(op)
+    for role in queries.roles_of(loop):
+        for op in (op for op in role.walk() if isinstance(op, NamedBarrierOp)):
+            by_id.setdefault(op.id.data, []).append(op)
+            if op.warpgroup is not None and not 0 <= op.warpgroup.data < role.warpgroups:
+                yield op, f"warpgroup {op.warpgroup.data} of a role of {role.warpgroups}; they are counted from 0"
     for number, ops in by_id.items():
         counts = {op.threads.data for op in ops}
         if len(counts) > 1:
@@ -217,7 +234,7 @@ def named_barriers(loop: tile.ParallelOp, limits: Limits) -> Faults:
 
 Rule = Callable[[tile.ParallelOp, Limits], Faults]
 
-RULES: tuple[Rule, ...] = (placement, memory, products, tma, named_barriers, registers, shared_memory)
+RULES: tuple[Rule, ...] = (placement, memory, products, copies, named_barriers, registers, shared_memory)
 RING_RULES: tuple[Rule, ...] = (controls, ends, paths, completions)
 """Of rings that are not lowered to mbarriers yet."""
 

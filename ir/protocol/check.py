@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +11,11 @@ from xdsl.ir import Operation, SSAValue
 
 from .. import aref, tile
 from ..aref import queries
-from ..tile import constant_index
 from ..verify import describe
 from .agent import Agent, Cta, Ring, Walk
 from .machine import Finding, ProtocolError
+from .plans import Trips, plans
 from .shape import Shape, shape_of
-
-Trips = Mapping[tuple[SSAValue, ...], int]
-"""How often the loops of each kind run in one tile; 0 or 1 of branches."""
 
 
 @dataclass(frozen=True)
@@ -74,64 +70,6 @@ def cta_of(loop: tile.ParallelOp, agents: Callable[[aref.RoleOp], int]) -> Cta:
         )
         for made in queries.rings_of(loop)
     })  # fmt: skip
-
-
-# ---- which runs ----------------------------------------------------------------------------------------------------
-
-
-def plans(loop: tile.ParallelOp) -> Iterator[list[Trips]]:
-    """The tiles of each run, by their trips (docs/aref.md, "Which trips suffice")."""
-    kinds = queries.choices(loop)
-    depth = max((made.depth.data for made in queries.rings_of(loop)), default=1)
-    free: dict[tuple[SSAValue, ...], Sequence[int]] = {}
-    for key, ops in kinds.items():
-        known = None if isinstance(ops[0], scf.IfOp) else constant_trips(key)
-        if not any(_synchronises(op) for op in ops) or any(map(queries.in_role, key)):
-            continue
-        if isinstance(ops[0], scf.IfOp):
-            free[key] = (0, 1)
-        elif known is not None:
-            free[key] = (reduced(known, depth),)
-        else:
-            free[key] = ()
-    loops = sum(not values for values in free.values())
-    several = sorted({0, 1, 2, depth + 1})
-    values = [v or (several if loops > 1 else range(2 * depth + 3)) for v in free.values()]
-    vectors = [dict(zip(free, chosen, strict=True)) for chosen in itertools.product(*values)]
-    for vector in vectors:
-        iterations = max(1, sum(vector.values()))
-        yield [vector] * max(3, min(2 * depth + 1, -(-(4 * depth + 2) // iterations)))
-    if len(vectors) > 1:
-        yield tour([vector for vector in vectors if sum(vector.values()) <= SHORT])
-
-
-SHORT = 2
-"""Trips, of all loops together, of the tiles that are mixed: those of which several fit into a window."""
-
-
-def tour(vectors: Sequence[Trips]) -> list[Trips]:
-    """Each of them before each of them, itself too."""
-    tiles: list[Trips] = []
-    for i, vector in enumerate(vectors):
-        tiles += [vector, vector]
-        for other in vectors[i + 1 :]:
-            tiles += [other, vector]
-    return tiles
-
-
-def constant_trips(bounds: Sequence[SSAValue]) -> int | None:
-    low, high, step = map(constant_index, bounds)
-    return None if low is None or high is None or step is None else max(0, -(-(high - low) // step))
-
-
-def reduced(trips: int, depth: int) -> int:
-    """Fewer trips that leave all stages and parities as `trips` leaves them."""
-    most = 6 * depth + 2
-    return trips if trips <= most else most - (most - trips) % (2 * depth)
-
-
-def _synchronises(op: Operation) -> bool:
-    return any(isinstance(inner, aref.ArefOp) for inner in op.walk())
 
 
 # ---- one run -------------------------------------------------------------------------------------------------------
@@ -201,7 +139,23 @@ def _program(
     for trips in tiles:
         current[agent.role, agent.number] = trips
         shared(agent)
+        _bind(agent, trips)
         yield from agent.tile({})
+
+
+def _bind(agent: Agent, trips: Trips) -> None:
+    """The ends of loops that run so often: a role that runs ahead of itself asks whether it has come to them. Of loops that share
+    an end, the first decides, so that others are found to disagree with what they ask."""
+    bound: set[SSAValue] = set()
+    for key, count in trips.items():
+        if len(key) == 1 or key[1] in bound:
+            continue
+        low, high, step = key
+        if agent.values.get(low) is None:
+            agent.values[low] = 0
+        if agent.values.get(step) is not None:
+            agent.values[high] = agent.values[low] + count * agent.values[step]
+            bound.add(high)
 
 
 def _shared(loop: tile.ParallelOp, agents: Sequence[Agent]) -> Callable[[Agent], None]:

@@ -17,14 +17,16 @@ Shape = tuple[Any, ...]
 def shape_of(loop: tile.ParallelOp) -> Shape:
     """The ops on rings, barriers, products and indices in order, their values numbered."""
     numbers: dict[SSAValue, int] = {}
-    return tuple(_rows(loop.body, numbers))
+    return str(loop.attributes.get("aref.schedule")), *_rows(loop.body, numbers)
 
 
 def _rows(block: Block, numbers: dict[SSAValue, int]) -> Iterator[Shape]:
     for value in block.args:
         numbers.setdefault(value, len(numbers))
     for op in block.ops:
-        if isinstance(op, ArefOp | tile.SizeOp | scf.ForOp | scf.IfOp | scf.YieldOp) or op.name.startswith("arith."):
+        if isinstance(
+            op, ArefOp | tile.SizeOp | tile.LoadIndexOp | scf.ForOp | scf.IfOp | scf.YieldOp
+        ) or op.name.startswith("arith."):
             yield _row(op, numbers)
             for region in op.regions:
                 for inner in region.blocks:

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp, UnknownLoc
 from xdsl.ir import Operation
 
 from ...ir import tile
-from ...ir.aref.limits import HOPPER, Limits
+from ...ir.aref.limits import HOPPER, Limits, limits_of
 from ...ir.aref.verify import verify_kernel
 from ...ir.ledger import Ledger, Refusal
 from ...ir.protocol import check
@@ -22,12 +22,16 @@ from . import (
     assign_stages,
     budget_registers,
     insert_arefs,
+    insert_copies,
+    join_loops,
     overlap_products,
     partition_warps,
     schedule_tiles,
+    take_turns,
 )
 
 RULE = "partition-warps"
+INSERT = {"tma": insert_arefs.run, "cp_async": insert_copies.run}
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,10 @@ class Specialised:
     reason: str
 
 
-def run(module: ModuleOp, ledger: Ledger, limits: Limits = HOPPER) -> None:
-    """Every kernel that can be one becomes a kernel of warp roles, in place."""
+def run(module: ModuleOp, ledger: Ledger, *, target: str = HOPPER.name) -> None:
+    """Every kernel that can be one becomes a kernel of warp roles, in place. Raises ValueError where the target has no row in
+    `ir/aref/limits.py`."""
+    limits = limits_of(target)
     for kernel in [op for op in module.ops if isinstance(op, tile.KernelOp)]:
         made = specialise(kernel, limits)
         if isinstance(made, Refusal):
@@ -55,13 +61,16 @@ def run(module: ModuleOp, ledger: Ledger, limits: Limits = HOPPER) -> None:
 
 def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | Refusal:
     """A kernel of warp roles that computes what `kernel` computes, verified and its protocol checked; or why not."""
-    for loop in _loops(kernel):
-        refusal = partition_warps.why_not(loop, limits)
-        if refusal is not None:
-            return refusal
+    refusal = partition_warps.why_not(_loops(kernel), limits)
+    if refusal is not None:
+        return refusal
     made = kernel.clone()
     made.location = kernel.location
     reasons = [_specialise(loop, limits) for loop in _loops(made)]
+    if (
+        limits.copies == "tma"
+    ):  # one role has the rows of a tile in several turns, which a branch around them would not let it
+        reasons.append(join_loops.run(made, limits))
     for op in made.walk():
         if isinstance(op.location, UnknownLoc):
             op.location = kernel.location
@@ -73,15 +82,18 @@ def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | 
         verdict = check(loop)
         if verdict.finding is not None:
             return Refusal(f"its protocol is wrong: {verdict.finding}", "a report of this: it is an error of the pass")
-    return Specialised(made, "; ".join(dict.fromkeys(reasons)))
+    return Specialised(made, "; ".join(dict.fromkeys(filter(None, reasons))))
 
 
 def _specialise(loop: tile.ParallelOp, limits: Limits) -> str:
-    overlapped = overlap_products.run(loop)
+    asynchronous = limits.products == "wgmma"  # what threads multiply themselves nobody waits for
+    overlapped = overlap_products.run(loop) if asynchronous else ""
     partition_warps.run(loop, limits)
-    insert_arefs.run(loop)
-    chosen = [assign_stages.run(loop, limits), budget_registers.run(loop), schedule_tiles.run(loop)]
-    return ", ".join(([overlapped] if overlapped else []) + chosen)
+    INSERT[limits.copies](loop)
+    stages = assign_stages.run(loop, limits)
+    turns = take_turns.run(loop) if asynchronous else ""
+    chosen = [overlapped, stages, turns, budget_registers.run(loop, limits), schedule_tiles.run(loop)]
+    return ", ".join(filter(None, chosen))
 
 
 def _loops(kernel: tile.KernelOp) -> list[tile.ParallelOp]:

@@ -2,7 +2,9 @@
 
 A warp fills rings with the staged loads, in program order. Warpgroups multiply from the slots: each product is issued where its
 `tile.dot` stood and waited for where its sum is first used; a sum that only the next product of a loop uses stays in flight
-around the loop. Tiles that a tensor map describes leave through a ring and a warp that stores them.
+around the loop. Tiles that a tensor map describes leave through a ring and a warp that stores them; where nothing is loaded
+ahead, the warpgroups store them. A left side that the warpgroups stage themselves goes through a ring that they both fill and
+read.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from xdsl.rewriter import Rewriter
 
 from ...ir import aref, tile
 from ...ir.aref.tensor_map import why_no_tensor_map
-from .partition_warps import STAGED, WARPS, operand, staged_tile
+from .partition_warps import OWN, STAGED, WARPS, carried, operand, staged_tile
 
 REGISTERS = 128
 """Of every role before registers are budgeted."""
@@ -36,7 +38,7 @@ def run(loop: tile.ParallelOp) -> None:
     rings.group(body)
     load = _Producer(rings).body(body)
     _Consumer(rings).block(body)
-    store = _stores(loop, body)
+    store = _stores(loop, body) if rings.groups else Block()
     for name, kind, number, block in (
         ("load", "producer", 1, load), ("store", "epilogue", 1, store), ("math", "consumer", warps.data, body)
     ):  # fmt: skip
@@ -71,6 +73,8 @@ class Rings:
 
     def group(self, body: Block) -> None:
         for block in (body, *(op.body.block for op in body.ops if isinstance(op, scf.ForOp))):
+            own = [op for op in block.ops if isinstance(op, tile.LoadOp) and OWN in op.attributes]
+            self.groups += [Group(self.ring([load], load), [load]) for load in own]
             loads = [op for op in block.ops if isinstance(op, tile.LoadOp) and STAGED in op.attributes]
             together = [load for load in loads if all(carried(dot) for dot in products_of(load))]
             if together:
@@ -108,15 +112,6 @@ def products_of(load: tile.LoadOp) -> list[tile.DotOp]:
     users = [use.operation for use in load.result.uses]
     found = [op for op in users if isinstance(op, tile.DotOp)]
     return found + [use.operation for op in users if isinstance(op, tile.PointwiseOp) for use in op.result.uses]  # pyright: ignore
-
-
-def carried(dot: tile.DotOp) -> bool:
-    """Whether the sum goes around its loop from this product to this product and nowhere else."""
-    block, uses = dot.parent, [(use.operation, use.index) for use in dot.result.uses]
-    if block is None or not isinstance(block.parent_op(), scf.ForOp) or dot.accumulator not in block.args:
-        return False
-    number = block.args.index(dot.accumulator) - 1
-    return uses == [(block.last_op, number)] and len(list(dot.accumulator.uses)) == 1
 
 
 # ---- the warp that loads -------------------------------------------------------------------------------------------
@@ -194,6 +189,8 @@ class _Consumer:
                 issued.remove(wanted)
             if isinstance(op, tile.LoadOp) and STAGED in op.attributes:
                 self.enter(op)
+            elif isinstance(op, tile.LoadOp) and OWN in op.attributes:
+                self.fill(op)
             elif isinstance(op, tile.DotOp):
                 count += 1
                 sent = self.multiply(op, count)
@@ -205,6 +202,20 @@ class _Consumer:
                 self.release(group, block)
         for op in [op for op in block.ops if STAGED in op.attributes]:
             self.erase(op)
+        erase_dead_indices(block)
+
+    def fill(self, load: tile.LoadOp) -> None:
+        """A tile in registers to a slot of its own, from which products take it."""
+        del load.attributes[OWN]
+        ring = self.rings.of(load).ring
+        put, get = aref.PutEnterOp(ring), aref.GetEnterOp(ring)
+        ops: list[Operation] = [put, aref.StoreOp(load.result, put.tiles[0]), aref.PutExitOp(ring, ["none"]), get]
+        for new in ops:
+            new.location = load.location
+        block = load.parent
+        assert block is not None
+        block.insert_ops_after(ops, load)
+        self.memories[load.result] = get.tiles[0]
 
     def enter(self, load: tile.LoadOp) -> None:
         """The slot of the load's group, where the first of it stands."""
@@ -316,7 +327,8 @@ def _stores(loop: tile.ParallelOp, body: Block) -> Block:
     for op in [op for op in body.ops if isinstance(op, tile.StoreOp)]:
         assert isinstance(op.buffer.type, tile.BufferType)
         held = tile.tile_type(*tile.tile_shape(op.value), op.buffer.type.element)
-        if why_no_tensor_map(op.access.data, held) is not None or swizzle(held) == 0:
+        kept = tile.element_dtype(op.buffer) not in ("bf16", "f16") or swizzle(held) == 0
+        if kept or why_no_tensor_map(op.access.data, held) is not None:
             continue
         ring = make_ring(loop, [held], "result")
         put, get = aref.PutEnterOp(ring), aref.GetEnterOp(ring)

@@ -20,6 +20,7 @@ from xdsl.dialects import arith, scf
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from ...ir import tile
+from .before import Before
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _overlap(seen: Blocks, masked: Blocks) -> None:
     for op in _between(seen.loop, masked.loop):
         op.detach()
         block.insert_op_before(op, seen.loop)
-    first = _Before(seen.loop)
+    first = Before(seen.loop)
     known: dict[SSAValue, SSAValue] = dict(zip(masked.body.args, [start, *seen.loop.iter_args], strict=True))
     for op in masked.body.ops:
         if not isinstance(op, scf.YieldOp) and op not in (masked.output, masked.values, masked.rescaled):
@@ -112,7 +113,7 @@ def _overlap(seen: Blocks, masked: Blocks) -> None:
 
 def _add_last(masked: Blocks, after: scf.ForOp, start: SSAValue, step: SSAValue, end: SSAValue) -> None:
     """The last block's values, after the loops; the results take the place of the old ones."""
-    put = _Before(masked.loop)
+    put = Before(masked.loop)
     one = put(arith.ConstantOp.from_int_and_width(1, end.type))  # pyright: ignore[reportArgumentType]
     blocks = put(arith.FloorDivSIOp(put(arith.SubiOp(put(arith.SubiOp(end, one)), start)), step))
     zero = put(arith.SubiOp(one, one))
@@ -164,24 +165,3 @@ def _between(first: Operation, second: Operation) -> list[Operation]:
         ops.append(op)
         op = op.next_op
     return ops
-
-
-class _Before:
-    """Puts ops before an anchor and gives their result."""
-
-    def __init__(self, anchor: Operation):
-        self.anchor = anchor
-
-    def __call__(self, op: Operation) -> SSAValue:
-        self.insert(op)
-        return op.results[0]
-
-    def clone(self, op: Operation, known: dict[SSAValue, SSAValue]) -> Operation:
-        return self.insert(op.clone(known))
-
-    def insert(self, op: Operation) -> Operation:
-        op.location = self.anchor.location
-        block = self.anchor.parent
-        assert block is not None
-        block.insert_op_before(op, self.anchor)
-        return op

@@ -1,11 +1,14 @@
-"""Partition warps: which loads one warp issues ahead, and whether the rest is work for warpgroups.
+"""Partition warps: which loads are issued ahead, and whether the rest is work for warpgroups.
 
 Walks backward from the products: what they multiply straight from memory is staged. Everything else stays with the
-warpgroups that multiply; index arithmetic belongs to both.
+warpgroups that multiply; index arithmetic belongs to both. A left side that no tensor map describes (grouped-query rows that
+are no box) is staged by the warpgroups themselves, once a tile. A loop without products beside one that has some (the merge of
+split-KV) is one role of warpgroups.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import scf
@@ -13,14 +16,17 @@ from xdsl.dialects.builtin import IntAttr, UnitAttr, VectorType
 from xdsl.ir import SSAValue
 
 from ...ir import tile
-from ...ir.aref import WARPGROUP
+from ...ir.aref import WARP, WARPGROUP
+from ...ir.aref.async_copy import why_no_async_copy
 from ...ir.aref.limits import Limits
 from ...ir.aref.tensor_map import why_no_tensor_map
 from ...ir.ledger import Refusal
 from ...ir.types import BITS
 
-STAGED, WARPS = "aref.staged", "aref.warps"
-"""Marks: on a load that is staged; on the loop, the warps that multiply."""
+STAGED, OWN, WARPS = "aref.staged", "aref.own", "aref.warps"
+"""Marks: on a load that is staged; on one that the warpgroups stage themselves; on the loop, the warps that multiply."""
+MOST_SUMS = 128
+"""Registers of a thread for sums, where it holds more rows than it needs to: half of what there are."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +57,48 @@ def run(loop: tile.ParallelOp, limits: Limits) -> None:
     for dot in _dots(loop):
         for load in (operand(dot.a).load, operand(dot.b).load):
             if load is not None:
-                load.attributes[STAGED] = UnitAttr()
-    groups = tile.tile_shape(_dots(loop)[0].result)[0] // limits.product_rows
-    loop.attributes[WARPS] = IntAttr(groups * WARPGROUP)
+                load.attributes[OWN if _why_not_copied(load, limits) else STAGED] = UnitAttr()
+    loop.attributes[WARPS] = IntAttr(_warpgroups(loop, limits) * WARPGROUP)
 
 
-def why_not(loop: tile.ParallelOp, limits: Limits) -> Refusal | None:
-    """Why the loop is no program for warp roles."""
-    if loop.groups is not None:
+def _warpgroups(loop: tile.ParallelOp, limits: Limits) -> int:
+    """One for each product's rows; a warp of products by `mma` takes twice the rows where that is all that it holds during its
+    loop, so that what it reads of the right side serves for more."""
+    dots, rows = _dots(loop), loop.tile_shape[0]
+    groups = rows // limits.product_rows
+    if limits.products != "mma" or groups == 1 or not dots or not all(map(carried, dots)) or _computes_before(loop):
+        return groups
+    sums = sum(rows * tile.tile_shape(dot.result)[1] for dot in dots)
+    return 1 if sums <= MOST_SUMS * WARP * WARPGROUP else groups
+
+
+def _computes_before(loop: tile.ParallelOp) -> bool:
+    """Whether tiles other than operands and sums are held while products run."""
+    ops = list(loop.body.ops)
+    last = max(n for n, op in enumerate(ops) if any(isinstance(inner, tile.DotOp) for inner in op.walk()))
+    before = [inner for op in ops[: last + 1] for inner in op.walk() if not isinstance(inner, scf.ForOp | scf.YieldOp)]
+    made = [op for op in before if any(isinstance(value.type, VectorType) for value in op.results)]
+    return any(not (isinstance(op, tile.DotOp | tile.FillOp) or STAGED in op.attributes) for op in made)
+
+
+def why_not(loops: Sequence[tile.ParallelOp], limits: Limits) -> Refusal | None:
+    """Why the loops of a kernel are no programs for warp roles."""
+    if any(loop.groups is not None for loop in loops):
         return Refusal("its rows come in groups of unknown sizes", "a kernel of one group: the Triton backend has it")
-    dots = _dots(loop)
-    if not dots:
+    if not any(map(_dots, loops)):
         return Refusal("it has no product: there is nothing to load ahead for", "a kernel around a matrix product")
+    return next((why for loop in loops if (why := _why_not_loop(loop, limits)) is not None), None)
+
+
+def _why_not_loop(loop: tile.ParallelOp, limits: Limits) -> Refusal | None:
     nested = [op for op in loop.walk() if isinstance(op, scf.ForOp | scf.IfOp) and op.parent_op() is not loop]
     if nested:
         return Refusal("a loop or branch stands inside another", "one level of loops")
-    rows = {tile.tile_shape(dot.result)[0] for dot in dots}
+    dots = _dots(loop)
+    rows = {tile.tile_shape(dot.result)[0] for dot in dots} or {loop.tile_shape[0]}
     if len(rows) > 1 or next(iter(rows)) not in (limits.product_rows, 2 * limits.product_rows):
         return Refusal(
-            f"products of {', '.join(map(str, sorted(rows)))} rows",
+            f"{'products' if dots else 'tiles'} of {', '.join(map(str, sorted(rows)))} rows",
             f"tiles of {limits.product_rows} or twice as many rows",
         )
     return next((why for dot in dots if (why := _why_not_dot(dot, limits)) is not None), None)
@@ -90,21 +119,35 @@ def _why_not_dot(dot: tile.DotOp, limits: Limits) -> Refusal | None:
             f"a product of {columns} columns and depth {depth}",
             f"{', '.join(map(str, limits.product_columns))} columns, a depth in 32 bytes",
         )
-    for load in (left.load, right.load):
-        if load is not None and (why := _why_not_staged(load, element)) is not None:
-            return why
-    return None
+    if left.load is not None and (why := _why_not_staged(left.load, element, limits, own=True)) is not None:
+        return why
+    return _why_not_staged(right.load, element, limits)
 
 
-def _why_not_staged(load: tile.LoadOp, element: str) -> Refusal | None:
+def _why_not_staged(load: tile.LoadOp, element: str, limits: Limits, own: bool = False) -> Refusal | None:
+    """`own`: whether the warpgroups may stage it themselves, where it is loaded once a tile."""
     if tile.element_dtype(load.buffer) != element:
         return Refusal(f"operands of {tile.element_dtype(load.buffer)} and {element}", "operands of one type")
-    why = why_no_tensor_map(load.access.data, staged_tile(load))
-    if why is not None:
-        return Refusal(f"TMA cannot load an operand: {why}", "a layout that a tensor map describes")
+    why = _why_not_copied(load, limits)
+    if why is not None and not (own and limits.copies == "tma" and _is_outermost(load)):
+        return why
     if any(not _multiplies(use.operation, load.result) for use in load.result.uses):
         return Refusal("an operand of a product is used otherwise too", "a second load for the other use")
     return None
+
+
+def _why_not_copied(load: tile.LoadOp, limits: Limits) -> Refusal | None:
+    """Why the target's unit cannot copy what is loaded."""
+    access, held = load.access.data, staged_tile(load)
+    if limits.copies == "tma" and (why := why_no_tensor_map(access, held)) is not None:
+        return Refusal(f"TMA cannot load an operand: {why}", "a layout that a tensor map describes")
+    if limits.copies == "cp_async" and (why := why_no_async_copy(access, load.column, held)) is not None:
+        return Refusal(f"cp.async cannot load an operand: {why}", "rows of which 4 bytes lie on a multiple of 4")
+    return None
+
+
+def _is_outermost(load: tile.LoadOp) -> bool:
+    return isinstance(load.parent_op(), tile.ParallelOp)
 
 
 def staged_tile(load: tile.LoadOp) -> VectorType:
@@ -118,6 +161,15 @@ def _multiplies(op: object, value: SSAValue) -> bool:
     if isinstance(op, tile.PointwiseOp) and operand(op.result).load is value.owner:
         return all(isinstance(use.operation, tile.DotOp) and use.index == 0 for use in op.result.uses)
     return isinstance(op, tile.DotOp) and op.accumulator is not value
+
+
+def carried(dot: tile.DotOp) -> bool:
+    """Whether the sum goes around its loop from this product to this product and nowhere else."""
+    block, uses = dot.parent, [(use.operation, use.index) for use in dot.result.uses]
+    if block is None or not isinstance(block.parent_op(), scf.ForOp) or dot.accumulator not in block.args:
+        return False
+    number = block.args.index(dot.accumulator) - 1
+    return uses == [(block.last_op, number)] and len(list(dot.accumulator.uses)) == 1
 
 
 def _is_zero(value: SSAValue) -> bool:

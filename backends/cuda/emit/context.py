@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xdsl.ir import Operation, SSAValue
 
-from ....ir import tile
+from ....ir import aref, tile
 from ...cpu.expressions import (
     MEMORY_TYPES,
     Names,
@@ -17,6 +17,7 @@ from ...cpu.expressions import (
     arithmetic,
     over,
     rest,
+    sum_of,
     times,
 )
 from .layouts import Layouts
@@ -77,12 +78,22 @@ class Context:
         match op:
             case tile.SizeOp():
                 text, wish = self.symbols.dim(op.dim.data), "size"
+            case tile.LoadIndexOp():
+                text, wish = self._looked_up(op), "index"
             case _:
                 text, wish = arithmetic(op, self.symbols), "index"
         name = self.symbols.names[value] = self.names.of(value, wish)
         if any(operand in self.counts for operand in op.operands):
             self.counts.add(value)
         self.out(f"const {'uint32_t' if value in self.counts else 'int'} {name} = {text};")
+
+    def _looked_up(self, op: tile.LoadIndexOp) -> str:
+        at = self.symbols.index(op.position)
+        entry = f"ww::load({sum_of([self.buffers[op.buffer], at])})"
+        constant, size = tile.constant_index(op.position), op.size.data
+        if constant is not None and size.is_const and 0 <= constant < size.value:
+            return entry
+        return f"{at} >= 0 && {at} < {self.symbols.dim(size)} ? {entry} : 0"
 
     def walk(self, axes: Sequence[tile.Axis], position: str, looked_up: tuple[int, str] | None = None) -> list[str]:
         """The terms of the address of `position`, split over the axes, last axis fastest. `looked_up`: the axis whose
@@ -98,7 +109,7 @@ class Context:
             position = over(position, size)
         return terms
 
-    def start(self, op: tile.MemoryOp) -> list[str]:
+    def start(self, op: tile.MemoryOp | aref.CopyOp) -> list[str]:
         """The terms of the address that are alike for the whole tile: buffer, offset, batch."""
         access = op.access.data
         terms = [self.buffers[op.buffer], self.symbols.dim(access.offset)]

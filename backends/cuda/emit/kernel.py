@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xdsl.ir import SSAValue
 
 from ....ir import aref, tile
 from ....ir.aref import queries
-from ....ir.aref.limits import BARRIER_BYTES, HOPPER
+from ....ir.aref.limits import BARRIER_BYTES, HOPPER, Limits
 from ....ir.dims import Dim
-from ...cpu.expressions import UnsupportedKernelError
 from ..source import SMS, CudaLaunch, CudaSource
 from .context import FAULT, Context
 from .launch import described
-from .layouts import WARPGROUP_ROWS
 from .roles import RolePrinter
 from .shared import SharedMemory
 from .tensor_maps import TensorMap
 
-WARPGROUP_THREADS = 128
 
-
-def emit(kernel: tile.KernelOp) -> list[CudaSource]:
-    """One source for each loop over tiles: they are launches of their own. Raises UnsupportedKernelError."""
-    if len(kernel.phases) > 1:
-        raise UnsupportedKernelError("a kernel whose loops wait for each other")
-    (loops,) = kernel.phases
+def emit(kernel: tile.KernelOp, limits: Limits = HOPPER) -> list[CudaSource]:
+    """One source for each loop over tiles, in order: launches of their own, each after the ones before. `limits`: of the target
+    that the kernel's roles are for. Raises UnsupportedKernelError."""
+    loops = [loop for phase in kernel.phases for loop in phase]
     names = [kernel.sym_name.data] if len(loops) == 1 else [f"{kernel.sym_name.data}_{n}" for n in range(len(loops))]
-    return [_Kernel(kernel, loop, name).emit() for loop, name in zip(loops, names, strict=True)]
+    return [_Kernel(kernel, loop, name, limits).emit() for loop, name in zip(loops, names, strict=True)]
 
 
 @dataclass
@@ -36,6 +32,7 @@ class _Kernel:
     kernel: tile.KernelOp
     loop: tile.ParallelOp
     name: str
+    limits: Limits
     ctx: Context = field(init=False)
     shared: SharedMemory = field(init=False)
     barriers: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
@@ -43,6 +40,11 @@ class _Kernel:
 
     def __post_init__(self) -> None:
         self.ctx, self.shared = Context(self.kernel), SharedMemory.of(self.loop)
+
+    @property
+    def has_tma(self) -> bool:
+        """With it come roles that differ: registers change hands, and barriers are seen by the unit that copies."""
+        return self.limits.copies == "tma"
 
     @property
     def schedule(self) -> aref.ScheduleAttr:
@@ -59,13 +61,16 @@ class _Kernel:
         out = self.ctx.out
         with out.block(""):
             self._prologue()
-            for first, roles in self._bundles().items():
-                self._bundle(first, roles)
+            bundles = self._bundles()
+            for first, roles in bundles.items():
+                self._bundle(first, roles, alone=len(bundles) == 1)
         batches, rows, columns = self.tile_counts
         tiles = batches * rows * columns
         grid = str(Dim.of(SMS).min(tiles) if self.schedule.persistent.value.data else tiles)
         threads = aref.WARP * queries.warps_of(self.loop)
-        launch = described(self.ctx, self.loop, self.name, threads, self.shared.bytes, self.maps, grid)
+        launch = described(
+            self.ctx, self.loop, self.name, threads, self.shared.bytes, self.maps, grid, self.limits.name
+        )
         return CudaSource(self._head(launch) + out.text.lstrip(), launch)
 
     # ---- the head ----------------------------------------------------------------------------------------------
@@ -91,6 +96,15 @@ class _Kernel:
         for number, (index, entries, extent) in enumerate(self.kernel.lookups, 1):
             sizes = f"{self.ctx.symbols.dim(entries)}, {self.ctx.symbols.dim(extent)}"
             out(f"if (ww::is_outside({number}, {self.ctx.buffers[index]}, {sizes}, {FAULT})) return;")
+        if made:
+            self._make_barriers(made)
+        out("const int warp = ww::warp_index();")
+        batches, rows, columns = self.tile_counts
+        out(f"const int row_tiles = {self.ctx.symbols.dim(rows)}, column_tiles = {self.ctx.symbols.dim(columns)};")
+        out(f"const int tiles = {self.ctx.symbols.dim(batches)} * row_tiles * column_tiles;")
+
+    def _make_barriers(self, made: Sequence[aref.BarriersOp]) -> None:
+        out = self.ctx.out
         out("const uint32_t smem = ww::shared_memory();")
         for op in made:
             name = self.barriers[op.barriers] = self.ctx.names.fresh(op.label.data.replace(" of %", "_"))
@@ -101,12 +115,9 @@ class _Kernel:
                 with out.block(f"for (int s = 0; s < {op.count.data}; ++s)"):
                     out(f"ww::mbarrier_init({name} + {BARRIER_BYTES} * s, {op.arrivals.data});")
                     out(f'ww::label({name} + {BARRIER_BYTES} * s, "{op.label.data}", s);')
-            out("ww::fence_mbarrier_init();")
+            if self.has_tma:
+                out("ww::fence_mbarrier_init();")
         out("ww::block_sync();")
-        out("const int warp = ww::warp_index();")
-        batches, rows, columns = self.tile_counts
-        out(f"const int row_tiles = {self.ctx.symbols.dim(rows)}, column_tiles = {self.ctx.symbols.dim(columns)};")
-        out(f"const int tiles = {self.ctx.symbols.dim(batches)} * row_tiles * column_tiles;")
 
     # ---- roles -------------------------------------------------------------------------------------------------
 
@@ -117,13 +128,14 @@ class _Kernel:
             found.setdefault(first // aref.WARPGROUP * aref.WARPGROUP, []).append((role, first))
         return found
 
-    def _bundle(self, first: int, roles: list[tuple[aref.RoleOp, int]]) -> None:
-        """The branch of some warpgroups. All their warps change registers; idle ones then do nothing."""
+    def _bundle(self, first: int, roles: list[tuple[aref.RoleOp, int]], alone: bool) -> None:
+        """The branch of some warpgroups. All their warps change registers, unless they are `alone`; idle ones then do nothing."""
         out, (leading, _) = self.ctx.out, roles[0]
         end = first + aref.WARPGROUP * leading.warpgroups
         out()
         with out.block(f"if ({f'warp >= {first} && ' if first else ''}warp < {end})"):
-            out(f"ww::{self._register_change(leading)}_registers<{leading.registers.data}>();")
+            if not alone:
+                out(f"ww::{self._register_change(leading)}_registers<{leading.registers.data}>();")
             for role, own in roles:
                 with self.ctx.names.scope():
                     self._role(role, own, whole=(own, own + role.warps.data) == (first, end))
@@ -147,7 +159,7 @@ class _Kernel:
     def _register_change(self, role: aref.RoleOp) -> str:
         """Whether the role gives registers back: it starts with as many as the launch bound leaves each thread."""
         threads = aref.WARP * queries.warps_of(self.loop)
-        return "release" if role.registers.data < HOPPER.registers // threads else "acquire"
+        return "release" if role.registers.data < self.limits.registers // threads else "acquire"
 
     def _walk(self, role: aref.RoleOp, first: int, printer: RolePrinter) -> None:
         """The role's tiles, one after the other."""
@@ -159,7 +171,7 @@ class _Kernel:
         )
         with out.block("for (int n = ww::block_index(); n < tiles; n += ww::block_count())"):
             self._indices(role)
-            printer.print(role.body)
+            printer.print_role()
         if any(isinstance(op, aref.BulkStoreOp) for op in role.walk()):
             printer.by_one("ww::tma_store_wait<0>();")
 
@@ -168,10 +180,8 @@ class _Kernel:
         out = self.ctx.out
         if role.warpgroups > 1:
             out(f"const int group = warp / {aref.WARPGROUP} - {first // aref.WARPGROUP};")
-        offset = f"group * {WARPGROUP_ROWS} + " if role.warpgroups > 1 else ""
-        out(
-            f"[[maybe_unused]] const int lane_row = {offset}ww::accumulator_row(ww::thread_index() % {WARPGROUP_THREADS}, 0);"
-        )
+        if printer.blocks == 1:
+            printer.place_rows()
         out("[[maybe_unused]] const int lane_column = ww::own_column();")
         if not printer.is_alone:
             out(f"[[maybe_unused]] const bool chosen = warp == {first} && ww::elect_one();")

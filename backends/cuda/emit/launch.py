@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-from ....ir import tile
-from ....ir.types import TORCH_NAMES
+from ....ir import aref, tile
+from ....ir.aref.async_copy import copy_bytes
+from ....ir.types import BITS, TORCH_NAMES
 from ..source import Buffer, CudaLaunch, MapParameter, PointerParameter, SizeParameter
 from .context import FAULT, Context
 from .tensor_maps import TensorMap
-
-TARGET = "sm_90a"
 
 
 def described(
@@ -21,6 +21,7 @@ def described(
     shared: int,
     maps: Mapping[TensorMap, str],
     grid: str,
+    target: str,
 ) -> CudaLaunch:
     """Tensor maps, then buffers, sizes and the fault, as `Context.parameters` declares them."""
     outputs = {i.data for i in ctx.kernel.outputs}
@@ -31,16 +32,41 @@ def described(
     if ctx.kernel.lookups:
         buffers = (*buffers, Buffer(FAULT, "int64", ("3",), written=True))
     symbols = tuple(symbol.data for symbol in ctx.kernel.symbols)
+    multiple = _multiples(ctx, loop)
     parameters = [
         *(_map(ctx, tensor) for tensor in maps),
-        *(PointerParameter(buffer.name) for buffer in buffers if buffer.name != FAULT),
-        *(SizeParameter(symbol, wide=symbol not in ctx.sizes) for symbol in symbols),
+        *(PointerParameter(buffer.name, multiple.get(buffer.name, 1)) for buffer in buffers if buffer.name != FAULT),
+        *(SizeParameter(symbol, symbol not in ctx.sizes, multiple.get(symbol, 1)) for symbol in symbols),
         *(PointerParameter(FAULT) for _ in range(bool(ctx.kernel.lookups))),
     ]
     return CudaLaunch(
-        entry=name, target=TARGET, threads=threads, shared=shared, grid=grid, sizes=symbols, buffers=buffers,
+        entry=name,
+        target=target,  # pyright: ignore[reportArgumentType]
+        threads=threads,
+        shared=shared,
+        grid=grid,
+        sizes=symbols,
+        buffers=buffers,
         parameters=tuple(parameters),
-    )  # fmt: skip
+    )
+
+
+def _multiples(ctx: Context, loop: tile.ParallelOp) -> dict[str, int]:
+    """What copies by cp.async need parameters to be multiples of: addresses in bytes, strides in elements."""
+    found: dict[str, int] = {}
+    for op in loop.walk():
+        if not isinstance(op, aref.CopyOp) or op.completion.data != "cp_async":
+            continue
+        access, item_bytes = op.access.data, BITS[tile.element_dtype(op.buffer)] // 8
+        width = copy_bytes(access, op.column, item_bytes)
+        strides = [axis.stride for axis in (*access.rows, *access.batch)] + [access.offset]
+        needed = [(ctx.buffers[op.buffer], width)]
+        for atoms, coefficient in (term for stride in strides for term in stride.terms):
+            items = width // item_bytes
+            needed += [(atom, items // math.gcd(items, coefficient)) for atom in atoms if isinstance(atom, str)]
+        for name, value in needed:
+            found[name] = max(value, found.get(name, 1))
+    return found
 
 
 def _map(ctx: Context, tensor: TensorMap) -> MapParameter:

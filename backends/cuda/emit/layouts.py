@@ -1,8 +1,8 @@
 """How a tile lies over the threads of the warpgroups that hold it.
 
-The layout of the accumulator of wgmma m64nNk16 (PTX ISA, "asynchronous warpgroup-level matrix fragments"): a warpgroup holds
-64 rows. Lane l of its warp w holds rows 16 w + l / 4 + 8 h, h in {0, 1}, and of each 8 columns j the columns
-8 j + 2 (l mod 4) + e, e in {0, 1}; its element i = 4 j + 2 h + e.
+The layout of the accumulator of wgmma m64nNk16 (PTX ISA, "asynchronous warpgroup-level matrix fragments"), and of N / 8 of those of
+mma m16n8k16 in each of four warps: a warpgroup holds 64 rows. Lane l of its warp w holds rows 16 w + l / 4 + 8 h, h in {0, 1}, and
+of each 8 columns j the columns 8 j + 2 (l mod 4) + e, e in {0, 1}; its element i = 4 j + 2 h + e.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ class Layout:
 
     kind: Kind
     columns: int
+    blocks: int = 1
+    """Tiles of so many rows more, one after the other in the same registers."""
 
     @property
     def count(self) -> int:
         """Registers of a thread."""
-        return {
+        return self.blocks * {
             "scalar": 1, "rows": 2, "columns": self.columns // 4, "spread": self.columns // 2, "narrow": 2 * self.columns,
         }[self.kind]  # fmt: skip
 
@@ -73,15 +75,19 @@ def column_of(loop: Kind) -> str:
 
 
 class Layouts:
-    """The layout of each tile, and of each accumulator in flight. Raises UnsupportedKernelError where a value has none."""
+    """The layout of each tile, and of each accumulator in flight. Raises UnsupportedKernelError where a value has none.
 
-    def __init__(self) -> None:
+    `blocks`: how many tiles of 64 rows a warpgroup holds at once.
+    """
+
+    def __init__(self, blocks: int = 1) -> None:
+        self._blocks = blocks
         self._found: dict[SSAValue, Layout] = {}
 
     def of(self, value: SSAValue) -> Layout:
         if value not in self._found:
             rows, columns = aref.tile_in(value).get_shape()
-            self._found[value] = Layout(self._kind(value, rows, columns), columns)
+            self._found[value] = Layout(self._kind(value, rows, columns), columns, self._blocks)
         return self._found[value]
 
     def _kind(self, value: SSAValue, rows: int, columns: int) -> Kind:

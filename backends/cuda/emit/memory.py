@@ -1,16 +1,20 @@
 """Loads and stores of global memory by the threads that hold a tile.
 
 A tile's rows are addressed by `ww::rows`: for each of a thread's rows whether it lies inside, and its address. Columns then
-go in pairs where pairs are aligned and lie inside or outside together, else one by one, wherever they lie.
+go in pairs where pairs are aligned and lie inside or outside together, else one by one, wherever they lie. Where that
+depends on strides that are known at the launch only, the kernel holds both and asks.
 """
 
 from __future__ import annotations
 
-from ....ir import tile
+from collections.abc import Iterator, Sequence
+
+from xdsl.ir import SSAValue
+
+from ....ir import aref, tile
 from ....ir.dims import Dim, product
 from ...cpu.expressions import UnsupportedKernelError, held, sum_of
 from .context import Context
-from .layouts import Layout
 
 
 def load(ctx: Context, op: tile.LoadOp, name: str) -> None:
@@ -23,7 +27,7 @@ def load(ctx: Context, op: tile.LoadOp, name: str) -> None:
     if layout.kind == "columns":
         ctx.out(f"ww::load_columns<{layout.columns}>({_columns(ctx, op)}, {_row_start(ctx, op)}, {name});")
     else:
-        ctx.out(f"ww::load_{_form(ctx, op, layout)}, {name});")
+        _by_rows(ctx, op, "load", name)
 
 
 def store(ctx: Context, op: tile.StoreOp, registers: str) -> None:
@@ -31,32 +35,45 @@ def store(ctx: Context, op: tile.StoreOp, registers: str) -> None:
     layout = ctx.layouts.of(op.value)
     if layout.kind in ("scalar", "columns"):
         raise UnsupportedKernelError(f"a store of {op.value.type}: no thread owns it alone")
-    ctx.out(f"ww::store_{_form(ctx, op, layout)}, {registers});")
+    _by_rows(ctx, op, "store", registers)
 
 
-def _form(ctx: Context, op: tile.MemoryOp, layout: Layout) -> str:
-    """The call of the header's function but for the registers."""
-    rows = _rows(ctx, op)
+def slot_source(ctx: Context, op: aref.CopyOp) -> str:
+    """What `ww::copy_slot` wants to know of memory: how many rows and columns of the tile lie inside, and where row r begins."""
+    start = ctx.symbols.index(op.row)
+    column = ctx.walk(op.access.data.columns, ctx.symbols.index(op.column))
+    row = sum_of(ctx.start(op) + ctx.walk(op.access.data.rows, sum_of([start, "r"])) + column)
+    return f"{_row_limit(ctx, op)}, {_limit(ctx, op)}, [&](int64_t r) {{ return {row}; }}"
+
+
+def _by_rows(ctx: Context, op: tile.MemoryOp, verb: str, registers: str) -> None:
+    """The call, or two of which the strides choose one."""
+    layout, rows = ctx.layouts.of(tile.tile_of(op)), _rows(ctx, op)
     if layout.kind == "rows":
-        return f"rows({rows}"
-    if layout.kind == "spread" and _in_pairs(ctx, op):
-        first = ctx.symbols.index(op.column)
-        return f"pairs<{layout.columns}>({rows}, {_limit(ctx, op)}, {first}"
-    return f"{layout.kind}<{layout.columns}>({rows}, {_columns(ctx, op)}"
+        ctx.out(f"ww::{verb}_rows({rows}, {registers});")
+        return
+    arguments = f"<{layout.columns}>({rows}, {_columns(ctx, op)}, {registers});"
+    if layout.kind != "spread" or not _may_pair(op):
+        ctx.out(f"ww::{verb}_{layout.kind}{arguments}")
+        return
+    asked = " && ".join(f"{ctx.symbols.dim(dim)} % 2 == 0" for dim in _doubtful(op))
+    if not asked:
+        ctx.out(f"ww::{verb}_pairs{arguments}")
+        return
+    ctx.out(f"if ({asked}) ww::{verb}_pairs{arguments}")
+    ctx.out(f"else ww::{verb}_spread{arguments}")
 
 
 def _rows(ctx: Context, op: tile.MemoryOp) -> str:
     """`ww::rows` of the thread's rows: how many of the tile lie inside, and the address of row r."""
-    access = op.access.data
-    size, start = ctx.symbols.dim(product([a.size for a in access.rows])), ctx.symbols.index(op.row)
+    access, start = op.access.data, ctx.symbols.index(op.row)
     looked_up = (
         (access.gather.axis, ctx.buffers[op.index]) if access.gather is not None and op.index is not None else None
     )
     terms = ctx.start(op) + ctx.walk(access.rows, sum_of([start, "r"]), looked_up)
     if ctx.layouts.of(tile.tile_of(op)).kind == "rows":
         terms += ctx.walk(access.columns, ctx.symbols.index(op.column))
-    limit = size if start == "0" else f"{size} - {start}"
-    return f"ww::rows(lane_row, {limit}, [&](int64_t r) {{ return {sum_of(terms)}; }})"
+    return f"ww::rows(lane_row, {_row_limit(ctx, op)}, [&](int64_t r) {{ return {sum_of(terms)}; }})"
 
 
 def _columns(ctx: Context, op: tile.MemoryOp) -> str:
@@ -66,8 +83,17 @@ def _columns(ctx: Context, op: tile.MemoryOp) -> str:
     return f"{_limit(ctx, op)}, [&](int64_t c) {{ return {walked}; }}"
 
 
-def _limit(ctx: Context, op: tile.MemoryOp) -> str:
-    size, start = ctx.symbols.dim(product([a.size for a in op.access.data.columns])), ctx.symbols.index(op.column)
+def _limit(ctx: Context, op: tile.MemoryOp | aref.CopyOp) -> str:
+    return _inside(ctx, op.access.data.columns, op.column)
+
+
+def _row_limit(ctx: Context, op: tile.MemoryOp | aref.CopyOp) -> str:
+    return _inside(ctx, op.access.data.rows, op.row)
+
+
+def _inside(ctx: Context, axes: Sequence[tile.Axis], first: SSAValue) -> str:
+    """How many positions from the first on lie inside the axes."""
+    size, start = ctx.symbols.dim(product([axis.size for axis in axes])), ctx.symbols.index(first)
     return size if start == "0" else f"{size} - {start}"
 
 
@@ -80,15 +106,28 @@ def _element(ctx: Context, op: tile.MemoryOp, column: str) -> str:
     return f"{_row_start(ctx, op)} + {sum_of(ctx.walk(op.access.data.columns, start))}"
 
 
-def _in_pairs(ctx: Context, op: tile.MemoryOp) -> bool:
-    """Whether columns 2 n and 2 n + 1 lie side by side, aligned to two elements, and inside or outside together."""
-    access = op.access.data
-    if len(access.columns) != 1 or access.columns[0].stride != Dim.of(1):
+# ---- pairs ---------------------------------------------------------------------------------------------------------
+
+
+def _may_pair(op: tile.MemoryOp) -> bool:
+    """Whether columns 2 n and 2 n + 1 lie side by side and inside or outside together, aligned to two elements if all that is
+    `_doubtful` is even."""
+    columns = op.access.data.columns
+    if not columns or columns[-1].stride != Dim.of(1) or not _is_even(columns[-1].size):
         return False
-    strides = [axis.stride for axis in (*access.batch, *access.rows)]
-    even = all(_is_even(dim) for dim in (*strides, access.offset, access.columns[0].size))
     wide_enough = tile.element_dtype(op.buffer) in ("bf16", "f16", "f32")
-    return wide_enough and even and tile.alignment(op.column) % 2 == 0
+    known_odd = any(dim.is_const for dim in _doubtful(op))
+    return wide_enough and not known_odd and tile.alignment(op.column) % 2 == 0
+
+
+def _doubtful(op: tile.MemoryOp) -> list[Dim]:
+    """The strides and the offset, each once, that are not even whatever the sizes are."""
+    return list(dict.fromkeys(dim for dim in _steps(op.access.data) if not _is_even(dim)))
+
+
+def _steps(access: tile.Access) -> Iterator[Dim]:
+    yield from (axis.stride for axis in (*access.batch, *access.rows, *access.columns[:-1]))
+    yield access.offset
 
 
 def _is_even(dim: Dim) -> bool:

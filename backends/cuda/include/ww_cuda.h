@@ -28,3 +28,4 @@
 #include "common/math.h"
 #include "common/elementwise.h"
 #include "common/fragments.h"
+#include "common/sm80.h"

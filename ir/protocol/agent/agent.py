@@ -22,6 +22,7 @@ class Agent(Data):
         aref.ReadOp: Data.read,
         aref.StartOp: Data.start,
         aref.MmaOp: Data.mma,
+        aref.DotOp: Data.dot,
         aref.WaitOp: Data.wait,
         aref.BulkStoreOp: Data.bulk_store,
         aref.StoreWaitOp: Data.store_wait,

@@ -13,6 +13,11 @@ from .rings import Rings
 class Barriers(Rings):
     """The ops on barriers."""
 
+    def comes(self, op: aref.NamedBarrierOp) -> bool:
+        """Whether this warpgroup does. Where one agent is a role of several, they are at one point and take no turns."""
+        whole = self.of != self.role.warpgroups
+        return op.warpgroup is None or (not whole and op.warpgroup.data == self.number)
+
     def come(self, op: aref.NamedBarrierOp) -> Cell:
         cell = self.machine.cell(("named", op.id), lambda: Cell(f"named barrier {op.id.data}", op.threads.data))
         event = self.event(op, f"comes to {cell.name}")
@@ -20,10 +25,13 @@ class Barriers(Rings):
         return cell
 
     def barrier_arrive(self, op: aref.BarrierArriveOp) -> Walk:
-        self.come(op)
+        if self.comes(op):
+            self.come(op)
         yield from ()
 
     def barrier_sync(self, op: aref.BarrierSyncOp) -> Walk:
+        if not self.comes(op):
+            return
         key = ("named", op.id)
         phase = self.machine.cells[key].phases if key in self.machine.cells else 0
         cell = self.come(op)

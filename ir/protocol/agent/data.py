@@ -13,10 +13,12 @@ class Data(Barriers):
     """The ops on tiles in slots, and on accumulators."""
 
     def copy(self, op: aref.CopyOp) -> Walk:
-        """TMA is issued by the first agent of a role; of a cp.async each issues its part, modelled as one copy."""
+        """TMA is issued by the first agent of a role; of a cp.async each agent issues its part."""
         key: Key = self.values[op.memory]
-        if self.number:
+        if not self.issues(op):
             return
+        in_parts = op.completion.data == "cp_async"
+        written = self.part(key) if in_parts else key
         issued = self.machine.before[self.event(op, f"issues a copy to {_at(key)}")]
         cell = self.destination(op, key)
         bytes = aref.tile_bytes(aref.tile_in(op.memory))
@@ -25,13 +27,12 @@ class Data(Barriers):
         def land() -> None:
             event = self.machine.event(f"{self.name}'s {op.completion.data}", f"copy to {_at(key)} lands", op, issued)
             self.landed |= self.machine.before[event]
-            self.machine.access(key, event, writes=True)
+            self.machine.access(written, event, writes=True)
             arrive()
             if cell is not None:
                 self.machine.arrive(cell, event, bytes=-bytes)
 
-        in_order = op.completion.data == "cp_async"
-        self.cta.later(self.queue("cp_async") if in_order else object(), land)
+        self.cta.later(self.queue("cp_async") if in_parts else object(), land)
         yield from ()
 
     def destination(self, op: aref.CopyOp, key: Key) -> Cell | None:
@@ -45,12 +46,16 @@ class Data(Barriers):
     def store(self, op: aref.StoreOp) -> Walk:
         key = self.values[op.memory]
         event = self.event(op, f"writes {_at(key)}")
-        part = key if self.of == 1 else (f"{key[0]} (rows of {self.name})", *key[1:])
-        if part not in self.cta.parts.setdefault(key, []):
-            self.cta.parts[key].append(part)
-        self.machine.access(part, event, writes=True, generic=True)
+        self.machine.access(self.part(key), event, writes=True, generic=True)
         self.data_of_store(op, key)
         yield from ()
+
+    def part(self, key: Key) -> Key:
+        """What this agent writes of a tile that all agents of its role write."""
+        part = key if self.of == 1 else (f"{key[0]} (part of {self.name})", *key[1:])
+        if part not in self.cta.parts.setdefault(key, []):
+            self.cta.parts[key].append(part)
+        return part
 
     def read(self, op: aref.ReadOp) -> Walk:
         key = self.values[op.memory]
@@ -67,7 +72,7 @@ class Data(Barriers):
         yield from ()
 
     def mma(self, op: aref.MmaOp) -> Walk:
-        memories = [self.values[v] for v in (op.a, op.b) if isinstance(v.type, aref.MemoryType)]
+        memories = [self.values[v] for v in op.memories]
         text = " and ".join(map(_at, memories))
         after = self.machine.before[self.event(op, f"issues a product of {text}")]
         if self.products:
@@ -77,6 +82,14 @@ class Data(Barriers):
             self.reads(key, event)
         self.products.append(event)
         self.cta.later(self.queue("wgmma"), self.data_of_product(op))
+        yield from ()
+
+    def dot(self, op: aref.DotOp) -> Walk:
+        memories = [self.values[v] for v in op.memories]
+        event = self.event(op, f"multiplies {' and '.join(map(_at, memories))}")
+        for key in memories:
+            self.reads(key, event, generic=True)
+        self.data_of_dot(op)
         yield from ()
 
     def wait(self, op: aref.WaitOp) -> Walk:
@@ -121,6 +134,8 @@ class Data(Barriers):
 
     def data_of_product(self, op: aref.MmaOp) -> Task:
         return _nothing
+
+    def data_of_dot(self, op: aref.DotOp) -> None: ...
 
     def data_of_wait(self, op: aref.WaitOp) -> None: ...
 

@@ -49,9 +49,13 @@ class Rings(Walker):
         event = self.event(op, f"fills slot {slot} of {ring.name}")
         if "none" in {kind.data for kind in op.completion}:
             self.machine.fences.setdefault(self.name, []).append(event)
-        expected = sum(aref.tile_bytes(aref.tile_in(c.memory)) for c in awaited(op)) if self.number == 0 else 0
+        expected = sum(aref.tile_bytes(aref.tile_in(c.memory)) for c in awaited(op) if self.issues(c))
         self.machine.arrive(self.full(op.ring, slot), event, 1, expected)
         yield from ()
+
+    def issues(self, op: aref.CopyOp) -> bool:
+        """Whether this agent issues the copy, or its part of it."""
+        return self.number == 0 or op.completion.data == "cp_async"
 
     def get_enter(self, op: aref.GetEnterOp) -> Walk:
         use, depth = self.use(op.ring), self.cta.rings[op.ring].depth

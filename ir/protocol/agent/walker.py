@@ -10,6 +10,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ... import aref
 from ...index_arithmetic import index_result
+from ..machine import Finding, ProtocolError
 from .cta import Cta, Use, Walk
 
 Steps: TypeAlias = Mapping[type[Operation], Callable[..., Walk]]
@@ -65,6 +66,8 @@ class Walker:
 
     def nest(self, op: scf.ForOp | scf.IfOp) -> Walk:
         given = self.trips(op)
+        if given is None:
+            self.decide(op)
         if isinstance(op, scf.IfOp):
             taken = self.values[op.cond] if given is None else given
             region = op.true_region if taken else op.false_region
@@ -77,6 +80,13 @@ class Walker:
                 counter = None if counters is None else counters.start + i * counters.step
                 results = yield from self.block(op.body.block, [counter, *results])
         self.values.update(zip(op.results, results or (), strict=True))
+
+    def decide(self, op: scf.ForOp | scf.IfOp) -> None:
+        """Raises ProtocolError where nobody says how often it runs, and others see whether it does."""
+        unknown = any(self.values.get(v) is None for v in op.operands[: 1 if isinstance(op, scf.IfOp) else 3])
+        if unknown and any(isinstance(inner, aref.ArefOp) for inner in op.walk()):
+            text = f"{self.name}: how often `{op.name}` runs depends on what the checker does not know"
+            raise ProtocolError(Finding("undecided", text, self.machine.trace(self.clock)))
 
     def local(self, op: Operation) -> None:
         """An op that only this agent sees."""

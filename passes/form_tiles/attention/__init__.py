@@ -15,7 +15,7 @@ from xdsl.ir import Block, SSAValue
 from ....ir import fused, tile
 from ....ir.dims import Dim
 from ....ir.layout import Layout, resolve
-from ....ir.tile_shapes import TileShapes
+from ....ir.tile_shapes import TileShapes, power_of_two
 from ....ir.types import shape_of, tensor_type
 from ..arithmetic import number, pointwise
 from ..axes import IterAxis, UnsupportedRegionError
@@ -32,7 +32,7 @@ def lower(op: fused.AttentionKernelOp, shapes: TileShapes) -> Draft:
     group = h.exact_div(hkv)
     if group is None or not (group.is_const and d.is_const and dv.is_const):
         raise UnsupportedRegionError(f"heads {h} over {hkv} of {d} and {dv} columns are no constants")
-    kernel, height = KernelBuilder("attention", shapes), _rows(s, group.value, shapes.attention_rows)
+    kernel, height = KernelBuilder("attention", shapes), _rows(s, group.value, shapes)
     few = s.is_const and s.value * group.value <= height
     splits = IterAxis(split.parts(b * hkv, length, shapes.attention_keys)) if few else None
     groups = IterAxis(group, static=True)
@@ -68,7 +68,7 @@ def lower(op: fused.AttentionKernelOp, shapes: TileShapes) -> Draft:
         v = a.load(op.value, ((a.batch,), (a.keys,), (a.kv_heads,), v_dim), at_v)
         return [top, total, at.add(tile.DotOp(weights, v, acc, transposed=False))]
 
-    seen = bounds(a, ctx, rows, keys, height)
+    seen = bounds(a, ctx, rows, keys, s.value * group.value if few else height)
     if splits is not None:
         seen = split.share(a, ctx, batch, seen)
     before = with_sinks if splits is None else nothing_seen
@@ -89,11 +89,11 @@ def lower(op: fused.AttentionKernelOp, shapes: TileShapes) -> Draft:
     return kernel.finish(_name(op, group.value), f"tiles {height}x{a.block}: {shared}{divided}")
 
 
-def _rows(queries: Dim, groups: int, most: int) -> int:
-    """Rows of a tile: a power of two, no more than needed for few queries (decode), at most `most`."""
+def _rows(queries: Dim, groups: int, shapes: TileShapes) -> int:
+    """Rows of a tile: a power of two, no more than needed for few queries (decode), within what the target wants."""
     if not queries.is_const or not queries.value:
-        return most
-    return min(most, 1 << (queries.value * groups - 1).bit_length())
+        return shapes.attention_rows
+    return min(shapes.attention_rows, max(shapes.attention_least_rows, power_of_two(queries.value * groups)))
 
 
 def _name(op: fused.AttentionKernelOp, groups: int) -> str:

@@ -19,6 +19,8 @@ SIZES = {
     "gemm_residual_norm": {"B": 1, "S": 97},
     "gemm_qkv_rope_append": {"B": 2, "S": 35, "L": 90},
     "attention_causal_64": {"B": 1, "S": 97, "L": 97},
+    "attention_groups3": {"B": 1, "S": 50, "L": 101},
+    "decode_groups4": {"B": 1, "L": 400, "num_threads": 5},
 }
 
 
@@ -31,6 +33,7 @@ class Mutant:
     old: str
     new: str
     program: str = "gemm_relu_f16"
+    pipeline: str = pipelines.HOPPER
 
 
 MUTANTS = [
@@ -49,7 +52,7 @@ MUTANTS = [
            "ring.slot_bytes"),
     Mutant("one arrival too many awaited", f"{EMIT}.kernel:_Kernel._prologue", "{op.arrivals.data});", "{op.arrivals.data + 1});"),
 
-    Mutant("warpgroups hold the same rows", f"{EMIT}.kernel:_Kernel._place", "group * {WARPGROUP_ROWS} + ",
+    Mutant("warpgroups hold the same rows", f"{EMIT}.roles.state:RoleState.place_rows", "group * {WARPGROUP_ROWS} + ",
            "0 * {WARPGROUP_ROWS} + ", "gemm_residual_norm"),
     Mutant("box of all rows along one axis", f"{EMIT}.tensor_maps:tensor_map", "held.rows // math.prod(inner)", "held.rows",
            "attention_causal_64"),
@@ -61,9 +64,16 @@ MUTANTS = [
     Mutant("groups of columns reduced as one", f"{EMIT}.tiles:Tiles._reduce",
            "op.group.data if op.group is not None", "own.columns if True",
            "gemm_residual_norm"),
-    Mutant("limit of columns from the tensor's start", f"{EMIT}.memory:_limit", "{size} - {start}", "{size} - 0",
+    Mutant("limit of columns from the tensor's start", f"{EMIT}.memory:_inside", "{size} - {start}", "{size} - 0",
            "gemm_residual_norm"),
     Mutant("positions not looked up", f"{EMIT}.memory:_rows", "if access.gather is not None", "if False", "gemm_qkv_rope_append"),
+    Mutant("position of the entry behind", f"{EMIT}.context:Context._looked_up",
+           "self.buffers[op.buffer], at", "self.buffers[op.buffer], str(1)",
+           "decode_groups4"),
+    Mutant("warpgroups stage the same queries", f"{EMIT}.roles.slots:_slot_call",
+           'f"group * {WARPGROUP_ROWS}"', '"0"',
+           "attention_groups3"),
+    Mutant("one warpgroup comes in each turn", f"{EMIT}.roles.barriers:_only", "{own.data}", "0", "attention_causal_64"),
     Mutant("writer does not wait for an empty slot", f"{LOWER}:_put_enter",
            "at.value(arith.SubiOp(at.constant(1), parity))", "parity"),
     Mutant("half of the bytes expected", f"{LOWER}:_put_enter", "aref.ArriveOp(ring.full, stage, 1, bytes)",
@@ -76,23 +86,53 @@ MUTANTS = [
 ]  # fmt: skip
 
 
+def sm80(name: str, target: str, old: str, new: str, program: str = "gemm_relu_f16") -> Mutant:
+    return Mutant(name, target, old, new, program, pipelines.AMPERE)
+
+
+PASSES = "passes.warps"
+MUTANTS += [
+    sm80("copies that nobody waits for", f"{EMIT}.roles.barriers:copy_arrive", "ww::copy_async_arrive(", "ww::mbarrier_arrive("),
+    sm80("copies from the first rows", f"{EMIT}.memory:slot_source", 'sum_of([start, "r"])', '"r"'),
+    sm80("copies from the first columns", f"{EMIT}.memory:slot_source", "+ column", ""),
+    sm80("one row inside", f"{EMIT}.memory:_row_limit", "op.access.data.rows,", "op.access.data.rows[:0],", "gemm_residual_norm"),
+    sm80("all warps multiply the first rows", f"{EMIT}.roles.warp_products:dot", "group * {WARPGROUP_ROWS}", "0",
+         "attention_causal_64"),
+    sm80("values multiplied as keys are", f"{EMIT}.roles.warp_products:dot", "op.transposed is not None", "True",
+         "attention_causal_64"),
+    sm80("the second 64 rows get the sums of the first", f"{EMIT}.roles.row_blocks:print_role", "({whole}, group)", "({whole}, 0)"),
+    sm80("the second 64 rows are stored as the first", f"{EMIT}.roles.state:RoleState.place_rows",
+         "self.role.warpgroups * self.blocks > 1", "self.role.warpgroups > 1"),
+    sm80("arrivals of warps where threads arrive", f"{LOWER}:_arrivals", '"cp_async": role.threads', '"cp_async": role.warps.data'),
+    sm80("one slot further ahead than there are", f"{PASSES}.assign_stages:run", "made.depth.data - 1)", "made.depth.data)"),
+    sm80("one step too many copied", f"{PASSES}.run_ahead:_move", '"slt"', '"sle"'),
+    sm80("the step itself copied again", f"{PASSES}.run_ahead:_move", "_fill(fill, loop, more, later)",
+         "_fill(fill, loop, more, loop.body.block.args[0])"),
+    sm80("more steps before the loop than it has", f"{PASSES}.run_ahead:_move", "arith.MinSIOp(", "arith.MaxSIOp("),
+    sm80("released before the second loop", f"{PASSES}.insert_copies:_hold", "insert_op_after(leave, users[-1])",
+         "insert_op_after(leave, users[0])", "attention_causal_64"),
+    sm80("scale of the queries lost", f"{PASSES}.insert_copies:_multiply", "if left.scale is not None:", "if False:",
+         "attention_causal_64"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[m.name.replace(" ", "-") for m in MUTANTS])
 def test_is_caught(mutant):
     forget()
     try:
         with edited(mutant.target, mutant.old, mutant.new):
-            assert is_caught(mutant.program), f"nothing sees: {mutant.name}"
+            assert is_caught(mutant.program, mutant.pipeline), f"nothing sees: {mutant.name}"
     finally:
         forget()
 
 
-def is_caught(program: str) -> bool:
+def is_caught(program: str, target: str) -> bool:
     """Whether the passes refuse the program, the checker or the emulator finds something, or numbers are wrong."""
     try:
-        if not pipelines.split(program):
+        if not pipelines.split(program, target):
             return True
         for seed, schedule in enumerate(("random", "late", "early")):
-            pipelines.check(program, SIZES[program], schedule=schedule, seed=seed)
+            pipelines.check(program, SIZES[program], schedule=schedule, seed=seed, target=target)
     except (AssertionError, ArgumentError, CompileError, LevelError, ProtocolError, UnsupportedKernelError):
         return True
     return False

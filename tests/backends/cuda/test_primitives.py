@@ -281,3 +281,62 @@ def test_device_and_twin_have_the_same_primitives():
     assert len(theirs) > 40
     assert theirs - ours == set()
     assert ours - theirs - private == set()
+
+
+ARRIVALS = """
+extern "C" WW_KERNEL(64, 1) k(const float* x, float* out) {
+  const uint32_t tile = ww::shared_memory(), full = tile + 64 * %(width)d;
+  const int thread = ww::thread_index(), other = 63 - thread;
+  if (thread == 0) ww::mbarrier_init(full, 64);
+  ww::block_sync();
+  for (int n = 0; n < 3; ++n) {
+    %(fill)s
+    ww::mbarrier_wait(full, n %% 2);
+    WW_UNROLL
+    for (int i = 0; i < %(width)d; i += 4)
+      ww::store_global(out + (n * 64 + thread) * %(items)d + i / 4, ww::load_shared<float>(tile + other * %(width)d + i));
+    ww::block_sync();
+  }
+}
+"""
+COPY = (
+    "ww::copy_async<%(width)d>(tile + thread * %(width)d, x + (n * 64 + thread) * %(items)d, n == 2 ? 4 : %(width)d);"
+)
+ARRIVE = "ww::copy_async_arrive(full);"
+
+
+def arrivals(fill, width):
+    """64 threads copy a piece each, three times over; each reads another's as soon as the barrier says that all are there."""
+    items = width // 4
+    text = ARRIVALS % {"width": width, "items": items, "fill": fill % {"width": width, "items": items}}
+    buffers = (("x", "float32", (192 * items,), False), ("out", "float32", (192 * items,), True))
+    return source(text, buffers, (PointerParameter("x"), PointerParameter("out")), threads=64, target="sm_80")
+
+
+@pytest.mark.parametrize("width", [4, 8, 16])
+def test_an_arrival_comes_after_the_copies_before_it(width):
+    kernel, items = EmulatedKernel(arrivals(COPY + ARRIVE, width)), width // 4
+    given = np.arange(192 * items, dtype=np.float32) + 1
+    wanted = given.reshape(3, 64, items)[:, ::-1].copy()
+    wanted[2, :, 1:] = 0  # the rest of a short copy
+    for seed, schedule in enumerate(schedules()):
+        out = np.full(192 * items, np.nan, np.float32)
+        assert kernel.run({"x": given, "out": out}, {}, schedule=schedule, seed=seed).findings == ()
+        assert (out.reshape(3, 64, items) == wanted).all()
+
+
+@pytest.mark.parametrize(
+    ("fill", "kinds"),
+    [
+        (ARRIVE + COPY, {"race-read-after-write", "uninitialised-read"}),
+        (COPY + "ww::mbarrier_arrive(full);", {"race-read-after-write", "uninitialised-read"}),
+        (COPY + ARRIVE + ARRIVE, {"race-read-after-write"}),
+        (COPY + "if (thread < 63) " + ARRIVE, {"deadlock"}),
+    ],
+    ids=["before the copies", "not after the copies", "twice", "not by all"],
+)
+def test_wrong_arrivals_are_found(fill, kinds):
+    kernel = EmulatedKernel(arrivals(fill, 16))
+    arrays = {"x": np.zeros(768, np.float32), "out": np.zeros(768, np.float32)}
+    found = {f.kind for schedule in schedules() for f in kernel.run(arrays, {}, schedule=schedule, seed=1).findings}
+    assert found & kinds

@@ -6,7 +6,7 @@ import pytest
 
 from aref_bugs import FLASH, GEMM, first_loop, planted
 from warpweave.ir.protocol import check
-from warpweave.ir.protocol.check import plans, reduced, tour
+from warpweave.ir.protocol.plans import plans, reduced, slots_to_tiles, tour
 from warpweave.ir.protocol.shape import shape_of
 
 RING = "!aref.ring<[vector<16x64xbf16>]>"
@@ -74,6 +74,27 @@ def test_a_tour_has_every_pair():
     tiles = tour([{}, {1: 1}, {2: 2}])  # type: ignore[dict-item]
     pairs = list(pairwise(tiles))
     assert all((a, b) in pairs for a in ({}, {1: 1}, {2: 2}) for b in ({}, {1: 1}, {2: 2}))
+
+
+def test_tiles_end_in_every_way_within_a_window():
+    for window in (4, 5, 7):
+        tiles = slots_to_tiles(window)
+        ends = [int(slot == size - 1) for size in tiles for slot in range(size)]
+        words = {tuple(ends[i : i + window]) for i in range(len(ends) - window + 1)}
+        assert len(words) == 2**window
+        assert len(ends) <= 2**window + window
+
+
+def test_loops_that_do_the_same_count_as_one():
+    *equal, mixed = plans(planted(FLASH))
+    assert sorted(sum(run[0].values()) for run in equal) == list(range(2 * 2 + 3))
+    assert all(abs(a - b) <= 1 for a, b in (run[0].values() for run in equal))  # both take part
+    assert [sum(tile.values()) + 1 for tile in mixed] == slots_to_tiles(2 + 2 + 1)
+
+
+def test_loops_that_do_not_are_tried_in_all_combinations():
+    other = planted(FLASH, ("scf.for %j = %full to %end", "scf.for %j = %full to %length"))  # of one role only
+    assert len(list(plans(other))) > 40
 
 
 @pytest.mark.parametrize("sample", [GEMM, FLASH])

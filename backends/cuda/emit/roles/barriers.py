@@ -48,13 +48,23 @@ def arrive(p: RoleState, op: aref.ArriveOp) -> None:
         raise UnsupportedKernelError(f"{op.arrivals.data} arrivals of {p.role.warps.data} warps")
 
 
+def copy_arrive(p: RoleState, op: aref.CopyArriveOp) -> None:
+    p.ctx.out(f"ww::copy_async_arrive({p.barrier(op)});")
+
+
 def fence(p: RoleState, _: aref.ProxyFenceOp) -> None:
     p.ctx.out("ww::fence_proxy_async();")
 
 
 def named_sync(p: RoleState, op: aref.BarrierSyncOp) -> None:
-    p.ctx.out(f"ww::named_barrier_sync({op.id.data}, {op.threads.data});")
+    p.ctx.out(f"{_only(p, op)}ww::named_barrier_sync({op.id.data}, {op.threads.data});")
 
 
 def named_arrive(p: RoleState, op: aref.BarrierArriveOp) -> None:
-    p.ctx.out(f"ww::named_barrier_arrive({op.id.data}, {op.threads.data});")
+    p.ctx.out(f"{_only(p, op)}ww::named_barrier_arrive({op.id.data}, {op.threads.data});")
+
+
+def _only(p: RoleState, op: aref.NamedBarrierOp) -> str:
+    """The condition under which a warpgroup comes. Ids are constants: a computed one takes all 16 barriers."""
+    own = op.warpgroup
+    return "" if own is None or p.role.warpgroups == 1 else f"if (group == {own.data}) "

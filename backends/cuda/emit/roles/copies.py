@@ -1,22 +1,35 @@
-"""Copies by TMA, in and out of slots, a panel at a time."""
+"""Copies in and out of slots: by TMA, a panel at a time, or into them by cp.async."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from .....ir import aref, tile
+from .....ir.aref.async_copy import copy_bytes, why_no_async_copy
 from .....ir.aref.tensor_map import why_no_tensor_map
 from .....ir.dims import Dim
 from ....cpu.expressions import UnsupportedKernelError, over, rest, sum_of
+from ..memory import slot_source
 from ..shared import TileMemory
 from ..tensor_maps import tensor_map
-from .state import RoleState
+from .state import Memory, RoleState
 
 
 def copy(p: RoleState, op: aref.CopyOp) -> None:
-    if op.completion.data != "tma":
-        raise UnsupportedKernelError(f"a copy by {op.completion.data}")
-    memory = p.memories[op.memory]
+    _COPIES[op.completion.data](p, op, p.memories[op.memory])
+
+
+def _by_threads(p: RoleState, op: aref.CopyOp, memory: Memory) -> None:
+    """Each thread its part. Raises UnsupportedKernelError where rows begin at odd elements."""
+    held = memory.held
+    if refusal := why_no_async_copy(op.access.data, op.column, held.tile):
+        raise UnsupportedKernelError(f"a copy by cp.async: {refusal}")
+    width = copy_bytes(op.access.data, op.column, held.item_bytes)
+    form = f"ww::copy_slot<{p.role.threads}, {held.rows}, {held.columns}, {width}>"
+    p.ctx.out(f"{form}({memory.swizzle}, {memory.address}, {slot_source(p.ctx, op)});")
+
+
+def _by_tma(p: RoleState, op: aref.CopyOp, memory: Memory) -> None:
     for panel in range(memory.held.panels):
         coordinates = ", ".join(_coordinates(p, op, memory.held, panel))
         target = sum_of([memory.address, str(panel * memory.held.panel_bytes)])
@@ -63,3 +76,6 @@ def _split(p: RoleState, axes: Sequence[tile.Axis], position: str) -> list[str]:
         found.append(rest(position, size) if number else position)
         position = over(position, size)
     return found
+
+
+_COPIES = {"tma": _by_tma, "cp_async": _by_threads}

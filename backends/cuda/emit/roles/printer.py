@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from xdsl.dialects import scf
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from .....ir import aref, tile
 from ....cpu.expressions import UnsupportedKernelError
 from ..tiles import ELEMENTWISE, SPELLED_OUT
-from . import barriers, copies, products, slots
+from . import barriers, copies, products, row_blocks, slots, warp_products
 from .state import RoleState
 
 
@@ -24,10 +24,17 @@ class RolePrinter(RoleState):
             name = self.counters[op.counter] = self.ctx.names.of(op.counter, "count")
             self.ctx.out(f"uint32_t {name} = {op.start.data};")
 
-    def print(self, block: Block) -> None:
-        """The ops of a block, in order; elementwise ones together."""
+    def print_role(self) -> None:
+        """The whole body."""
+        if self.blocks == 1:
+            self.print(self.role.body.ops)
+        else:
+            row_blocks.print_role(self)
+
+    def print(self, ops: Iterable[Operation]) -> None:
+        """Ops of a block, in order; elementwise ones together."""
         run: list[Operation] = []
-        for op in block.ops:
+        for op in ops:
             if isinstance(op, ELEMENTWISE):
                 run.append(op)
                 continue
@@ -61,7 +68,7 @@ class RolePrinter(RoleState):
         head = f"for ({kind} {counter} = {low}; {counter} < {high}; {counter} += {step})"
         self.ctx.out("WW_NO_UNROLL")
         with self.ctx.names.scope(), self.ctx.out.block(head):
-            self.print(body)
+            self.print(body.ops)
 
     def give(self, op: scf.YieldOp) -> None:
         """Results into what the loop carries. Raises UnsupportedKernelError where that takes a detour."""
@@ -82,10 +89,10 @@ class RolePrinter(RoleState):
         if op.results:
             raise UnsupportedKernelError("a condition that gives values")
         with self.ctx.out.block(f"if ({self.ctx.symbols.index(op.cond)})"):
-            self.print(op.true_region.block)
+            self.print(op.true_region.block.ops)
         if op.false_region.blocks:
             with self.ctx.out.block("else"):
-                self.print(op.false_region.block)
+                self.print(op.false_region.block.ops)
 
     def _fresh_copy(self, value: SSAValue) -> str:
         """Registers of its own for what a loop carries."""
@@ -108,6 +115,7 @@ _OPS: dict[type[Operation], Callable[[RolePrinter, Any], None]] = {
     aref.SlotOp: barriers.slot,
     aref.BarrierWaitOp: barriers.wait,
     aref.ArriveOp: barriers.arrive,
+    aref.CopyArriveOp: barriers.copy_arrive,
     aref.ProxyFenceOp: barriers.fence,
     aref.BarrierSyncOp: barriers.named_sync,
     aref.BarrierArriveOp: barriers.named_arrive,
@@ -116,6 +124,7 @@ _OPS: dict[type[Operation], Callable[[RolePrinter, Any], None]] = {
     aref.StoreWaitOp: copies.store_wait,
     aref.StartOp: products.start,
     aref.MmaOp: products.product,
+    aref.DotOp: warp_products.dot,
     aref.WaitOp: products.wait,
     aref.StoreOp: slots.store,
     aref.ReadOp: slots.read,

@@ -21,11 +21,9 @@ def start(p: RoleState, op: aref.StartOp) -> None:
 def product(p: RoleState, op: aref.MmaOp) -> None:
     """The products of all k of two tiles, a group of its own."""
     out, b = p.ctx.out, p.memories[op.b]
-    element = {"bf16": "ww::bf16", "f16": "ww::f16"}.get(b.held.dtype)
-    if element is None:
-        raise UnsupportedKernelError(f"an asynchronous product of {b.held.dtype}")
+    element = element_of(b)
     sums, adds = _accumulator(p, op)
-    fragment = _fragment(p, op, element) if _in_registers(op) else ""
+    fragment = f"{fragments(p, op, element)}[k / {STEP}]" if in_registers(op) else ""
     out("ww::wgmma_fence();")
     out("WW_UNROLL")
     with out.block(f"for (int k = 0; k < {b.held.columns if op.transposed is not None else b.held.rows}; k += {STEP})"):
@@ -53,20 +51,27 @@ def _majors(op: aref.MmaOp) -> str:
     """The template arguments that say how operands lie, where not as `nn.Linear`'s do."""
     if op.transposed is not None:
         return ""
-    return ", ww::Major::mn" if _in_registers(op) else ", ww::Major::k, ww::Major::mn"
+    return ", ww::Major::mn" if in_registers(op) else ", ww::Major::k, ww::Major::mn"
 
 
-def _in_registers(op: aref.MmaOp) -> bool:
+def element_of(b: Memory) -> str:
+    """The C++ type of what is multiplied. Raises UnsupportedKernelError."""
+    if b.held.dtype not in ("bf16", "f16"):
+        raise UnsupportedKernelError(f"a product of {b.held.dtype}")
+    return f"ww::{b.held.dtype}"
+
+
+def in_registers(op: aref.ProductOp) -> bool:
     return not isinstance(op.a.type, aref.MemoryType)
 
 
-def _fragment(p: RoleState, op: aref.MmaOp, element: str) -> str:
-    """A tile in registers as the operand's fragments, rounded."""
+def fragments(p: RoleState, op: aref.ProductOp, element: str) -> str:
+    """A tile in registers as the operand's fragments, rounded: one for each 16 of k."""
     source, layout = p.tiles.array_of(op.a), p.ctx.layouts.of(op.a)
     name = p.ctx.names.fresh(f"{source}_bits")
     p.ctx.out(f"uint32_t {name}[{layout.columns // STEP}][4];")
     p.ctx.out(f"ww::to_fragments<{element}, {layout.columns}>({source}, {name});")
-    return f"{name}[k / {STEP}]"
+    return name
 
 
 def _rows_of_a(a: Memory) -> str:

@@ -65,24 +65,25 @@ template <class F> WW_DEVICE auto rows(int row, int64_t limit, F address) -> Row
 
 WW_DEVICE int own_column() { return lane_index() % 4 * 2; }
 
-// x = the tile's rows, columns first..; those from `limit` on are zero, and so are rows outside.
-template <int kC, class P> WW_DEVICE void load_pairs(const Rows<P>& rows, int64_t limit, int64_t first, float (&x)[kC / 2]) {
+// x = the tile's rows: column c at `offset(c)` from the row, c + 1 beside it. Columns from `limit` on are zero, and so are rows outside.
+template <int kC, class P, class F> WW_DEVICE void load_pairs(const Rows<P>& rows, int64_t limit, F offset, float (&x)[kC / 2]) {
   WW_UNROLL
   for (int i = 0; i < kC / 2; i += 2) {
     const int h = i / 2 % 2, c = own_column() + i / 4 * 8;
-    const Pair pair = rows.inside[h] && c < limit ? load_pair(rows.at[h] + first + c) : Pair{0.0f, 0.0f};
+    const Pair pair = rows.inside[h] && c < limit ? load_pair(rows.at[h] + offset(int64_t(c))) : Pair{0.0f, 0.0f};
     x[i] = pair.first, x[i + 1] = pair.second;
   }
 }
-template <int kC, class P> WW_DEVICE void store_pairs(const Rows<P>& rows, int64_t limit, int64_t first, const float (&x)[kC / 2]) {
+template <int kC, class P, class F>
+WW_DEVICE void store_pairs(const Rows<P>& rows, int64_t limit, F offset, const float (&x)[kC / 2]) {
   WW_UNROLL
   for (int i = 0; i < kC / 2; i += 2) {
     const int h = i / 2 % 2, c = own_column() + i / 4 * 8;
-    if (rows.inside[h] && c < limit) store_pair(rows.at[h] + first + c, x[i], x[i + 1]);
+    if (rows.inside[h] && c < limit) store_pair(rows.at[h] + offset(int64_t(c)), x[i], x[i + 1]);
   }
 }
 
-// The same for columns that lie anywhere: column c at `offset(c)` from the row.
+// The same for columns that lie anywhere.
 template <int kC, class P, class F, class X>
 WW_DEVICE void load_spread(const Rows<P>& rows, int64_t limit, F offset, X (&x)[kC / 2]) {
   WW_UNROLL
@@ -191,10 +192,10 @@ WW_DEVICE void rope_interleaved(const float (&x)[kC / 2], const float (&cos)[kR 
 }
 
 // ---- slots in shared memory: tiles [kRows, kC] of 16-bit floats in panels of one swizzle row, side by side ----------
-// Where row r, columns c and c + 1 lie.
+// Where row r, columns c and c + 1 lie. The slot lies at a multiple of 1024 bytes, so that swizzles leave its address alone.
 template <int kRows> WW_DEVICE uint32_t slot_address(Swizzle s, uint32_t slot, int r, int c) {
   const int panel = int(row_bytes(s)) / 2;
-  return swizzled(s, slot + c / panel * (kRows * row_bytes(s)) + r * row_bytes(s) + c % panel * 2);
+  return slot + swizzled(s, c / panel * (kRows * row_bytes(s)) + r * row_bytes(s) + c % panel * 2);
 }
 
 // [warpgroup] The warpgroup's 64 rows, from `first` on, rounded. Then fence_proxy_async, where TMA or wgmma reads them.

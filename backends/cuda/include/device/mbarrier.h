@@ -19,11 +19,17 @@ WW_DEVICE void mbarrier_arrive(uint32_t barrier) {
 WW_DEVICE void mbarrier_arrive_expect(uint32_t barrier, uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+#define WW_TRY_WAIT "mbarrier.try_wait"  // the thread sleeps for a while
+#else
+#define WW_TRY_WAIT "mbarrier.test_wait"
+#endif
 // [thread] Waits until the phase of this parity is over; parity 1 of a new barrier is over.
 WW_DEVICE void mbarrier_wait(uint32_t barrier, uint32_t parity) {
   asm volatile(
-      "{\n.reg .pred p;\nwait_%=:\nmbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
+      "{\n.reg .pred p;\nwait_%=:\n" WW_TRY_WAIT ".parity.shared::cta.b64 p, [%0], %1;\n"
       "@p bra done_%=;\nbra wait_%=;\ndone_%=:\n}" ::"r"(barrier), "r"(parity) : "memory");
 }
+#undef WW_TRY_WAIT
 
 }  // namespace ww

@@ -1,11 +1,16 @@
-// What sm_80 has, and every later one: copies of 16 bytes in the background, ldmatrix, stmatrix (sm_90), mma.
+// What sm_80 has, and every later one: copies in the background, ldmatrix, stmatrix (sm_90), mma.
 #pragma once
 
 namespace ww {
 
-// [thread] 16 bytes from global to shared memory, both at multiples of 16; the last 16 - `bytes` become zero and are not read.
+// [thread] kWidth bytes (16, 8 or 4) from global to shared memory, both at multiples of as many; the last kWidth - `bytes` become
+// zero and are not read.
+template <int kWidth = 16>
 WW_DEVICE void copy_async(uint32_t target, const void* source, int bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(bytes) : "memory");
+  if constexpr (kWidth == 16)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(bytes) : "memory");
+  else
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;" ::"r"(target), "l"(source), "r"(bytes), "n"(kWidth) : "memory");
 }
 // [thread] This thread's copies since the last commit are one group; a group may be empty.
 WW_DEVICE void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -13,6 +18,11 @@ WW_DEVICE void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "
 template <int kPending>
 WW_DEVICE void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+// [thread] One arrival, as soon as all copies that this thread has issued are there; they are so for those who wait for the phase.
+WW_DEVICE void copy_async_arrive(uint32_t barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
 // [warp] Four 8x8 matrices of 16-bit elements, r[j] of matrix j; lane 8j + i gives the address of its row i (16 bytes).

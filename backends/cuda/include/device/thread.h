@@ -10,11 +10,15 @@ WW_DEVICE int warp_index() { return __shfl_sync(~0u, threadIdx.x / 32, 0); }  //
 WW_DEVICE int block_index() { return blockIdx.x; }                                         // [thread] in the grid
 WW_DEVICE int block_count() { return gridDim.x; }                                          // [thread] of the grid
 
-// [warp] True for one lane, always the same one. Not `lane == 0`, for which ptxas builds a loop around each TMA copy.
+// [warp] True for one lane, always the same one. Not `lane == 0`, for which ptxas builds a loop around each TMA copy. sm_80 has no TMA.
 WW_DEVICE bool elect_one() {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
   uint32_t elected;
   asm volatile("{\n.reg .pred p;\nelect.sync _|p, 0xffffffff;\nselp.u32 %0, 1, 0, p;\n}" : "=r"(elected));
   return elected;
+#else
+  return lane_index() == 0;
+#endif
 }
 
 // [warpgroup] Gives registers back, or waits until it has kRegisters per thread. At the top of a role; in a branch of it, ptxas does not warn.

@@ -35,6 +35,12 @@ struct Product {  // a wgmma of one thread, issued
   int line;
 };
 
+struct CopyArrival {  // at a barrier, when the copies of its epoch and of those before have landed
+  uint32_t barrier;
+  int epoch, line;
+  View view;  // of the thread that asked for it
+};
+
 struct Block;
 
 struct Thread {
@@ -53,12 +59,15 @@ struct Thread {
   int committed = 0, waited = 0;  // groups
   bool fenced = false;
   std::map<ptrdiff_t, int> in_flight;  // accumulator → the group that has it last
-  // stores by TMA, and cp.async: groups committed, and how many of each are not done
+  // stores by TMA: groups committed, and how many of each are not done
   int bulk_group = 0;
   std::map<int, int> bulk_reading, bulk_writing;  // group → how many stores have not read shared / written global memory
   std::map<int, std::vector<Slot>> bulk_reads, bulk_writes;  // group → what is known once they have
-  int copy_group = 0;
+  // cp.async: epochs, each ended by a commit or an arrival, and how many copies of each have not landed
+  int copy_epoch = 0;
   std::map<int, int> copying;
+  std::vector<int> copy_groups;  // their last epochs
+  std::vector<CopyArrival> copy_arrivals;  // to come
   int votes_seen = 0;  // of its block, in block_any
 
   Time& now() { return view.all[index]; }

@@ -32,25 +32,29 @@ void end_phase_if_complete(Mbarrier& barrier) {
   machine->wake(barrier.waiting);
 }
 
+bool arrive_at(Block& block, uint32_t address, const View& view, const View& told, uint32_t bytes, int line) {
+  Mbarrier* const barrier = find_mbarrier(block, address, view, false, line);
+  if (!barrier) return false;
+  if (!barrier->pending) {
+    machine->findings.add(Kind::too_many_arrivals, block.index, line, barrier->last_line,
+                          "mbarrier %s takes %u arrivals a phase, this is one more", block.name_of(address).c_str(),
+                          barrier->count);
+    return false;
+  }
+  barrier->arriving.join(told);
+  barrier->expected += bytes;
+  barrier->last_line = line;
+  --barrier->pending;
+  end_phase_if_complete(*barrier);
+  return true;
+}
+
 namespace {
 
 void arrive(uint32_t address, uint32_t bytes, int line) {
   machine->preempt();
   Thread& me = *machine->self;
-  Mbarrier* const barrier = find_mbarrier(*me.block, address, me.view, false, line);
-  if (!barrier) return;
-  if (!barrier->pending) {
-    machine->findings.add(Kind::too_many_arrivals, me.block->index, line, barrier->last_line,
-                          "mbarrier %s takes %u arrivals a phase, this is one more", me.block->name_of(address).c_str(),
-                          barrier->count);
-    return;
-  }
-  barrier->arriving.join(me.view);
-  ++me.now();
-  barrier->expected += bytes;
-  barrier->last_line = line;
-  --barrier->pending;
-  end_phase_if_complete(*barrier);
+  if (arrive_at(*me.block, address, me.view, me.view, bytes, line)) ++me.now();
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ bool read_global(const void* p, int bytes, bool constant, int line);  // false: 
 bool write_global(void* p, int bytes, int line);
 void tma(bool load, uint32_t shared, const TensorMap* map, uint32_t barrier, int rank, const int* at, int line);
 void bulk_wait(int pending, bool read, int line);
+void copy_async(uint32_t target, const void* source, int bytes, int width, int line);
 void copy_wait(int pending, int line);
 void set_registers(int count, bool increase, int line);
 void product(float* accumulator, int n, const Operands& operands, int line);
@@ -148,8 +149,12 @@ void wgmma(float (&d)[kN / 2], const uint32_t (&a)[4], uint64_t b, bool sum, WW_
 }
 
 // ---- sm80.h ---------------------------------------------------------------------------------------------------------
-void copy_async(uint32_t target, const void* source, int bytes, WW_LINE);
+template <int kWidth = 16> void copy_async(uint32_t target, const void* source, int bytes, WW_LINE) {
+  static_assert(kWidth == 16 || kWidth == 8 || kWidth == 4, "cp.async takes 16, 8 or 4 bytes");
+  twin::copy_async(target, source, bytes, kWidth, line);
+}
 void copy_async_commit(WW_LINE);
+void copy_async_arrive(uint32_t barrier, WW_LINE);
 template <int kPending> void copy_async_wait(WW_LINE) { twin::copy_wait(kPending, line); }
 inline void load_matrices(uint32_t (&r)[4], uint32_t row, WW_LINE) { twin::ldmatrix(r, row, false, line); }
 inline void load_matrices_transposed(uint32_t (&r)[4], uint32_t row, WW_LINE) { twin::ldmatrix(r, row, true, line); }

@@ -6,33 +6,65 @@ using namespace twin;
 
 namespace {
 const char* const kCopies = "copies";
-constexpr int kRowBytes = 16;  // of an 8x8 matrix, and of a copy
+constexpr int kRowBytes = 16;  // of an 8x8 matrix
+
+// Whether copies of this epoch or of one before have not landed.
+bool copying_until(const Thread& t, int epoch) { return !t.copying.empty() && t.copying.begin()->first <= epoch; }
+
+// The thread's arrivals whose copies are there, each an event of its own.
+void send_arrivals(Thread& t) {
+  Block* const block = t.block;
+  const int actor = block->copy_actor(t);
+  while (!t.copy_arrivals.empty() && !copying_until(t, t.copy_arrivals.front().epoch)) {
+    const CopyArrival due = t.copy_arrivals.front();
+    t.copy_arrivals.erase(t.copy_arrivals.begin());
+    machine->emit(block, "cp.async", due.line, [=] {
+      View landed(block->actors);
+      landed.all[actor] = Time(due.epoch + 1);
+      arrive_at(*block, due.barrier, due.view, landed, 0, due.line);
+    });
+  }
+}
 }
 
-void copy_async(uint32_t target, const void* source, int bytes, int line) {
+namespace twin {
+void copy_async(uint32_t target, const void* source, int bytes, int width, int line) {
   Thread* const me = machine->self;
   Block* const block = me->block;
-  if (target % kRowBytes || reinterpret_cast<uint64_t>(source) % kRowBytes || bytes < 0 || bytes > kRowBytes) {
+  if (target % width || reinterpret_cast<uint64_t>(source) % width || bytes < 0 || bytes > width) {
     machine->findings.add(Kind::misaligned, block->index, line, 0,
-                          "copy_async of %d bytes to shared +0x%x: both ends lie on 16 bytes", bytes,
-                          target - kSharedBase);
+                          "copy_async of %d bytes to shared +0x%x: both ends lie on %d bytes", bytes,
+                          target - kSharedBase, width);
     return;
   }
-  const int actor = block->copy_actor(*me), group = me->copy_group;
-  const Time time = group + 1;
-  ++me->copying[group];
+  const int actor = block->copy_actor(*me), epoch = me->copy_epoch;
+  const Time time = epoch + 1;
+  ++me->copying[epoch];
   machine->emit(block, "cp.async", line, [=, view = me->view] {
     const Access access{{&view}, actor, 1, time, false, line, "copy_async"};
     const GlobalAccess reads{Touch::read, block->index, actor, time, view.all, line, "copy_async"};
-    if (block->shared.write(target, kRowBytes, access)) {
-      memset(block->shared.at(target), 0, kRowBytes);
+    if (block->shared.write(target, width, access)) {
+      memset(block->shared.at(target), 0, width);
       if (bytes && machine->global.touch(source, bytes, reads)) memcpy(block->shared.at(target), source, bytes);
     }
-    if (--me->copying[group] == 0) machine->wake_from(kCopies, me);
+    if (--me->copying[epoch]) return;
+    me->copying.erase(epoch);
+    machine->wake_from(kCopies, me);
+    send_arrivals(*me);
   });
 }
+}  // namespace twin
 
-void copy_async_commit(int) { ++machine->self->copy_group; }
+void copy_async_commit(int) {
+  Thread& me = *machine->self;
+  me.copy_groups.push_back(me.copy_epoch++);
+}
+
+void copy_async_arrive(uint32_t barrier, int line) {
+  Thread& me = *machine->self;
+  me.copy_arrivals.push_back({barrier, me.copy_epoch++, line, me.view});
+  send_arrivals(me);
+}
 
 void store_matrices(uint32_t row, const uint32_t (&r)[4], int line) {
   Warp& warp = machine->warp_of(*machine->self);
@@ -56,12 +88,12 @@ namespace twin {
 
 void copy_wait(int pending, int line) {
   Thread& me = *machine->self;
-  const int finished = me.copy_group - pending;
-  for (auto group = me.copying.begin(); group != me.copying.end() && group->first < finished;
-       group = me.copying.erase(group))
-    while (group->second) machine->wait({kCopies, uint32_t(group->first), 0, line});
+  const int finished = int(me.copy_groups.size()) - pending;
+  if (finished <= 0) return;
+  const int last = me.copy_groups[finished - 1];
+  while (copying_until(me, last)) machine->wait({kCopies, uint32_t(last), 0, line});
   Time& known = me.view.all[me.block->copy_actor(me)];
-  known = std::max(known, Time(std::max(finished, 0)));
+  known = std::max(known, Time(last + 1));
 }
 
 void ldmatrix(uint32_t (&r)[4], uint32_t row, bool transposed, int line) {
