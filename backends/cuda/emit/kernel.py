@@ -10,8 +10,9 @@ from ....ir import aref, tile
 from ....ir.aref import queries
 from ....ir.aref.limits import BARRIER_BYTES, HOPPER
 from ....ir.dims import Dim
+from ....runtime.launch import SMS
 from ...cpu.expressions import UnsupportedKernelError
-from ..source import SMS, CudaLaunch, CudaSource
+from ..source import CudaLaunch, CudaSource
 from .context import FAULT, Context
 from .launch import described
 from .layouts import WARPGROUP_ROWS
