@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Literal
 
-BACKENDS = ("auto", "cpu", "triton")
+BACKENDS = ("auto", "cpu", "triton", "cuda")
+ON_GPU = ("triton", "cuda")
 ISAS = ("amx", "avx512", "avx2", "portable")
 PACK_WEIGHTS = ("auto", "never")
 GPUS = ("a100", "h100", "h200", "b200", "sm_80", "sm_90", "sm_100")
@@ -20,7 +21,8 @@ class OptionError(ValueError):
 @dataclass(frozen=True)
 class Options:
     """`backend`: who makes the kernels; `auto` goes by the device of the graph's tensors, `cpu` for the CPU, `triton` for a
-    GPU. `interpret`: kernels of the Triton backend run in Triton's interpreter, on CPU tensors: slow, and no GPU is needed.
+    GPU, `cuda` for a GPU with warp-specialised CUDA C++ where a kernel has that form. `interpret`: kernels of these two run on
+    CPU tensors, Triton's in its interpreter, CUDA C++ in our emulator: slow, and no GPU is needed.
     `target`: the GPU that is compiled for ahead of time (None: the one here); the program is there to be saved. `autotune`:
     a GPU's kernels take the fastest of a few tiles, measured here, in place of those that are predicted to be fastest.
 
@@ -30,7 +32,7 @@ class Options:
     slower, because every call transposes (and norms stay apart from the products that follow them).
     """
 
-    backend: Literal["auto", "cpu", "triton"] = "auto"
+    backend: Literal["auto", "cpu", "triton", "cuda"] = "auto"
     interpret: bool = False
     target: str | None = None
     autotune: bool = False
@@ -65,16 +67,16 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 }
 _EXCLUSIVE: tuple[tuple[Callable[[Options], bool], str, str, str], ...] = (
     (
-        lambda o: o.interpret and o.backend != "triton",
-        "interpret=True without backend='triton'",
-        "only kernels of the Triton backend have an interpreter",
-        "give backend='triton' too, or leave interpret out",
+        lambda o: o.interpret and o.backend not in ON_GPU,
+        "interpret=True without backend='triton' or 'cuda'",
+        "only kernels for a GPU have an interpreter",
+        "give backend='triton' or backend='cuda' too, or leave interpret out",
     ),
     (
-        lambda o: o.target is not None and (o.backend != "triton" or o.interpret),
-        "target without backend='triton', or with interpret=True",
-        "target is the GPU that kernels of the Triton backend are compiled for ahead of time",
-        "give backend='triton' and leave out interpret, or leave out target",
+        lambda o: o.target is not None and (o.backend not in ON_GPU or o.interpret),
+        "target without backend='triton' or 'cuda', or with interpret=True",
+        "target is the GPU that kernels are compiled for ahead of time",
+        "give backend='triton' or backend='cuda' and leave out interpret, or leave out target",
     ),
     (
         lambda o: o.autotune and (o.backend == "cpu" or o.interpret or o.target is not None),
@@ -83,8 +85,8 @@ _EXCLUSIVE: tuple[tuple[Callable[[Options], bool], str, str, str], ...] = (
         "leave out autotune, or compile where the GPU is",
     ),
     (
-        lambda o: o.isa is not None and o.backend == "triton",
-        "isa with backend='triton'",
+        lambda o: o.isa is not None and o.backend in ON_GPU,
+        "isa with a backend for GPUs",
         "isa is the instruction set of CPU kernels, of which there are none",
         "leave out one of the two",
     ),

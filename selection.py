@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .backends.contract import Backend, Precision
 from .options import OptionError, Options
 from .runtime.cpu import best_isa
+
+if TYPE_CHECKING:
+    from .backends.nvidia.target import GpuTarget
 
 
 def backend_for(options: Options, device: str) -> Backend:
@@ -32,23 +35,46 @@ def _cpu(options: Options, device: str) -> Backend:
     return CpuBackend(CpuTarget.of(options.isa or best_isa()), options.pack_weights == "auto", _precision("cpu"))
 
 
+def _cuda(options: Options, device: str) -> Backend:
+    from .backends.cuda.backend import CudaBackend, EmulatedBackend
+    from .backends.cuda.forms import Specialiser
+    from .backends.nvidia.target import H100
+    from .passes import pipeline
+    from .passes.warps.shapes import HOPPER
+
+    specialiser = Specialiser(HOPPER, pipeline.with_roles)
+    if options.interpret:
+        return EmulatedBackend(H100, _precision("cpu"), specialiser=specialiser)
+    target, on = _gpu(options, device)
+    return CudaBackend(target, _precision("cuda"), on, options.autotune, specialiser=specialiser)
+
+
 def _triton(options: Options, device: str) -> Backend:
-    from .backends.nvidia.target import H100, target_at, target_of
+    from .backends.nvidia.target import H100
     from .backends.triton.backend import CudaBackend, InterpretedBackend
-    from .runtime.cuda.driver import driver_of
 
     if options.interpret:
         return InterpretedBackend(H100, _precision("cpu"))
+    target, on = _gpu(options, device)
+    return CudaBackend(target, _precision("cuda"), on, options.autotune)
+
+
+def _gpu(options: Options, device: str) -> tuple[GpuTarget, str]:
+    """The GPU that is compiled for, and the device that it is here; none where it is compiled for ahead of time."""
+    from .backends.nvidia.target import target_at, target_of
+    from .runtime.cuda.driver import driver_of
+
     if options.target is not None:
-        return CudaBackend(target_of(options.target), _precision("cuda"))
+        return target_of(options.target), ""
     gpu = driver_of(device)
-    return CudaBackend(target_at(gpu.architecture, gpu.name), _precision("cuda"), device, options.autotune)
+    return target_at(gpu.architecture, gpu.name), device
 
 
-BACKENDS: dict[str, Callable[[Options, str], Backend]] = {"cpu": _cpu, "triton": _triton}
-_RUNS_ON = {"cpu": "cpu", "triton": "cuda"}
+BACKENDS: dict[str, Callable[[Options, str], Backend]] = {"cpu": _cpu, "triton": _triton, "cuda": _cuda}
+_RUNS_ON = {"cpu": "cpu", "triton": "cuda", "cuda": "cuda"}
 """Backend → the kind of device that its kernels run on."""
-_NATURAL = {device: backend for backend, device in _RUNS_ON.items()}
+_NATURAL = {"cpu": "cpu", "cuda": "triton"}
+"""Kind of device → the backend that `auto` is there. CUDA C++ has never run on a GPU: it is asked for by name."""
 
 
 def _refused(options: Options, device: str, runs_on: str) -> OptionError:

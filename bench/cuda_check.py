@@ -45,6 +45,8 @@ from .triton_check import CONTEXT, LIMITS, RAGGED, ROOT, Program, golden, layers
 TARGETS = ("sm_90a", "sm_80")
 SHOWN = ("HGMMA", "UTMALDG", "UTMASTG", "SYNCS", "USETMAXREG", "HMMA", "LDGSTS", "LDSM")
 SEEDS = 4
+SIZES = {"B": 2, "S": RAGGED, "M": 33, "K": 40, "N": 56, "L": CONTEXT}
+"""No multiples of a tile, but rows of 16 bytes, as tensor maps have them."""
 BOUND = 2
 """Times the distance of the same arithmetic in the reference of the level, where that is more than the dtype's own bound."""
 
@@ -133,18 +135,10 @@ def inspect(row: Row, compiled: CompiledCuda) -> None:
 def emulate(found: Split, rows: Mapping[str, list[Row]]) -> None:
     """Runs the program once for every schedule and seed; each kernel with roles also in the emulator, on what it is given."""
     kernels = {name: [EmulatedKernel(source) for source in sources] for name, sources in found.sources.items()}
-    symbols = {
-        "B": 2,
-        "S": RAGGED,
-        "M": 33,
-        "K": 40,
-        "N": 56,
-        "L": CONTEXT,
-    }  # rows of 16 bytes, as tensor maps have them
     used = {
         s for op in found.formed.walk() if isinstance(op, tile.LaunchOp) for dim in op.dims for s in dim.data.symbols
     }
-    given = {s: n for s, n in symbols.items() if s in used}
+    given = {s: n for s, n in SIZES.items() if s in used}
     for number, schedule in enumerate(schedules()):
         for seed in range(SEEDS):
 
@@ -164,7 +158,7 @@ def emulate(found: Split, rows: Mapping[str, list[Row]]) -> None:
                     row.findings += [f.message for f in done.findings if f.message not in row.findings]
                 reference_aref.run_kernel(found.kernels[name], before, dims, torch.float32)
                 error = max(
-                    _error(_tensor(arrays, kernels[name][0], i.data), buffers[i.data], before[i.data])
+                    error_of(_tensor(arrays, kernels[name][0], i.data), buffers[i.data], before[i.data])
                     for i in kernel.outputs
                 )
                 for row in rows[name]:
@@ -197,7 +191,7 @@ def _tensor(arrays: Mapping[str, np.ndarray[Any, Any]], kernel: EmulatedKernel, 
     return raw.view(getattr(torch, described.dtype))
 
 
-def _error(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor) -> float:
+def error_of(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor) -> float:
     """The largest distance from `want` over what is allowed: the dtype's bound, or BOUND times that of `like`."""
     want, like = want.view(-1), like.view(-1)
     if not want.dtype.is_floating_point:

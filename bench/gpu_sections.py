@@ -27,14 +27,18 @@ from ..backends.triton.compile import device_kernel
 from ..ir import tile
 from ..runtime.cuda.driver import driver_of
 from ..runtime.cuda.measure import Buffer, repeated
+from ..runtime.launch import DeviceKernel
 from ..runtime.program import synchronize
-from . import models, triton_check
+from . import models, triton_check, warp_kernels
+from .cuda_check import Split
 from .triton_check import Case, Maker, Program, Run
 
 CONTEXT = 2048
 REPLAYS, WARM_UP = 30, 3
-EVERY = ("eager", "warpweave", "warpweave-tuned", "inductor")
+EVERY = ("eager", "warpweave", "warpweave cuda", "warpweave-tuned", "inductor")
 """Of which the last two search, for a minute or so together."""
+CHOSEN = ("triton-tiles", "cuda-kernels")
+"""The rules of the ledger under which kernels and their tiles are chosen."""
 Call = Callable[[], torch.Tensor]
 
 
@@ -60,11 +64,15 @@ class Setting:
     def systems(self) -> dict[str, Callable[[Any], Any]]:
         """Name → what makes a callable of a module."""
         if self.dry:
-            interpreted = {"backend": "triton", "interpret": True}
-            return {"eager": lambda m: m, "warpweave": lambda m: _ours(m, interpreted)}
+            return {
+                "eager": lambda m: m,
+                "warpweave": lambda m: _ours(m, {"backend": "triton", "interpret": True}),
+                "warpweave cuda": lambda m: _ours(m, {"backend": "cuda", "interpret": True}),
+            }
         return {
             "eager": lambda m: m,
             "warpweave": lambda m: _ours(m, {}),
+            "warpweave cuda": lambda m: _ours(m, {"backend": "cuda"}),
             "warpweave-tuned": lambda m: _ours(m, {"autotune": True}),
             "inductor": lambda m: torch.compile(m, mode="max-autotune-no-cudagraphs", dynamic=False),
         }
@@ -117,7 +125,7 @@ def compared(
     module: nn.Module,
     call: Callable[[Any], Call],
     truth: torch.Tensor,
-    systems: Sequence[str] = ("eager", "warpweave"),
+    systems: Sequence[str] = ("eager", "warpweave", "warpweave cuda"),
 ) -> None:
     """A record for each system: `call(callable)` gives what is timed; a system that fails says why under `failed`."""
     made = setting.systems()
@@ -142,7 +150,7 @@ def _compiled(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Of ours: kernels, what could not be compiled, and what was chosen for each kernel."""
     if not made:
         return {}
-    rows = [row for report in made for row in report["ledger"] if row["rule"] == "triton-tiles"]
+    rows = [row for report in made for row in report["ledger"] if row["rule"] in CHOSEN]
     return {
         "kernels": sum(len(report["kernels"]) for report in made),
         "uncompiled": [report["error"] for report in made if report["error"]],
@@ -154,7 +162,7 @@ def _compiled(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def kernels(setting: Setting) -> None:
-    """Every representative kernel of `make triton-check`, run on the GPU, against float64 on the CPU."""
+    """Every representative kernel of `make triton-check` and of `make cuda-check`, run on the GPU, against float64 on the CPU."""
     target = H100 if setting.dry else target_at(driver_of("cuda").architecture, driver_of("cuda").name)
     for programs in _programs(setting.dry):
         for row in triton_check.check(programs, [target], triton_check.interpreted if setting.dry else _on_gpu):
@@ -162,11 +170,14 @@ def kernels(setting: Setting) -> None:
                 "program": row.program, "kernel": f"{row.kernel}.{row.phase}", "error": row.error, "warps": row.warps,
                 "registers": row.registers, "shared": row.shared, "failed": row.failed, "refused": row.refused,
             })  # fmt: skip
+    for programs in _programs(setting.dry, "gemm"):
+        for record in warp_kernels.records(programs, warp_kernels.emulated if setting.dry else _warps_on_gpu):
+            setting.write(record)
 
 
-def _programs(dry: bool) -> Iterator[list[Program]]:
-    """What is compiled side by side: the golden programs, then the models'."""
-    yield [program for program in triton_check.golden() if not dry or program.name == "map_softmax"]
+def _programs(dry: bool, alone: str = "map_softmax") -> Iterator[list[Program]]:
+    """What is compiled side by side: the golden programs, then the models'; a dry run's one is `alone`."""
+    yield [program for program in triton_check.golden() if not dry or program.name == alone]
     if not dry:
         yield list(triton_check.layers())
 
@@ -179,21 +190,31 @@ def _on_gpu(cases: Sequence[Case]) -> Maker:
         if kernel.sym_name.data not in codes:
             return None
         source, phases = codes[kernel.sym_name.data]
-
-        def run(buffers: Sequence[torch.Tensor], dims: Mapping[str, int]) -> None:
-            sizes = [dims[p.name] for p in source.parameters if not p.type.startswith("*")]
-            shapes = [Buffer(str(b.dtype).removeprefix("torch."), b.numel()) for b in buffers]
-            driver = driver_of("cuda")
-            program = repeated(driver, device_kernel(source, phases), shapes, sizes, sets=1, launches=1)
-            placed = [driver.arrays.stored(buffer).view(-1) for buffer in buffers]
-            program(placed)
-            program.settle()
-            for buffer, result in zip(buffers, placed, strict=True):
-                buffer.view(-1).copy_(result)
-
-        return run
+        return _launched(device_kernel(source, phases), kernel)
 
     return made
+
+
+def _warps_on_gpu(found: Split) -> dict[str, Run]:
+    kernels = warp_kernels.device_kernels(found)
+    return {name: _launched(made, found.kernels[name]) for name, made in kernels.items()}
+
+
+def _launched(made: DeviceKernel, kernel: tile.KernelOp) -> Run:
+    """A program of one launch, on copies in the GPU's memory."""
+
+    def run(buffers: Sequence[torch.Tensor], dims: Mapping[str, int]) -> None:
+        sizes = [dims[symbol.data] for symbol in kernel.symbols]
+        shapes = [Buffer(str(b.dtype).removeprefix("torch."), b.numel()) for b in buffers]
+        driver = driver_of("cuda")
+        program = repeated(driver, made, shapes, sizes, sets=1, launches=1)
+        placed = [driver.arrays.stored(buffer).view(-1) for buffer in buffers]
+        program(placed)
+        program.settle()
+        for buffer, result in zip(buffers, placed, strict=True):
+            buffer.view(-1).copy_(result)
+
+    return run
 
 
 def llama(setting: Setting) -> None:

@@ -78,7 +78,8 @@ def command(
 
 
 def inputs(launch: CudaLaunch, sizes: dict[str, int], sms: int, seed: int) -> dict[str, Any]:
-    """Random arrays for what is read, NaN for what is written; whole numbers are zero."""
+    """Random arrays for what is read, NaN for what is written; whole numbers count up (rows that are looked up, each another),
+    and those that are written are zero."""
     import numpy as np
 
     from ..runtime.host_arrays import aligned_bytes, numpy_dtype
@@ -87,13 +88,14 @@ def inputs(launch: CudaLaunch, sizes: dict[str, int], sms: int, seed: int) -> di
     made: dict[str, Any] = {}
     for buffer in launch.buffers:
         dtype = numpy_dtype(buffer.dtype)
-        if buffer.shape is None:
-            raise Failure(f"The launch description gives no shape of {buffer.name}: say what to make up for it.", USAGE)
-        shape = launch.evaluate(list(buffer.shape), sizes, sms)
+        described = (buffer.elements,) if buffer.shape is None else buffer.shape
+        if described == (None,):
+            raise Failure(f"The launch description says nothing of how large {buffer.name} is: add its shape.", USAGE)
+        shape = launch.evaluate([text for text in described if text is not None], sizes, sms)
         array = aligned_bytes(int(np.prod(shape)) * dtype.itemsize).view(dtype).reshape(shape)
         generator = np.random.default_rng((seed, zlib.crc32(buffer.name.encode())))
         if dtype.kind in "iub":
-            array[...] = 0
+            array[...] = 0 if buffer.written else np.arange(array.size).reshape(shape).astype(dtype)
         else:
             array[...] = np.nan if buffer.written else generator.standard_normal(shape).astype(dtype)
         made[buffer.name] = array

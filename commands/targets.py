@@ -27,6 +27,11 @@ def command(json_: bool) -> None:
          "flags": ["backend=triton", f"target={name}"]}
         for name, facts in DEVICES.items()
     ]  # fmt: skip
+    found += [
+        {"target": f"cuda-{name}", "runs_here": None, "chosen": False, "needs": [facts.name],
+         "flags": ["backend=cuda", f"target={name}"]}
+        for name, facts in DEVICES.items() if facts.name == "sm_90"
+    ]  # fmt: skip
     if json_:
         as_json(found)
         return

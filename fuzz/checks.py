@@ -19,14 +19,16 @@ from ..ir.testing import oracles
 from ..ir.testing.inputs import Inputs, draw
 from ..ir.testing.recipes import Source, flow_recipe, fused_recipe, layout_recipe, tile_recipe
 from ..ir.testing.run import run
+from ..ir.tile_shapes import TileShapes
 from ..ir.types import TensorType
 from ..passes import pipeline
 from .plans import plan_is_sound
 
 Level = Literal["flow", "fused", "tile", "layout"]
-Backend = Literal["reference", "cpu", "triton"]
+Backend = Literal["reference", "cpu", "triton", "cuda"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 SPLIT = 2**-16  # of products of f32 and bf16 tiles in Triton, relative
+ROUNDED = 2**-8  # of attention's weights, which warp roles multiply in 16 bits
 FROM_FUSED = {"materialise": pipeline.FUSE["materialise"], **pipeline.FORM}
 
 
@@ -104,18 +106,33 @@ def _compiled(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int) -
 def _interpreted(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int) -> Facts:
     """Through the passes, with tiles for a GPU, large ones and small ones in turn; each kernel in Triton's interpreter."""
     from ..backends.triton.shapes import LARGE, SMALL
-    from .kernels import interpreted, rounds_once
+
+    return _on_gpu(module, passes, seed, (LARGE, SMALL)[seed % 2], "triton")
+
+
+def _emulated(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int) -> Facts:
+    """Through the passes, with tiles for warp roles; each kernel that has such in the emulator."""
+    from .kernels import WITH_ROLES
+
+    return _on_gpu(module, passes, seed, WITH_ROLES.shapes, "cuda")
+
+
+def _on_gpu(
+    module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int, shapes: TileShapes, backend: Backend
+) -> Facts:
+    from .kernels import MAKERS, rounds_once
 
     def launch(
         kernel: tile.KernelOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], compute: torch.dtype
     ) -> None:
-        rounds_once(kernel, buffers, dims, interpreted, SPLIT)
+        rounded = backend == "cuda" and kernel.kind.data == "attention"
+        rounds_once(kernel, buffers, dims, MAKERS[backend], ROUNDED if rounded else SPLIT)
 
     inputs, changed, decisions = draw(module, seed), module.clone(), dict[str, list[Decision]]()
     for name, apply in passes.items():
         ledger = Ledger()
         if name in pipeline.FORM:
-            pipeline.to_tiles(changed, ledger, shapes=(LARGE, SMALL)[seed % 2])
+            pipeline.to_tiles(changed, ledger, shapes=shapes)
         else:
             apply(changed, ledger)
         decisions[name] = ledger.rows
@@ -127,6 +144,7 @@ def _interpreted(module: ModuleOp, passes: Mapping[str, oracles.Pass], seed: int
 RUN: dict[Backend, Callable[[ModuleOp, Mapping[str, oracles.Pass], int], Facts]] = {
     "cpu": _compiled,
     "triton": _interpreted,
+    "cuda": _emulated,
 }
 
 

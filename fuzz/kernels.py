@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,8 @@ from xdsl.ir import SSAValue
 from ..backends.cpu import pack
 from ..backends.cpu.backend import emit, headers
 from ..backends.cpu.target import CpuTarget
+from ..backends.cuda.emulated import EmulatedLaunches
+from ..backends.cuda.forms import Printed, Specialiser, printed
 from ..backends.nvidia.target import TARGETS
 from ..backends.triton.emit import emit as emit_triton
 from ..backends.triton.interpret import InterpretedKernel
@@ -23,6 +26,8 @@ from ..ir import tile
 from ..ir.dims import product
 from ..ir.reference_tile import run_kernel
 from ..ir.testing.oracles import Violation, kernel_of
+from ..passes import pipeline
+from ..passes.warps.shapes import HOPPER
 from ..runtime.artifact import Kernel
 from ..runtime.cpu import best_isa, supports
 from ..runtime.native_code import LoadedKernel, WwFault
@@ -92,7 +97,26 @@ def interpreted(kernel: tile.KernelOp) -> Running:
     return InterpretedKernel(emit_triton(kernel, TARGETS["sm_90"]))
 
 
-MAKERS: dict[str, Maker] = {"cpu": native(), "triton": interpreted}
+def emulated(kernel: tile.KernelOp) -> Running:
+    """CUDA C++ in the emulator, a schedule a call; Triton in its interpreter for a kernel that has no warp roles."""
+    made, otherwise = printed(kernel, WITH_ROLES), InterpretedKernel(emit_triton(kernel, TARGETS["sm_90"]))
+    if not isinstance(made, Printed):
+        return otherwise
+    launches = EmulatedLaunches(made.sources, otherwise.emitted.lookups, otherwise)
+
+    def run(buffers: Sequence[torch.Tensor], dims: Mapping[str, int]) -> None:
+        found = launches.run(buffers, [dims[symbol.data] for symbol in kernel.symbols])
+        if found is not None:
+            raise IndexError(f"index {found.entry} is out of range of {found.extent}")
+
+    return run
+
+
+WITH_ROLES = Specialiser(
+    replace(HOPPER, gemm_rows=64, gemm_columns=64, attention_rows=64, powers=False), pipeline.with_roles
+)
+"""Tiles of 64 rows, however few there are."""
+MAKERS: dict[str, Maker] = {"cpu": native(), "triton": interpreted, "cuda": emulated}
 
 
 def kernel_rounds_once(module: ModuleOp, buffers: Sequence[torch.Tensor], dims: Mapping[str, int], make: Maker) -> None:

@@ -8,8 +8,9 @@ from functools import partial
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
+from ..ir import tile
 from ..ir.aref.limits import HOPPER
-from ..ir.ledger import Ledger
+from ..ir.ledger import Ledger, Refusal
 from . import (
     append_in_place,
     canonicalise,
@@ -106,6 +107,16 @@ def to_barriers(module: ModuleOp, ledger: Ledger, *, after: After | None = None)
     """The kernels of an aref module take their lowered form, in place: rings become mbarriers and counters. The protocol is
     checked once more; raises ProtocolError, which is an error of the pass."""
     run([("lower-arefs", SPECIALISE["lower-arefs"])], module, ledger, after)
+
+
+def with_roles(kernel: tile.KernelOp) -> warps.Specialised | Refusal:
+    """One tile kernel through both: the kernel of warp roles in its lowered form, proved in either form; or why it is none."""
+    made = warps.specialise(kernel)
+    if isinstance(made, Refusal):
+        return made
+    to_barriers(ModuleOp([made.kernel]), Ledger())
+    made.kernel.detach()
+    return made
 
 
 def run(passes: Iterable[tuple[str, Pass]], module: ModuleOp, ledger: Ledger, after: After | None = None) -> None:

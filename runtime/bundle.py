@@ -65,7 +65,7 @@ def save_bundle(
     if interpreted is not None:
         raise BundleError(
             "This program cannot be saved", where=f"program {description.name}, kernel {interpreted.name}",
-            why=f"it is {interpreted.isa} source for Triton's interpreter, and holds no machine code",
+            why=f"its {interpreted.isa} source is interpreted here, and it holds no machine code",
             next="compile it without interpret=True",
         )  # fmt: skip
     lean, kept = _without_unread_weights(description, weights or {})

@@ -10,14 +10,33 @@ from typing import Literal
 
 import msgspec
 
-LAUNCH_VERSION = 1  # of this description; part of every cache key
+LAUNCH_VERSION = 2  # of this description; part of every cache key
+SMS = "sms"
+"""In the expression of a grid: the number of SMs that a persistent launch may fill."""
+
+
+class TensorMap(msgspec.Struct, frozen=True):
+    """A tensor as TMA sees it, in the kernel's buffer number `buffer`, and the `box` that one copy moves.
+
+    Outermost dim first. `sizes`, `strides` and `offset` count elements: dim expressions over the parameters that are sizes.
+    `swizzle`: the bytes of a row of the box in shared memory (32, 64 or 128), or 0.
+    """
+
+    buffer: int
+    dtype: str
+    box: tuple[int, ...]
+    swizzle: Literal[0, 32, 64, 128]
+    sizes: tuple[str, ...]
+    strides: tuple[str, ...]
+    offset: str
 
 
 class LaunchParameter(msgspec.Struct, frozen=True, omit_defaults=True):
     """`size` bytes at `offset`.
 
     `multiple`: the code holds only for values (addresses, for a pointer) that are multiples of it. The value of a
-    `scratch` parameter is the address of that scratch memory, or 0 where it is empty; a `tensor_map` is a CUtensorMap, by value.
+    `scratch` parameter is the address of that scratch memory, or 0 where it is empty; a `tensor_map` is a CUtensorMap, by
+    value: of `map`.
     """
 
     name: str
@@ -25,6 +44,7 @@ class LaunchParameter(msgspec.Struct, frozen=True, omit_defaults=True):
     offset: int
     size: int
     multiple: int = 1
+    map: TensorMap | None = None
 
 
 class Scratch(msgspec.Struct, frozen=True):
@@ -36,7 +56,7 @@ class Scratch(msgspec.Struct, frozen=True):
 
 class LaunchDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`entry`: the function's name in the cubin. `grid`: the number of blocks, a dim expression (`expressions.py`) over
-    the parameters that are sizes. `target`: the architecture (`sm_90`) that the code runs on."""
+    the parameters that are sizes, and `SMS`. `target`: the architecture (`sm_90`) that the code runs on."""
 
     entry: str
     target: str
@@ -58,13 +78,20 @@ class DevicePhase(msgspec.Struct, frozen=True):
     launch: LaunchDescription
 
 
-class DeviceKernel(msgspec.Struct, frozen=True):
-    """A kernel's phases, which are launches one after the other, all with the same parameters: the buffers in order, the
-    sizes in order, then, where rows are looked up, `fault`.
+class DeviceKernel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A kernel's phases, which are launches one after the other, all with the same parameters: tensor maps, the buffers in
+    order, the sizes in order, then, where rows are looked up, `fault`.
 
     `fault`: three i64 that are zero before the launch. A launch that finds an entry out of range writes nothing but them:
     1 + the number of the look-up in `lookups`, the entry, its extent. `lookups`: the buffer that each look-up reads.
+    `otherwise`: the same kernel without tensor maps, launched in place of `phases` where one of theirs cannot be made.
     """
 
     phases: tuple[DevicePhase, ...]
     lookups: tuple[int, ...] = ()
+    otherwise: tuple[DevicePhase, ...] = ()
+
+    @property
+    def every(self) -> tuple[DevicePhase, ...]:
+        """`phases`, then `otherwise`."""
+        return self.phases + self.otherwise

@@ -6,6 +6,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 import warpweave
 from warpweave.backends.cpu.backend import CpuBackend
+from warpweave.backends.cuda.backend import EmulatedBackend
 from warpweave.backends.triton.backend import InterpretedBackend
 from warpweave.options import OptionError, Options
 from warpweave.selection import backend_for
@@ -16,17 +17,17 @@ from warpweave.selection import backend_for
     [
         (
             {"interpret": True},
-            "warpweave: interpret=True without backend='triton'\n"
-            "  why:   only kernels of the Triton backend have an interpreter\n"
-            "  next:  give backend='triton' too, or leave interpret out",
+            "warpweave: interpret=True without backend='triton' or 'cuda'\n"
+            "  why:   only kernels for a GPU have an interpreter\n"
+            "  next:  give backend='triton' or backend='cuda' too, or leave interpret out",
         ),
         (
             {"backend": "triton", "isa": "avx2"},
-            "warpweave: isa with backend='triton'\n"
+            "warpweave: isa with a backend for GPUs\n"
             "  why:   isa is the instruction set of CPU kernels, of which there are none\n"
             "  next:  leave out one of the two",
         ),
-        ({"backend": "cuda"}, "warpweave: option 'backend' is one of auto, cpu, triton, not 'cuda'."),
+        ({"backend": "hip"}, "warpweave: option 'backend' is one of auto, cpu, triton, cuda, not 'hip'."),
         ({"interpret": "yes"}, "warpweave: option 'interpret' is True or False, not 'yes'."),
     ],
 )
@@ -42,6 +43,7 @@ def test_options_that_are_refused(options, said):
         ({}, "cpu", CpuBackend),
         ({"backend": "cpu"}, "cpu", CpuBackend),
         ({"backend": "triton", "interpret": True}, "cpu", InterpretedBackend),
+        ({"backend": "cuda", "interpret": True}, "cpu", EmulatedBackend),
     ],
 )
 def test_chosen(options, device, kind):
@@ -55,6 +57,12 @@ def test_chosen(options, device, kind):
             {"backend": "triton"},
             "cpu",
             "warpweave: backend='triton' for tensors on cpu\n  why:   its kernels run on cuda\n"
+            "  next:  move model and inputs to 'cuda', or give backend='auto' or interpret=True, which runs them on the CPU",
+        ),
+        (
+            {"backend": "cuda"},
+            "cpu",
+            "warpweave: backend='cuda' for tensors on cpu\n  why:   its kernels run on cuda\n"
             "  next:  move model and inputs to 'cuda', or give backend='auto' or interpret=True, which runs them on the CPU",
         ),
         (

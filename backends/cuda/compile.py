@@ -10,14 +10,16 @@ from pathlib import Path
 
 import msgspec
 
+from ...runtime.artifact import ALIGNMENT
 from ...runtime.cache import Cache, sha256
 from ...runtime.errors import CompileError
-from ...runtime.launch import LAUNCH_VERSION, LaunchDescription, LaunchParameter
+from ...runtime.launch import LAUNCH_VERSION, LaunchDescription, LaunchParameter, TensorMap
 from ..nvidia.resources import Resources
 from ..nvidia.sass import inspect
 from ..nvidia.target import WARP
 from .compilers import NAME, OPTIONS, PTXAS_OPTIONS, Compiler, SourceRefusedError, find_compiler
 from .source import (
+    CudaLaunch,
     CudaSource,
     MapParameter,
     NumberParameter,
@@ -30,7 +32,6 @@ from .source import (
 _LINES = 20
 _REMARK = re.compile(r"\(C7\d\d\d\)|\bwarning\b", re.IGNORECASE)  # ptxas calls C7510, serialised wgmma, an `info`
 _KINDS = {MapParameter: "tensor_map", PointerParameter: "pointer", NumberParameter: "f32"}
-_TENSOR_MAP_ALIGNMENT = 64
 
 
 class CompiledCuda(msgspec.Struct, frozen=True):
@@ -117,13 +118,25 @@ def _described(source: CudaSource, found: Resources) -> LaunchDescription:
         num_warps=launch.threads // WARP,
         shared=launch.shared,
         parameters=tuple(
-            _parameter(parameter, offset, size)
+            _parameter(launch, parameter, offset, size)
             for parameter, (offset, size) in zip(launch.parameters, found.offsets, strict=True)
         ),
     )
 
 
-def _parameter(parameter: Parameter, offset: int, size: int) -> LaunchParameter:
-    multiple = _TENSOR_MAP_ALIGNMENT if isinstance(parameter, MapParameter) else getattr(parameter, "multiple", 1)
+def _parameter(launch: CudaLaunch, parameter: Parameter, offset: int, size: int) -> LaunchParameter:
     kind = ("i64" if parameter.wide else "i32") if isinstance(parameter, SizeParameter) else _KINDS[type(parameter)]
-    return LaunchParameter(parameter.label, kind, offset, size, multiple)  # pyright: ignore[reportArgumentType]
+    multiple = getattr(parameter, "multiple", 1)
+    placed = LaunchParameter(parameter.label, kind, offset, size, multiple)  # pyright: ignore[reportArgumentType]
+    if not isinstance(parameter, MapParameter):
+        return placed
+    return msgspec.structs.replace(placed, multiple=ALIGNMENT, map=tensor_map(launch, parameter))
+
+
+def tensor_map(launch: CudaLaunch, parameter: MapParameter) -> TensorMap:
+    """The map as the runtime makes it."""
+    number = [buffer.name for buffer in launch.buffers].index(parameter.buffer)
+    buffer = launch.buffers[number]
+    sizes = parameter.sizes or buffer.shape or ()
+    strides = parameter.strides or tuple("*".join(("1", *sizes[d + 1 :])) for d in range(len(sizes)))
+    return TensorMap(number, buffer.dtype, parameter.box, parameter.swizzle, sizes, strides, parameter.offset)

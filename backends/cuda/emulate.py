@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import platform
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.artifact import ITEM_SIZES
 from ...runtime.cache import Cache
 from ...runtime.cpu import best_isa
+from ...runtime.cuda.tensor_maps import MapShape, refusal, texts
 from ...runtime.errors import ArgumentError, MissingCompilerError
 from ...runtime.host_arrays import address, aligned_bytes, numpy_dtype
 from ...runtime.toolchain import Source, build
-from .source import CudaSource, MapParameter, NumberParameter, PointerParameter, SizeParameter, headers
+from .compile import tensor_map
+from .source import (
+    CudaLaunch,
+    CudaSource,
+    MapParameter,
+    NumberParameter,
+    Parameter,
+    PointerParameter,
+    SizeParameter,
+    headers,
+)
 
 RESIDENT = 4
 """Blocks that run at the same time; the others follow as these end."""
@@ -49,8 +60,15 @@ class Emulation(NamedTuple):
     timeline: str
 
 
+class Memory(NamedTuple):
+    """A buffer: where it begins, and its bytes, beyond which no kernel may reach."""
+
+    address: int
+    bytes: int
+
+
 class _TensorMap(ctypes.Structure):
-    """`ww::TensorMap` of twin/primitives.h: innermost dim first, strides in bytes."""
+    """`ww::TensorMap` of twin/primitives.h: innermost dim first, strides in bytes. As many bytes as a CUtensorMap."""
 
     _fields_ = (
         ("base", ctypes.c_void_p),
@@ -113,6 +131,42 @@ class EmulatedKernel:
 
         Raises ArgumentError where an array does not fit its buffer, or the schedule is none of `schedules()`.
         """
+        memories: dict[str, Memory] = {}
+        for buffer in self.launch.buffers:
+            shape = None if buffer.shape is None else tuple(self.launch.evaluate(list(buffer.shape), sizes, sms))
+            array = arrays.get(buffer.name)
+            self._check(buffer.name, array, shape, numpy_dtype(buffer.dtype))
+            assert array is not None
+            memories[buffer.name] = Memory(address(array), array.nbytes)
+        return self.run_on(memories, sizes, schedule=schedule, seed=seed, sms=sms, timeline=timeline)
+
+    def run_on(
+        self,
+        memories: Mapping[str, Memory],
+        sizes: Mapping[str, int],
+        *,
+        schedule: str = "fifo",
+        seed: int = 0,
+        sms: int = 2,
+        timeline: bool = False,
+    ) -> Emulation:
+        """The same on memory, by the buffers' names, which is taken to be what the launch description says."""
+        values = [self._argument(parameter, memories, sizes, sms) for parameter in self.launch.parameters]
+        arguments = (ctypes.c_void_p * len(values))(*(address(v) for v in values))
+        (blocks,) = self.launch.evaluate([self.launch.grid], sizes, sms)
+        return self.execute(ctypes.addressof(arguments), blocks, memories, schedule, seed, timeline)
+
+    def execute(
+        self,
+        arguments: int,
+        blocks: int,
+        memories: Mapping[str, Memory],
+        schedule: str = "fifo",
+        seed: int = 0,
+        timeline: bool = False,
+    ) -> Emulation:
+        """A launch as a driver gets it. `arguments`: where a table of the addresses of each parameter's value begins; a
+        tensor map's value is what `encoded` gives. Raises ArgumentError where there is no such schedule."""
         if schedule not in schedules():
             raise ArgumentError(
                 f"No schedule is called {schedule}",
@@ -120,12 +174,13 @@ class EmulatedKernel:
                 why=f"there are {', '.join(schedules())}",
                 next="choose one of those",
             )
-        buffers = self._buffers(arrays, sizes, sms)
-        values = [self._argument(p, arrays, sizes, sms) for p in self.launch.parameters]
-        arguments = (ctypes.c_void_p * len(values))(*(address(v) for v in values))
-        (blocks,) = self.launch.evaluate([self.launch.grid], sizes, sms)
+        buffers = (_Buffer * len(self.launch.buffers))()
+        for row, buffer in zip(buffers, self.launch.buffers, strict=True):
+            row.name, row.written = buffer.name.encode(), int(buffer.written)
+            row.base, row.bytes = memories[buffer.name]
+            row.element_bytes = ITEM_SIZES[buffer.dtype]
         launch = _Launch(
-            ctypes.cast(self._library.ww_twin_invoke, ctypes.c_void_p), ctypes.addressof(arguments),
+            ctypes.cast(self._library.ww_twin_invoke, ctypes.c_void_p), arguments,
             ctypes.addressof(buffers), schedule.encode(), len(buffers), blocks, self.launch.threads, self.launch.shared,
             self.launch.registers, RESIDENT, seed, int(timeline),
         )  # fmt: skip
@@ -134,16 +189,11 @@ class EmulatedKernel:
             findings = msgspec.json.decode(self._emulator.ww_twin_findings(), type=tuple[Finding, ...])
             return Emulation(findings, steps, self._emulator.ww_twin_timeline().decode())
 
-    def _buffers(self, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int], sms: int) -> ctypes.Array[_Buffer]:
-        described = (_Buffer * len(self.launch.buffers))()
-        for row, buffer in zip(described, self.launch.buffers, strict=True):
-            shape = None if buffer.shape is None else tuple(self.launch.evaluate(list(buffer.shape), sizes, sms))
-            array = arrays.get(buffer.name)
-            self._check(buffer.name, array, shape, numpy_dtype(buffer.dtype))
-            assert array is not None
-            row.name, row.base = buffer.name.encode(), address(array)
-            row.bytes, row.element_bytes, row.written = array.nbytes, array.itemsize, int(buffer.written)
-        return described
+    def unmapped(self, memories: Mapping[str, Memory], sizes: Mapping[str, int], sms: int) -> str:
+        """Why a tensor map of the launch cannot be made, or nothing."""
+        maps = [parameter for parameter in self.launch.parameters if isinstance(parameter, MapParameter)]
+        why = (refusal(map_shape(self.launch, p, sizes, sms), memories[p.buffer].address) for p in maps)
+        return next(filter(None, why), "")
 
     def _check(
         self, name: str, array: NDArray[Any] | None, shape: tuple[int, ...] | None, dtype: np.dtype[Any]
@@ -158,24 +208,28 @@ class EmulatedKernel:
         )
 
     def _argument(
-        self, parameter: Any, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int], sms: int
+        self, parameter: Parameter, memories: Mapping[str, Memory], sizes: Mapping[str, int], sms: int
     ) -> NDArray[Any]:
         match parameter:
             case MapParameter():
-                array = arrays[parameter.buffer]
-                shape = self.launch.evaluate(list(parameter.sizes), sizes, sms) or list(array.shape)
-                strides = self.launch.evaluate(list(parameter.strides), sizes, sms) or _contiguous(shape)
-                (offset,) = self.launch.evaluate([parameter.offset], sizes, sms)
-                base = address(array) + offset * array.itemsize
-                return _in_memory(_tensor_map(base, shape, strides, array.itemsize, parameter, self.launch.entry))
+                shape = map_shape(self.launch, parameter, sizes, sms)
+                base = memories[parameter.buffer].address
+                # the driver takes no empty tensor, and a kernel that is launched on one anyway issues no copy of it
+                why = refusal(shape._replace(sizes=tuple(max(n, 1) for n in shape.sizes)), base)
+                if why:
+                    raise ArgumentError(
+                        f"No tensor map of {parameter.buffer}",
+                        where=self.launch.entry,
+                        why=why,
+                        next="pad the tensor, or load it without TMA",
+                    )
+                return encoded(shape, base)
             case PointerParameter():
-                return np.array([address(arrays[parameter.buffer])], np.int64)
+                return np.array([memories[parameter.buffer].address], np.int64)
             case SizeParameter():
                 return np.array([sizes[parameter.name]], np.int64 if parameter.wide else np.int32)
             case NumberParameter():
                 return np.array([parameter.value], np.float32)
-            case _:
-                raise TypeError(f"a parameter of kind {type(parameter).__name__}")
 
 
 def schedules() -> tuple[str, ...]:
@@ -193,52 +247,22 @@ def twin_source(source: CudaSource) -> Source:
     return Source(f"{source.launch.entry}_twin", text, "portable", {**files, "kernel.cu": source.text})
 
 
-def tensor_map_refusal(
-    shape: Sequence[int], element_bytes: int, base: int, parameter: MapParameter, strides: Sequence[int] = ()
-) -> str:
-    """Why no tensor map can be made (the rules of cuTensorMapEncodeTiled), or nothing. `strides`: in elements, outermost
-    dim first; by default a contiguous tensor's."""
-    steps = [stride * element_bytes for stride in (strides or _contiguous(shape))]
-    inner = parameter.box[-1] * element_bytes
-    rules = (
-        (len(shape) != len(parameter.box), f"a box of {len(parameter.box)} dims for {len(shape)}"),
-        (not 2 <= len(shape) <= _MAX_DIMS, f"{len(shape)} dims; 2 to {_MAX_DIMS} are supported"),
-        (steps[-1] != element_bytes, f"columns {steps[-1]} bytes apart"),
-        (any(step % 16 for step in steps[:-1]), f"rows of {max(steps[-2:])} bytes, which are no multiple of 16"),
-        (base % 16 != 0, "an address that is no multiple of 16"),
-        (max(parameter.box) > 256, f"a box of {max(parameter.box)} elements along a dim; 256 is the most"),
-        (inner % 16 != 0, f"rows of a box of {inner} bytes, which are no multiple of 16"),
-        (0 < parameter.swizzle < inner, f"rows of a box of {inner} bytes in a swizzle of {parameter.swizzle}"),
-    )
-    return next((why for broken, why in rules if broken), "")
+def map_shape(launch: CudaLaunch, parameter: MapParameter, sizes: Mapping[str, int], sms: int) -> MapShape:
+    """A launch's tensor map for these sizes."""
+    described = tensor_map(launch, parameter)
+    return MapShape.of(described, launch.evaluate(list(texts(described)), sizes, sms))
 
 
-def _contiguous(shape: Sequence[int]) -> list[int]:
-    return [math.prod(shape[d + 1 :]) for d in range(len(shape))]
-
-
-def _tensor_map(
-    base: int, shape: Sequence[int], strides: Sequence[int], element_bytes: int, parameter: MapParameter, entry: str
-) -> _TensorMap:
-    refusal = tensor_map_refusal(shape, element_bytes, base, parameter, strides)
-    if refusal:
-        raise ArgumentError(
-            f"No tensor map of {parameter.buffer}",
-            where=entry,
-            why=refusal,
-            next="pad the tensor, or load it without TMA",
-        )
-    made = _TensorMap(base, rank=len(shape), element_bytes=element_bytes)
-    for inward, (size, stride, box) in enumerate(reversed(list(zip(shape, strides, parameter.box, strict=True)))):
-        made.sizes[inward], made.strides[inward], made.box[inward] = size, stride * element_bytes, box
-    made.swizzle = parameter.swizzle.bit_length() - 5 if parameter.swizzle else 0  # 32, 64, 128 → 1, 2, 3
-    return made
-
-
-def _in_memory(structure: ctypes.Structure) -> NDArray[np.uint8]:
-    """Its bytes, aligned as the kernel's parameter is."""
-    memory = aligned_bytes(ctypes.sizeof(structure))
-    memory[:] = np.frombuffer(bytes(structure), np.uint8)
+def encoded(shape: MapShape, buffer: int) -> NDArray[np.uint8]:
+    """A tensor map as the twin reads it, aligned as a kernel's parameter is: what the driver gives for a GPU."""
+    made = _TensorMap(buffer + shape.offset, rank=len(shape.sizes), element_bytes=ITEM_SIZES[shape.dtype])
+    for inward, (size, stride, box) in enumerate(
+        reversed(list(zip(shape.sizes, shape.strides, shape.box, strict=True)))
+    ):
+        made.sizes[inward], made.strides[inward], made.box[inward] = size, stride, box
+    made.swizzle = shape.swizzle.bit_length() - 5 if shape.swizzle else 0  # 32, 64, 128 → 1, 2, 3
+    memory = aligned_bytes(ctypes.sizeof(made))
+    memory[:] = np.frombuffer(bytes(made), np.uint8)
     return memory
 
 

@@ -10,20 +10,20 @@ import msgspec
 
 from ...runtime.errors import ArgumentError
 from ...runtime.expressions import Expressions
+from ...runtime.launch import SMS
 
 HEADERS = Path(__file__).with_name("include")
-SMS = "sms"
-"""In a grid's expression: the number of SMs that a persistent launch may fill."""
 
 
 class Buffer(msgspec.Struct, frozen=True, omit_defaults=True):
     """A contiguous tensor in global memory; `shape`: expressions over the sizes, None where only its parameters know how
-    it is read. `dtype` as in `runtime/artifact.py`."""
+    it is read: then `elements` is how many of them the kernel reaches from the first. `dtype` as in `runtime/artifact.py`."""
 
     name: str
     dtype: str
     shape: tuple[str, ...] | None = None
     written: bool = False
+    elements: str | None = None
 
 
 class MapParameter(msgspec.Struct, frozen=True, tag_field="kind", tag="map"):

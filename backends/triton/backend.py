@@ -24,7 +24,7 @@ from .choices import Choices, choose
 from .compile import Job, build, device_kernel, multiples
 from .compiled import CompiledTriton
 from .emit import emit
-from .interpret import InterpretedDevice
+from .interpret import InterpretedDevice, InterpretedKernel
 from .shapes import SMALL
 from .source import Choice, TritonSource
 from .tuning import Tuner
@@ -111,4 +111,4 @@ class InterpretedBackend(TritonBackend):
         return [self.emitted(source, source) for source in self.sources(module, {})]
 
     def load(self, description: ProgramDescription, emitted: Sequence[Emitted]) -> InterpretedDevice:
-        return InterpretedDevice(description, [each.code for each in emitted], self.target.sms)
+        return InterpretedDevice(description, [InterpretedKernel(each.code) for each in emitted], self.target.sms)

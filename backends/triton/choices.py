@@ -107,8 +107,8 @@ class _Chooser:
         self.precision: Precision = precision
         self.ledger = ledger
         self.tuner = tuner
-        self.sizes = {**_usual(module), **sizes_of(functions_of(module)["main"]), NUM_THREADS: target.sms}
-        self.position = _filled(module, self.sizes)
+        self.sizes = {**usual(module), **sizes_of(functions_of(module)["main"]), NUM_THREADS: target.sms}
+        self.position = filled(module, self.sizes)
 
     def choose(self, ops: Sequence[Operation]) -> Choices:
         wanted = CANDIDATES if self.tuner else 1
@@ -203,7 +203,7 @@ class _Chooser:
         return tuple(dim.evaluate(self.sizes) for dim in formed.dims)
 
 
-def _usual(module: ModuleOp) -> dict[str, int]:
+def usual(module: ModuleOp) -> dict[str, int]:
     """Every symbol of a module, taken for what it usually is."""
     arguments = [arg for function in functions_of(module).values() for arg in function.body.block.args]
     values = [*arguments, *(result for op in module.walk() for result in op.results)]
@@ -211,7 +211,7 @@ def _usual(module: ModuleOp) -> dict[str, int]:
     return {symbol: USUAL for dim in dims for symbol in dim.symbols}
 
 
-def _filled(module: ModuleOp, sizes: Mapping[str, int]) -> int:
+def filled(module: ModuleOp, sizes: Mapping[str, int]) -> int:
     """Tokens in the caches, which are full: the longest inner axis, before that of a head."""
     arguments = functions_of(module)["main"].body.block.args
     types = [tensor_type(a) for a in arguments if isinstance(a.type, TensorType) and role_of(a) == "cache"]

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...ir.dims import Dim
 from ...runtime import arrays as libraries
@@ -116,17 +116,25 @@ class InterpretedKernel:
         return OutOfRange(emitted.lookups[number - 1], entry, extent) if number else None
 
 
+class HostKernel(Protocol):
+    """A GPU's kernel that something on the CPU runs."""
+
+    def run(self, buffers: Sequence[torch.Tensor], sizes: Sequence[int]) -> OutOfRange | None:
+        """On CPU tensors, changed in place. `sizes`: in the order of the kernel's symbols."""
+        ...
+
+
 class InterpretedDevice(HostMemory):
-    """Triton's interpreter as a device: the memory is the CPU's, and every launch waits for the one before.
+    """What runs a GPU's kernels on the CPU as a device: the memory is the CPU's, and every launch waits for the one before.
 
     `kernels`: those of the description, in order. `workers`: programs that the target runs at a time.
     """
 
     scratch_bytes = 0
 
-    def __init__(self, description: ProgramDescription, kernels: Sequence[TritonSource], workers: int) -> None:
+    def __init__(self, description: ProgramDescription, kernels: Sequence[HostKernel], workers: int) -> None:
         self._launches = launches(description)
-        self._kernels = [InterpretedKernel(kernel) for kernel in kernels]
+        self._kernels = kernels
         self._workers = workers
 
     def arrays(self, args: Sequence[Any]) -> Arrays:

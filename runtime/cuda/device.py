@@ -8,6 +8,7 @@ at the program's next call, or at `Program.settle()` and `warpweave.synchronize(
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,13 +20,18 @@ from ..cache import Lookup
 from ..call import Call
 from ..device import Fault
 from ..errors import ForeignKernelError
-from ..host_arrays import address
+from ..host_arrays import address, aligned_bytes
 from ..launch import DeviceKernel
 from .code import objects_of
 from .driver import Driver, runs
-from .packing import FAULT_WORDS, WORD, Packing
+from .packing import FAULT_WORDS, WORD, Packing, Words
+from .tensor_maps import WORDS, MapShape, refusal
+
+log = logging.getLogger("warpweave.runtime.cuda")
 
 WARP = 32
+MAPS = 4096
+"""Tensor maps that a program remembers: weights stay where they are, and PyTorch's allocator gives the same memory again."""
 
 
 class CudaDevice:
@@ -48,13 +54,14 @@ class CudaDevice:
         self._foreign = next((k for k in description.kernels if not runs(k.isa, driver.architecture)), None)
         looks_up = any(kernel.lookups for kernel in kernels)
         self._faults = driver.page_locked(FAULT_WORDS * len(self._launches) if looks_up else 0)
-        self._packing = Packing(self._launches, kernels, address(self._faults))
+        self._packing = Packing(self._launches, kernels, address(self._faults), driver.multiprocessors)
         self._functions = [] if self._foreign else [
-            [driver.load(phase.cubin, phase.launch.entry, phase.launch.shared) for phase in kernel.phases]
+            [driver.load(phase.cubin, phase.launch.entry, phase.launch.shared) for phase in kernel.every]
             for kernel in kernels
         ]  # fmt: skip
         self._prepared = functools.lru_cache(64)(self._packing.prepare)  # as many as `SizePlan` remembers
         self._segment = functools.cache(self._packing.segment)
+        self._tensor_map = functools.lru_cache(MAPS)(self._encoded)
 
     @property
     def objects(self) -> Mapping[str, bytes]:
@@ -83,15 +90,22 @@ class CudaDevice:
         return self._driver.multiprocessors
 
     def run(self, first: int, count: int, call: Call) -> None:
-        driver, segment, (template, grids) = self._driver, self._segment(first, count), self._prepared(call.sizes)
-        words = template[segment.words].copy()
-        words[segment.pointers] = call.workspace.table[segment.slots]
+        driver, segment, prepared = self._driver, self._segment(first, count), self._prepared(call.sizes)
+        words, slots = _aligned_copy(prepared.words[segment.words]), call.workspace.table
+        words[segment.pointers] = slots[segment.slots]
         table = segment.parameters + address(words)
         rows, scratch = address(table), list[Any]()
         with driver.current():
+            unmapped = set[int]()
+            for at in segment.maps:
+                made = self._tensor_map(prepared.maps[at.number], int(slots[at.slot]))
+                if made is None:
+                    unmapped.add(at.launch)
+                else:
+                    words[at.word : at.word + WORDS] = made
             stream = driver.stream()
-            for blocks, block in zip(grids[segment.number :], segment.blocks, strict=False):
-                if not blocks:
+            for blocks, block in zip(prepared.grids[segment.number :], segment.blocks, strict=False):
+                if not blocks or block.otherwise != (block.launch in unmapped):
                     continue
                 for word, need in block.scratch:
                     scratch.append(self.allocate(blocks * need.bytes))
@@ -99,6 +113,14 @@ class CudaDevice:
                 about, function = block.description, self._functions[block.kernel][block.phase]
                 parameters = rows + WORD * block.place.row
                 driver.launch(function, blocks, WARP * about.num_warps, about.shared, stream, parameters)
+
+    def _encoded(self, shape: MapShape, buffer: int) -> Words | None:
+        """The tensor map of a buffer at that address; None where there can be none."""
+        why = refusal(shape, buffer)
+        made = None if why else self._driver.tensor_map(shape, buffer)
+        if made is None and all(shape.sizes):
+            log.info("a kernel of %s runs without tensor maps: %s", self._description.name, why or "the driver refuses")
+        return made
 
     def settle(self) -> Fault | None:
         self._driver.wait()
@@ -110,6 +132,12 @@ class CudaDevice:
         self._faults[:] = 0
         made = self._launches[launch]
         return Fault(launch, made.args[self._kernels[made.kernel].lookups[number - 1]], entry, extent)
+
+
+def _aligned_copy(words: Words) -> Words:
+    copy = aligned_bytes(words.nbytes).view(np.int64)
+    copy[:] = words
+    return copy
 
 
 def _foreign(description: ProgramDescription, kernel: Kernel, architecture: str) -> ForeignKernelError:

@@ -18,9 +18,16 @@ from .. import arrays as libraries
 from ..arrays import Arrays
 from ..aten import torch_module
 from ..errors import CudaError, MissingPackageError
+from .tensor_maps import MapShape
 
 FREE_SHARED = 48 * 1024
 """Bytes of dynamic shared memory that every kernel may use unasked."""
+
+
+_MAP_TYPES = {"bfloat16": "BFLOAT16", "float16": "FLOAT16", "float32": "FLOAT32", "float64": "FLOAT64"}
+_MAP_TYPES |= dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "int8", "uint8"), "UINT8")
+_SWIZZLES = {0: "NONE", 32: "32B", 64: "64B", 128: "128B"}
+"""What the driver calls a dtype, and the bytes over which a tile is swizzled."""
 
 
 class Function(NamedTuple):
@@ -53,6 +60,10 @@ class Driver(Protocol):
     def launch(self, function: Function, blocks: int, threads: int, shared: int, stream: int, parameters: int) -> None:
         """`parameters`: where a table of the addresses of each parameter's value begins; it is read before this returns.
         Raises CudaError."""
+        ...
+
+    def tensor_map(self, shape: MapShape, buffer: int) -> NDArray[np.int64] | None:
+        """The CUtensorMap of a buffer at that address, in words of 8 bytes; None where the driver refuses it."""
         ...
 
     def page_locked(self, count: int) -> NDArray[np.int64]:
@@ -136,6 +147,26 @@ class CudaDriver:
 
     def launch(self, function: Function, blocks: int, threads: int, shared: int, stream: int, parameters: int) -> None:
         self._call("cuLaunchKernel", function.handle, blocks, 1, 1, threads, 1, 1, shared, stream, parameters, 0)
+
+    def tensor_map(self, shape: MapShape, buffer: int) -> NDArray[np.int64] | None:
+        cuda = self._driver
+        sizes, strides, box = (tuple(reversed(each)) for each in (shape.sizes, shape.strides, shape.box))
+        code, made = cuda.cuTensorMapEncodeTiled(
+            getattr(cuda.CUtensorMapDataType, f"CU_TENSOR_MAP_DATA_TYPE_{_MAP_TYPES[shape.dtype]}"),
+            len(sizes),
+            buffer + shape.offset,
+            [cuda.cuuint64_t(n) for n in sizes],
+            [cuda.cuuint64_t(n) for n in strides[1:]],
+            [cuda.cuuint32_t(n) for n in box],
+            [cuda.cuuint32_t(1)] * len(sizes),
+            cuda.CUtensorMapInterleave.CU_TENSOR_MAP_INTERLEAVE_NONE,
+            getattr(cuda.CUtensorMapSwizzle, f"CU_TENSOR_MAP_SWIZZLE_{_SWIZZLES[shape.swizzle]}"),
+            cuda.CUtensorMapL2promotion.CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+            cuda.CUtensorMapFloatOOBfill.CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,  # zeros
+        )
+        if code != cuda.CUresult.CUDA_SUCCESS:
+            return None
+        return np.array([int(word) for word in made.opaque], np.uint64).view(np.int64)
 
     def page_locked(self, count: int) -> NDArray[np.int64]:
         # Not PyTorch's: while Dynamo compiles, tensors have no memory. Under unified addressing (every 64-bit Linux) the

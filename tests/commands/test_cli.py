@@ -106,6 +106,8 @@ def test_targets_as_json(warpweave):
     assert sum(t["chosen"] for t in found) == 1
     gpus = {t["target"]: t["flags"] for t in found if t["runs_here"] is None}
     assert gpus["triton-h200"] == ["backend=triton", "target=h200"]
+    assert gpus["cuda-h200"] == ["backend=cuda", "target=h200"]
+    assert "cuda-a100" not in gpus
 
 
 def test_doctor_finds_the_compiler(warpweave):

@@ -2,10 +2,15 @@
 
 import json
 
+import msgspec
 import pytest
 
 from emulated import FOLDER
+from emulated_pipelines import specialised, split_kernels
+from warpweave.backends.cuda.emit import emit
 from warpweave.cli import main
+from warpweave.ir.ledger import Ledger
+from warpweave.passes import pipeline
 
 SIZES = ["--size", "M=8", "--size", "N=64", "--size", "K=72"]
 ONCE = ["--schedule", "random", "--seed", "1"]
@@ -34,6 +39,24 @@ def test_a_sound_kernel(emulate, tmp_path):
     code, out, _ = emulate(FOLDER / "gemm_bias_gelu.cu", *SIZES, *ONCE, "--timeline", timeline)
     assert (code, out) == (0, "The emulator found nothing.\n")
     assert any(event["name"] == "wgmma" for event in json.loads(timeline.read_text())["traceEvents"])
+
+
+def test_a_printed_kernel(emulate, tmp_path):
+    module, _ = specialised("gemm_bias_gelu")
+    pipeline.to_barriers(module, Ledger())
+    ((source,),) = (emit(kernel) for kernel in split_kernels(module))
+    (tmp_path / "k.cu").write_text(source.text)
+    (tmp_path / "k.json").write_bytes(msgspec.json.encode(source.launch))
+    (rows,) = source.launch.sizes
+    assert [b.elements for b in source.launch.buffers] == [f"72*{rows}", "10944", "152", f"152*{rows}"]
+    code, out, _ = emulate(tmp_path / "k.cu", "--size", f"{rows}=70", *ONCE)
+    assert (code, out) == (0, "The emulator found nothing.\n")
+    (tmp_path / "k.json").write_bytes(
+        msgspec.json.encode(source.launch).replace(b'"elements":"10944"', b'"elements":"10900"')
+    )
+    code, out, _ = emulate(tmp_path / "k.cu", "--size", f"{rows}=70", *ONCE)
+    assert code == 4
+    assert "outside every buffer" in out
 
 
 def test_a_finding_shows_the_source_and_how_to_see_it_again(emulate, broken):

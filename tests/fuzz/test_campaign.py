@@ -79,8 +79,10 @@ def test_an_interrupt_gives_what_there_is(jobs):
     assert outcome.found == []
 
 
-def test_missing_backends_are_refused_in_words(capsys):
+@pytest.mark.parametrize("backend", ["triton", "cuda"])
+def test_backends_without_their_packages_are_refused_in_words(backend, capsys, monkeypatch):
+    monkeypatch.setattr("warpweave.commands.fuzz.find_spec", lambda _: None)
     with pytest.raises(SystemExit) as ended:
-        main(["fuzz", "--backend", "cuda"])
+        main(["fuzz", "--backend", backend])
     assert ended.value.code == 3
-    assert "there is no such backend yet; use reference, cpu or triton" in capsys.readouterr().err
+    assert f"--backend {backend}: Triton is not installed" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from ....ir import aref, tile
 from ....ir.aref import queries
 from ....ir.aref.limits import BARRIER_BYTES, HOPPER, Limits
 from ....ir.dims import Dim
-from ..source import SMS, CudaLaunch, CudaSource
+from ....runtime.launch import SMS
+from ..source import CudaLaunch, CudaSource
 from .context import FAULT, Context
 from .launch import described
 from .roles import RolePrinter

@@ -10,6 +10,7 @@ from ....ir.aref.async_copy import copy_bytes
 from ....ir.types import BITS, TORCH_NAMES
 from ..source import Buffer, CudaLaunch, MapParameter, PointerParameter, SizeParameter
 from .context import FAULT, Context
+from .reach import elements
 from .tensor_maps import TensorMap
 
 
@@ -26,7 +27,12 @@ def described(
     """Tensor maps, then buffers, sizes and the fault, as `Context.parameters` declares them."""
     outputs = {i.data for i in ctx.kernel.outputs}
     buffers = tuple(
-        Buffer(ctx.buffers[arg], TORCH_NAMES[tile.element_dtype(arg)], written=arg.index in outputs)
+        Buffer(
+            ctx.buffers[arg],
+            TORCH_NAMES[tile.element_dtype(arg)],
+            written=arg.index in outputs,
+            elements=str(elements(ctx.kernel, arg)),
+        )
         for arg in ctx.kernel.body.args
     )
     if ctx.kernel.lookups:

@@ -10,8 +10,9 @@ import pytest
 from cuda_compiled import needs_nvrtc
 from emulated import source
 from warpweave.backends.cuda.compile import build
-from warpweave.backends.cuda.emulate import EmulatedKernel, schedules, tensor_map_refusal
+from warpweave.backends.cuda.emulate import EmulatedKernel, schedules
 from warpweave.backends.cuda.source import HEADERS, MapParameter, PointerParameter
+from warpweave.runtime.cuda.tensor_maps import MapShape, refusal
 
 TYPES = {"bf16": "bfloat16", "f16": "float16", "e4m3": "float8_e4m3fn", "e5m2": "float8_e5m2"}
 BYTES = {"bf16": 2, "f16": 2, "e4m3": 1, "e5m2": 1}
@@ -161,8 +162,8 @@ def test_a_copy_over_what_a_thread_has_written_needs_a_fence(fence, kinds):
     ],
 )
 def test_tensor_maps_keep_the_drivers_rules(shape, box, swizzle, why):
-    assert tensor_map_refusal(shape, 2, 0, MapParameter("x", box, swizzle)) == why
-    assert tensor_map_refusal((8, 64), 2, 0, MapParameter("x", (8, 64), 128)) == ""
+    strides = tuple(2 * int(np.prod(shape[d + 1 :])) for d in range(len(shape)))
+    assert refusal(MapShape("float16", shape, strides, 0, box, swizzle), 0) == why
 
 
 SPLIT = """

@@ -89,8 +89,8 @@ def test_values() -> None:
         ("runtime.cuda.packing:Packing.segment", "word - start.word, slot", "word, slot"),
         ("runtime.cuda.packing:Packing.segment", "- start.word * WORD", ""),
         ("runtime.cuda.packing:Packing.prepare", "narrow[at // 4]", "words[at // WORD]"),
-        ("runtime.cuda.packing:Packing._programs", "first : first + len(names)", ": len(names)"),
-        ("runtime.cuda.device:CudaDevice.run", "grids[segment.number :]", "grids"),
+        ("runtime.cuda.packing:Packing._evaluated", "first : first + len(sized.names)", ": len(sized.names)"),
+        ("runtime.cuda.device:CudaDevice.run", "prepared.grids[segment.number :]", "prepared.grids"),
     ],
     ids=lambda text: text.rpartition(":")[2] if ":" in text else "",
 )
@@ -148,6 +148,7 @@ def test_faults_have_words_of_their_own() -> None:
     about = LaunchDescription(entry="k", target="sm_90", grid="1", num_warps=4, shared=0, parameters=placed)
     kernel = DeviceKernel((DevicePhase(b"", about),), lookups=(0,))
     packing = Packing([Launch(0, (0, 1)), Launch(0, (1, 0))], [kernel], faults=4096)
-    assert packing.prepare(_call([]).sizes).words.tolist() == [0, 0, 4096, 0, 0, 4096 + 32]
+    words = [0, 0, 4096, *[0] * 5, 0, 0, 4096 + 32, *[0] * 5]  # a launch's begin on 64 bytes
+    assert packing.prepare(_call([]).sizes).words.tolist() == words
     assert packing.segment(0, 2).slots.tolist() == [0, 1, 1, 0]
-    assert packing.segment(0, 2).pointers.tolist() == [0, 1, 3, 4]
+    assert packing.segment(0, 2).pointers.tolist() == [0, 1, 8, 9]

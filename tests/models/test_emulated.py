@@ -1,0 +1,128 @@
+"""Whole models whose kernels of warp roles run in the emulator, the others in Triton's interpreter: against float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from transformers import StaticCache
+
+import warpweave
+from interpreted import needs_triton
+from model_zoo import ZOO, build, inputs
+from numerics import assert_close_to_float64
+from warpweave.backends.cuda.emulate import EmulatedKernel
+from warpweave.backends.triton.interpret import InterpretedKernel
+from warpweave.runtime.errors import BundleError
+
+pytestmark = needs_triton
+OPTIONS = {"backend": "cuda", "interpret": True}
+LENGTHS = (67, 1, 1)  # a prefill whose rows are no multiple of a tile, and two steps
+HEADS_OF_32: dict[str, dict[str, Any]] = {
+    "llama": {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1},
+    "gpt2": {"n_layer": 1, "n_head": 2},
+    "qwen3": {"num_hidden_layers": 1},
+}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_dynamo() -> Iterator[None]:
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Names of launches in the emulator, and of kernels in the interpreter."""
+    found: dict[str, list[str]] = {"emulated": [], "interpreted": []}
+    emulate, interpret = EmulatedKernel.run_on, InterpretedKernel.run
+
+    def emulated(kernel: EmulatedKernel, *args: Any, **how: Any) -> Any:
+        found["emulated"].append(kernel.launch.entry)
+        return emulate(kernel, *args, **how)
+
+    def interpreted(kernel: InterpretedKernel, *args: Any) -> Any:
+        found["interpreted"].append(kernel.emitted.name)
+        return interpret(kernel, *args)
+
+    monkeypatch.setattr(EmulatedKernel, "run_on", emulated)
+    monkeypatch.setattr(InterpretedKernel, "run", interpreted)
+    return found
+
+
+def _outputs(call: Any, model: Any, ids: torch.Tensor) -> list[torch.Tensor]:
+    """Logits of a prefill and of each step, then the cache's keys and values."""
+    cache, found, start = StaticCache(config=model.config, max_cache_len=72), [], 0
+    for length in LENGTHS:
+        stop = start + length
+        positions = torch.arange(start, stop)[None]
+        found.append(call(input_ids=ids[:, start:stop], past_key_values=cache, position_ids=positions).logits)
+        start = stop
+    return [*found, cache.layers[0].keys, cache.layers[0].values]
+
+
+@pytest.mark.parametrize("name", HEADS_OF_32)
+def test_prefill_and_decode(name: str, ran: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    for option, value in HEADS_OF_32[name].items():
+        monkeypatch.setitem(ZOO[name].options, option, value)
+    model, exact = build(name, torch.bfloat16), build(name, torch.float64)
+    ids = inputs(name, 1, sum(LENGTHS), torch.bfloat16)["input_ids"]
+    before = len(warpweave.reports())
+    with torch.no_grad():
+        ours = _outputs(torch.compile(model, backend="warpweave", options=OPTIONS), model, ids)
+        eager, truth = _outputs(model, model, ids), _outputs(exact, exact, ids)
+    for i, (a, b, c) in enumerate(zip(ours, eager, truth, strict=True)):
+        assert_close_to_float64(a, b, c, what=f"{name}: output {i}")
+    reports = warpweave.reports()[before:]
+    assert all(report["error"] is None for report in reports)
+    prefill = [row for row in reports[0]["ledger"] if row["rule"] == "cuda-kernels"]
+    taken = {row["where"] for row in prefill if row["outcome"] == "taken"}
+    assert {where.partition("_")[0] for where in taken} == {"gemm", "attention"}
+    assert taken == {entry for entry in ran["emulated"] if entry in taken} | {
+        entry.rpartition("_")[0] for entry in ran["emulated"] if entry not in taken
+    }
+    refused = {row["where"]: row["reason"] for row in prefill if row["outcome"] == "refused"}
+    assert all(reason.endswith(": the Triton backend has it") for reason in refused.values())
+    assert set(refused) & set(ran["interpreted"])
+    assert not taken & set(ran["interpreted"])
+
+
+class _Product(torch.nn.Module):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.silu(a @ b)
+
+
+def test_a_stride_that_no_tensor_map_has_is_left_to_triton(ran: dict[str, list[str]]) -> None:
+    torch.manual_seed(0)
+    model = _Product()
+    compiled = torch.compile(model, backend="warpweave", options=OPTIONS, dynamic=True)
+    emulated: list[int] = []
+    for inner in (72, 75, 40):  # rows of a: 144 and 80 bytes are multiples of 16, 150 are not
+        a, b = torch.randn(70, inner).bfloat16(), torch.randn(inner, 96).bfloat16()
+        ran["emulated"].clear()
+        assert_close_to_float64(compiled(a, b), model(a, b), model(a.double(), b.double()), what=f"K = {inner}")
+        emulated.append(len(ran["emulated"]))
+    assert emulated == [1, 0, 1]
+
+
+def test_an_address_that_no_tensor_map_has_is_left_to_triton(ran: dict[str, list[str]]) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(72, 96).bfloat16().eval()
+    program = warpweave.compile(model, (torch.randn(70, 72).bfloat16(),), options=OPTIONS)
+    odd = torch.randn(70 * 72 + 1).bfloat16()[1:].view(70, 72)
+    assert odd.data_ptr() % 16
+    with torch.no_grad():
+        for x, count in ((odd, 0), (odd.clone(), 1)):
+            torch.testing.assert_close(program(x), model(x), rtol=2e-2, atol=2e-2)
+            assert len(ran["emulated"]) == count
+
+
+def test_what_is_emulated_cannot_be_saved(tmp_path: Any) -> None:
+    model = torch.nn.Linear(64, 64).bfloat16().eval()
+    compiled = warpweave.compile(model, (torch.randn(70, 64).bfloat16(),), options=OPTIONS)
+    with pytest.raises(BundleError, match="holds no machine code") as raised:
+        compiled.save(tmp_path / "model.weavebundle")
+    assert raised.value.next == "compile it without interpret=True"
