@@ -90,6 +90,7 @@ def compiled(request: Request) -> CompiledTriton:
             products=products(kernel.asm["ttir"]),
             angles=len(_ANGLE.findall(kernel.asm["ttir"])),
             tensor_columns=about.tmem_size,
+            boxes=kernel.asm["ttir"].count("tt.descriptor_load "),
         ),
     )
 
