@@ -21,7 +21,7 @@ from ...ir.types import TensorType, tensor_type
 from ..contract import Form, Precision
 from ..nvidia.target import GpuTarget
 from . import boxes, persistent
-from .compile import Job, build, device_kernel, multiples_of
+from .compile import Job, Workers, build, device_kernel, multiples_of
 from .compiled import CompiledTriton
 from .cost.choose import RULE, Ranked, beside, rank, refused, shapes_for, summary, where
 from .cost.reading import work_of
@@ -91,7 +91,8 @@ def choose(
 
     With a `tuner` the first few sound candidates of a kernel are measured, and the fastest is taken.
     """
-    return _Chooser(module, form, target, precision, ledger, tuner).choose(ops)
+    with Workers() as workers:
+        return _Chooser(module, form, target, precision, ledger, tuner, workers).choose(ops)
 
 
 class _Chooser:
@@ -105,12 +106,14 @@ class _Chooser:
         precision: Precision,
         ledger: Ledger,
         tuner: Tuner | None,
+        workers: Workers,
     ) -> None:
         self.form = form
         self.target = target
         self.precision: Precision = precision
         self.ledger = ledger
         self.tuner = tuner
+        self.workers = workers
         self.sizes = {**_usual(module), **sizes_of(functions_of(module)["main"]), NUM_THREADS: target.sms}
         self.position = _filled(module, self.sizes)
 
@@ -167,7 +170,7 @@ class _Chooser:
     def _attempt(self, cases: Sequence[_Case]) -> None:
         """The next candidate of each, compiled side by side."""
         tries = [self._try(case) for case in cases]
-        built = iter(build([each.made for each in tries if isinstance(each.made, Job)]))
+        built = iter(build([each.made for each in tries if isinstance(each.made, Job)], workers=self.workers))
         for case, each in zip(cases, tries, strict=True):
             case.attempt += 1
             if isinstance(each.made, Job):

@@ -95,14 +95,19 @@ class Arithmetic:
     # ---- what a block takes --------------------------------------------------------------------------------------
 
     def shared(self) -> int:
-        """Bytes: operands that loops load, in every buffer, and operands that stay."""
+        """Bytes: operands that loops load, in every buffer, and operands that stay; with a persistent grid the largest tile
+        that is stored too, whose threads change places while operands of the next are under way."""
         tiling = self.tiling
         loaded = [
             sum(tiling.area(m.shape) * m.item_bytes for m in tiling.walk.moves if m.feeds and m.loop == n)
             for n in range(len(tiling.walk.loops))
         ]
         kept = {(p.m, p.k): tiling.area((p.m, p.k)) * _item(p) for p in tiling.walk.products if p.k.axis == "fixed"}
-        return int(max(loaded, default=0.0) * self.buffers + sum(kept.values()))
+        stores = [m for m in tiling.walk.moves if m.store]
+        passed = (
+            max((tiling.area(m.shape) * m.item_bytes for m in stores), default=0.0) if self.choice.persistent else 0.0
+        )
+        return int(max(loaded, default=0.0) * self.buffers + sum(kept.values()) + passed)
 
     def registers(self) -> int:
         """A thread's: tiles that a loop keeps, and the largest that comes and goes."""

@@ -53,14 +53,14 @@ def test_refused_code_is_passed_over(monkeypatch: pytest.MonkeyPatch):
     """Everything with eight warps spills."""
     build = choices.build
 
-    def spilling(jobs):
+    def spilling(jobs, workers):
         return [
             tuple(
                 msgspec.structs.replace(p, resources=msgspec.structs.replace(p.resources, stack=64))
                 if job.source.num_warps == 8 else p
                 for p in phases
             )
-            for job, phases in zip(jobs, build(jobs), strict=True)
+            for job, phases in zip(jobs, build(jobs, workers=workers), strict=True)
         ]  # fmt: skip
 
     monkeypatch.setattr(choices, "build", spilling)
@@ -74,7 +74,7 @@ def test_refused_code_is_passed_over(monkeypatch: pytest.MonkeyPatch):
 def test_none_is_sound(monkeypatch: pytest.MonkeyPatch):
     asked = []
 
-    def refused(jobs):
+    def refused(jobs, workers):
         asked.append(len(jobs))
         return [(changed(),) for _ in jobs]
 
