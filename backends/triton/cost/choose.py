@@ -147,12 +147,16 @@ def summary(prediction: Prediction) -> str:
 
 
 def beside(work: Work, target: GpuTarget, taken: Ranked, precision: str = "ieee") -> str:
-    """`; plain 13.0 us, persistent 12.5 us`: the same tiles loaded and launched in the other ways that there are, if any."""
+    """`; plain 13.0 us, persistent 12.5 us`: the same tiles loaded and launched in the other ways that fit, if any."""
     choice = taken.candidate.choice
     plain = replace(taken.candidate, choice=replace(choice, tma=False, persistent=False))
     first = Ranked(plain, predict(work, target, plain, precision))
     found = [first, *(Ranked(v, predict(work, target, v, precision)) for v in variants(work, target, first))]
-    ways = {r.candidate.choice.ways or "plain": r.prediction.seconds for r in found if r.candidate != taken.candidate}
+    ways = {
+        r.candidate.choice.ways or "plain": r.prediction.seconds
+        for r in found
+        if r.candidate != taken.candidate and not why_not(r, target)
+    }
     return "; " * bool(ways) + ", ".join(f"{way} {seconds * 1e6:.1f} us" for way, seconds in ways.items())
 
 
