@@ -19,8 +19,9 @@ import torch
 from torch._functorch.aot_autograd import make_boxed_func  # pyright: ignore[reportPrivateImportUsage]
 from xdsl.dialects.builtin import ModuleOp
 
-from ..backends.nvidia.checks import occupancy_of, refusals, spill_instructions, tensor_instructions
+from ..backends.nvidia.checks import TMA_LOAD, occupancy_of, refusals, spill_instructions, tensor_instructions
 from ..backends.nvidia.target import A100, B200, H100, GpuTarget
+from ..backends.triton.boxes import launched, sixteens
 from ..backends.triton.compile import Job, build, multiples
 from ..backends.triton.compiled import CompiledTriton
 from ..backends.triton.emit import emit
@@ -55,9 +56,12 @@ Maker = Callable[[tile.KernelOp], Run | None]
 
 Attempt = tuple[TileShapes, Choice]
 MANY_ROWS: tuple[Attempt, ...] = (
-    (LARGE, Choice(8, 3)), (LARGE, Choice(4, 2)), (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)),
+    (LARGE, Choice(8, 3, tma=True, persistent=True)), (LARGE, Choice(8, 3)), (LARGE, Choice(4, 2)),
+    (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)),
 )  # fmt: skip
-FEW_ROWS: tuple[Attempt, ...] = ((SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)), (SMALL, Choice(4, 2)))
+FEW_ROWS: tuple[Attempt, ...] = (
+    (SMALL, Choice(4, 3, tma=True)), (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)), (SMALL, Choice(4, 2)),
+)  # fmt: skip
 """What a kernel tries, in order."""
 
 LIMITS = {torch.bfloat16: 2**-7, torch.float16: 2**-10, torch.float32: 2e-5, torch.float64: 1e-12}
@@ -92,7 +96,8 @@ class Program:
 
 @dataclass
 class Row:
-    """One phase of a kernel on one target. `error`: of the interpreter, relative; None where it did not run."""
+    """One phase of a kernel on one target. `boxes`: instructions that load one by a descriptor. `error`: of the
+    interpreter, relative; None where it did not run."""
 
     program: str
     kernel: str
@@ -104,6 +109,7 @@ class Row:
     shared: int = 0
     occupancy: float = 0.0
     tensor: dict[str, int] = field(default_factory=dict[str, int])
+    boxes: int = 0
     error: float | None = None
     refused: list[str] = field(default_factory=list[str])
     failed: str = ""
@@ -155,7 +161,7 @@ def _fused(name: str, module: ModuleOp, attempts: tuple[Attempt, ...]) -> Progra
 # ---- compiling -----------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)
 class Case:
     """A kernel of a program on a target, on its way through its attempts. `position`: among the program's kernels."""
 
@@ -167,10 +173,17 @@ class Case:
     sound: tuple[CompiledTriton, ...] = ()
     source: TritonSource | None = None
 
+    @property
+    def text(self) -> str:
+        """Of the source that was last compiled."""
+        return self.source.source if self.source else ""
+
     def job(self, formed: Callable[[Program, TileShapes], ModuleOp]) -> Job:
         shapes, choice = self.program.attempts[self.attempt]
         module = formed(self.program, shapes)
-        self.source = source = emit(_kernels(module)[self.position], self.target, choice)
+        kernel = _kernels(module)[self.position]
+        multiples_of_16 = sixteens(kernel, launched(kernel))
+        self.source = source = emit(kernel, self.target, choice, multiples=multiples_of_16)
         return Job(source, self.target, multiples(module, source))
 
 
@@ -207,15 +220,21 @@ def compiled(programs: Sequence[Program], targets: Sequence[GpuTarget]) -> list[
 
 def _attempt(case: Case) -> str:
     shapes, choice = case.program.attempts[case.attempt]
-    return f"{'large' if shapes is LARGE else 'small'} tiles, {choice.num_warps} warps, {choice.num_stages} stages"
+    return f"{'large' if shapes is LARGE else 'small'} tiles, {choice}"
 
 
 # ---- running -------------------------------------------------------------------------------------------------------
 
 
-def interpreted(_: Sequence[Case]) -> Maker:
-    """Kernels in Triton's interpreter."""
-    return lambda kernel: InterpretedKernel(emit(kernel, H100))
+def interpreted(cases: Sequence[Case]) -> Maker:
+    """Kernels in Triton's interpreter, as they were compiled."""
+    sources = {case.sound[0].name: case.source for case in cases if case.source}
+
+    def made(kernel: tile.KernelOp) -> Run | None:
+        source = sources.get(kernel.sym_name.data)
+        return InterpretedKernel(source) if source else None
+
+    return made
 
 
 def errors(program: Program, shapes: TileShapes, made: Maker) -> dict[str, float]:
@@ -239,6 +258,18 @@ def errors(program: Program, shapes: TileShapes, made: Maker) -> dict[str, float
     return found
 
 
+def errors_of(program: Program, cases: Sequence[Case], made: Callable[[Sequence[Case]], Maker]) -> dict[str, float]:
+    """Source → its error. Each is run once: the targets whose code is made of the same source share it."""
+    found: dict[str, float] = {}
+    left = [case for case in cases if case.sound]
+    while left:
+        own = {case.sound[0].name: case for case in left if case.attempt == left[0].attempt}
+        ran = errors(program, program.attempts[left[0].attempt][0], made(list(own.values())))
+        found |= {case.text: ran[name] for name, case in own.items() if name in ran}
+        left = [case for case in left if case not in own.values() and case.text not in found]
+    return found
+
+
 def _error(have: torch.Tensor, want: torch.Tensor) -> float:
     if not want.dtype.is_floating_point:
         return 0.0 if torch.equal(have, want) else float("inf")
@@ -253,17 +284,22 @@ def _error(have: torch.Tensor, want: torch.Tensor) -> float:
 
 # ---- the table -----------------------------------------------------------------------------------------------------
 
+HEAD = (
+    "program", "kernel", "target", "warps", "registers", "spills", "shared", "occupancy", "tensor cores", "TMA", "error", "refused",
+)  # fmt: skip
 
-def rows(cases: Sequence[Case], found: Mapping[tuple[str, str], float]) -> list[Row]:
-    """One a phase of a kernel and target; one for a case without sound code. `found`: program and kernel → error."""
+
+def rows(cases: Sequence[Case], found: Mapping[str, float]) -> list[Row]:
+    """One a phase of a kernel and target; one for a case without sound code. `found`: source → error."""
     made: list[Row] = []
     for case in cases:
         for phase in case.sound:
-            error = found.get((case.program.name, phase.name))
+            error = found.get(case.text)
             made.append(Row(
                 case.program.name, phase.name, phase.phase, case.target.name, phase.launch.num_warps,
                 phase.resources.registers, spill_instructions(phase), phase.launch.shared,
-                occupancy_of(phase, case.target).fraction, tensor_instructions(phase), error, case.refused,
+                occupancy_of(phase, case.target).fraction, tensor_instructions(phase),
+                phase.resources.opcodes.get(TMA_LOAD, 0), error, case.refused,
                 "too far from float64" if error is not None and error > 1 else "",
             ))  # fmt: skip
         if not case.sound:
@@ -276,14 +312,14 @@ def rows(cases: Sequence[Case], found: Mapping[tuple[str, str], float]) -> list[
 
 def table(rows: Sequence[Row]) -> str:
     """As Markdown; then what failed."""
-    head = "| program | kernel | target | warps | registers | spills | shared | occupancy | tensor cores | error | refused |"
+    head = f"| {' | '.join(HEAD)} |"
     lines = [head, "|" + "---|" * head.count(" | ") + "---|"]
     for row in rows:
         tensor = ", ".join(f"{op} {n}" for op, n in row.tensor.items()) or "–"
         error = "–" if row.error is None else f"{row.error:.2f}"
         lines.append(
             f"| {row.program} | {row.kernel}.{row.phase} | {row.target} | {row.warps} | {row.registers} | {row.spills} "
-            f"| {row.shared} | {row.occupancy:.2f} | {tensor} | {error} | {len(row.refused) or '–'} |"
+            f"| {row.shared} | {row.occupancy:.2f} | {tensor} | {row.boxes or '–'} | {error} | {len(row.refused) or '–'} |"
         )
     failed = [f"FAILED {row.program} {row.kernel} {row.target}: {row.failed}" for row in rows if row.failed]
     return "\n".join([*lines, "", *failed, f"{len(rows)} rows, {len(failed)} failed"])
@@ -298,12 +334,7 @@ def check(
     cases = compiled(programs, targets)
     for program in programs:
         own = [case for case in cases if case.program is program]
-        taken = {id(shapes): shapes for case in own if case.sound for shapes in (program.attempts[case.attempt][0],)}
-        found: dict[tuple[str, str], float] = {}
-        for shapes in taken.values():
-            ran = errors(program, shapes, made(own))
-            found.update({(program.name, kernel): error for kernel, error in ran.items()})
-        yield from rows(own, found)
+        yield from rows(own, errors_of(program, own, made))
 
 
 def main(argv: Sequence[str]) -> int:

@@ -20,8 +20,10 @@ from ..backends.cpu.target import CpuTarget
 from ..backends.cuda.emulated import EmulatedLaunches
 from ..backends.cuda.forms import Printed, Specialiser, printed
 from ..backends.nvidia.target import TARGETS
+from ..backends.triton.boxes import launched, sixteens
 from ..backends.triton.emit import emit as emit_triton
 from ..backends.triton.interpret import InterpretedKernel
+from ..backends.triton.source import Choice
 from ..ir import tile
 from ..ir.dims import product
 from ..ir.reference_tile import run_kernel
@@ -34,6 +36,9 @@ from ..runtime.native_code import LoadedKernel, WwFault
 from ..runtime.toolchain import Source, build
 
 NOISE = 4e-6  # of f32 arithmetic
+FEW = replace(TARGETS["sm_90"], sms=2)
+"""A GPU that is soon full."""
+WAYS = (None, Choice(tma=True, persistent=True))
 _GUARD = 0xA5
 _PHASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
 
@@ -93,8 +98,9 @@ def native(isa: str = "", threads: int = 3) -> Maker:
 
 
 def interpreted(kernel: tile.KernelOp) -> Running:
-    """Triton, in its interpreter."""
-    return InterpretedKernel(emit_triton(kernel, TARGETS["sm_90"]))
+    """Triton, in its interpreter: every other kernel, by its name, with boxes and two programs that walk over its tiles."""
+    way = WAYS[sum(kernel.sym_name.data.encode()) % len(WAYS)]
+    return InterpretedKernel(emit_triton(kernel, FEW, way, multiples=sixteens(kernel, launched(kernel))))
 
 
 def emulated(kernel: tile.KernelOp) -> Running:

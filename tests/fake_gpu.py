@@ -133,6 +133,7 @@ class FakeGpu:
         assert shared == phase.launch.shared
         assert blocks > 0
         values = _read(parameters, phase)
+        self._check_scratch(phase, blocks, values)
         self.launched.append(Launched(phase.launch.entry, blocks, stream, values))
         if self.measures:
             return
@@ -140,6 +141,17 @@ class FakeGpu:
             self._emulate(source, phase, blocks, values, parameters)
         else:
             self._interpret(source, phase, blocks, values)
+
+    def _check_scratch(self, phase: Any, blocks: int, values: Sequence[int]) -> None:
+        """Every block has what it needs, in memory that somebody made for it."""
+        addresses = [v for p, v in zip(phase.launch.parameters, values, strict=True) if p.kind == "scratch"]
+        for address, need in zip(addresses, (phase.launch.global_scratch, phase.launch.profile_scratch), strict=True):
+            if not need.bytes:
+                assert address == 0
+                continue
+            start = self._memory_of(address)
+            assert address % need.alignment == 0
+            assert address + blocks * need.bytes <= start + self._memories[start].nbytes()
 
     # ---- what runs the launches --------------------------------------------------------------------------------
 

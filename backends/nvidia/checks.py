@@ -29,6 +29,7 @@ Check = Callable[[CompiledKernel, GpuTarget], Refusal | None]
 
 TENSOR_OPS = ("HMMA", "IMMA", "HGMMA", "IGMMA", "QGMMA", "UTCHMMA", "UTCIMMA", "UTCQMMA", "UTCOMMA", "OMMA", "QMMA")
 """Instructions of tensor cores: sm_80's, sm_90's, sm_100's."""
+TMA_LOAD = "UTMALDG"
 SPILL_OPS = ("STL", "LDL")
 ANGLE_STACK = 32
 """Bytes of a table that libdevice's sine and cosine keep on the stack for angles beyond 105615, and touch for no other."""
@@ -114,6 +115,14 @@ def tensor_cores(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
     return Refusal(f"{products} matrix products, and no instruction of a tensor core", "tiles that tensor cores have")
 
 
+def boxes(compiled: CompiledKernel, target: GpuTarget) -> Refusal | None:
+    """Loads by a descriptor are done by the tensor memory accelerator."""
+    count = compiled.resources.boxes
+    if not count or compiled.resources.opcodes.get(TMA_LOAD):
+        return None
+    return Refusal(f"{count} loads by descriptors, and no {TMA_LOAD}", "loads by pointers")
+
+
 _ABI = "a launch description for this release of the compiler"
 
 CHECKS: dict[str, Check] = {
@@ -125,6 +134,7 @@ CHECKS: dict[str, Check] = {
     "local-memory": local_memory,
     "fits": fits,
     "tensor-cores": tensor_cores,
+    "boxes": boxes,
 }
 
 

@@ -6,12 +6,13 @@ import msgspec
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """Read out of a cubin by `sass.py`, apart from the last four, which the compiler says.
+    """Read out of a cubin by `sass.py`, apart from the last five, which the compiler says.
 
     `registers` a thread; `stack` bytes a thread (spilled values and local arrays), `local` bytes a thread declared as
     such; `threads` a block; `offsets`: (byte offset, size) of each
     parameter; `opcodes`: how often each instruction occurs, by its first name (`HGMMA`); `products`: matrix products
-    in the source that tensor cores can do; `angles`: sines and cosines in it; `tensor_columns` of tensor memory (sm_100).
+    in the source that tensor cores can do; `angles`: sines and cosines in it; `tensor_columns` of tensor memory (sm_100);
+    `boxes`: loads by a descriptor in the source.
     `warnings`: what the assembler remarks on, such as wgmma that it had to serialise.
     """
 
@@ -24,4 +25,5 @@ class Resources(msgspec.Struct, frozen=True):
     products: int = 0
     angles: int = 0
     tensor_columns: int = 0
+    boxes: int = 0
     warnings: tuple[str, ...] = ()

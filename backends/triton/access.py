@@ -22,6 +22,13 @@ class Place:
     shape: tuple[int, int]
 
 
+def start_of(ctx: Context, op: tile.MemoryOp) -> str:
+    """How many elements into its buffer the op's matrix begins."""
+    access = op.access.data
+    batch = "0" if op.batch is None else _offset(ctx, access.batch, ctx.index(op.batch), False, _is_narrow(access))
+    return ctx.scope.pure("start", sum_of([ctx.dim(access.offset, wide=True), batch]))
+
+
 @dataclass(frozen=True)
 class _Side:
     """The rows or the columns of an access: the lanes' positions, their offset, and their mask."""
@@ -34,12 +41,10 @@ class _Side:
 def place(ctx: Context, op: tile.MemoryOp) -> Place:
     """Where the tile of a load or a store lies."""
     access, value = op.access.data, tile.tile_of(op)
-    narrow = _reach(access.batch + access.rows + access.columns) < NARROW
+    narrow = _is_narrow(access)
     rows = _side(ctx, op, 0, access.rows, narrow)
     columns = _side(ctx, op, 1, access.columns, narrow)
-    batch = "0" if op.batch is None else _offset(ctx, access.batch, ctx.index(op.batch), False, narrow)
-    start = ctx.scope.pure("start", sum_of([ctx.dim(access.offset, wide=True), batch]))
-    base = sum_of([ctx.buffer(op.buffer), start])
+    base = sum_of([ctx.buffer(op.buffer), start_of(ctx, op)])
     everywhere = isinstance(op, tile.StoreOp) or ctx.layouts.shape(value) == (1, 1)
     kept = [side for side in (rows, columns) if everywhere or side.mask or side.offset != "0"]
     shape = (rows.padded if rows in kept else 1, columns.padded if columns in kept else 1)
@@ -119,6 +124,7 @@ def _is_known(axis: tile.Axis) -> bool:
     return axis.size.is_const and axis.stride.is_const
 
 
-def _reach(axes: Sequence[tile.Axis]) -> int:
-    """The largest offset that the axes of known sizes and strides add up to."""
-    return sum(max(axis.size.value - 1, 0) * abs(axis.stride.value) for axis in axes if _is_known(axis))
+def _is_narrow(access: tile.Access) -> bool:
+    """Whether the offsets that axes of known sizes and strides add up to are exact in 32 bits."""
+    axes = access.batch + access.rows + access.columns
+    return sum(max(axis.size.value - 1, 0) * abs(axis.stride.value) for axis in axes if _is_known(axis)) < NARROW

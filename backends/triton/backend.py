@@ -20,6 +20,7 @@ from ...runtime.errors import CompileError
 from ..contract import Emitted, Form, Precision, Shapes
 from ..nvidia.checks import UNLAUNCHABLE, refusals
 from ..nvidia.target import GpuTarget
+from .boxes import launched, sixteens
 from .choices import Choices, choose
 from .compile import Job, build, device_kernel, multiples
 from .compiled import CompiledTriton
@@ -53,7 +54,13 @@ class TritonBackend:
     def sources(self, module: ModuleOp, chosen: Mapping[str, Choice]) -> list[TritonSource]:
         """Of each kernel, in order. `chosen`: warps and stages by kernel."""
         kernels = [op for op in module.ops if isinstance(op, tile.KernelOp)]
-        return [emit(op, self.target, chosen.get(op.sym_name.data), precision=self.precision) for op in kernels]
+        return [
+            emit(
+                op, self.target, chosen.get(op.sym_name.data), precision=self.precision,
+                multiples=sixteens(op, launched(op)),
+            )
+            for op in kernels
+        ]  # fmt: skip
 
     def emitted(self, source: TritonSource, code: Any) -> Emitted:
         return Emitted(Kernel(source.name, source.source, source.entries[0], self.target.name), code=code)

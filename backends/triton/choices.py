@@ -6,11 +6,12 @@ All kernels are compiled side by side, a candidate of each at a time, until ever
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
+from ...ir import tile
 from ...ir.ledger import Ledger, Refusal
 from ...ir.signature import functions_of, role_of, sizes_of
 from ...ir.text import structural_hash
@@ -19,19 +20,22 @@ from ...ir.tile_shapes import Formed, TileShapes
 from ...ir.types import TensorType, tensor_type
 from ..contract import Form, Precision
 from ..nvidia.target import GpuTarget
-from .compile import Job, build, device_kernel, multiples_of
+from . import boxes, persistent
+from .compile import Job, Workers, build, device_kernel, multiples_of
 from .compiled import CompiledTriton
-from .cost.choose import RULE, Ranked, rank, refused, shapes_for, summary, where
+from .cost.choose import RULE, Ranked, beside, rank, refused, shapes_for, summary, where
 from .cost.reading import work_of
 from .cost.work import Work
 from .emit import INPUT_PRECISION, emit
+from .lanes import Layouts
+from .products import Products
 from .shapes import LARGE, SMALL
 from .source import Choice, TritonSource, UnsupportedKernelError
 from .tuning import CANDIDATES, Tuner, buffers_of
 
 USUAL = 1024
 """What a symbol is taken for where nothing is known of it."""
-ATTEMPTS = 6
+ATTEMPTS = 8
 """Candidates of a kernel that are compiled before the tiles of `SMALL` are taken."""
 
 
@@ -64,11 +68,11 @@ class _Try:
 
 @dataclass
 class _Case:
-    """Ops that are the same work, on the way through its candidates."""
+    """Ops that are the same work, on the way through its candidates. `ranked`: those to come; `attempt`: how many there were."""
 
     ops: list[Operation]
     work: Work
-    ranked: Sequence[Ranked]
+    ranked: list[Ranked]
     attempt: int = 0
     sound: list[_Try] = field(default_factory=list[_Try])
 
@@ -87,7 +91,8 @@ def choose(
 
     With a `tuner` the first few sound candidates of a kernel are measured, and the fastest is taken.
     """
-    return _Chooser(module, form, target, precision, ledger, tuner).choose(ops)
+    with Workers() as workers:
+        return _Chooser(module, form, target, precision, ledger, tuner, workers).choose(ops)
 
 
 class _Chooser:
@@ -101,12 +106,14 @@ class _Chooser:
         precision: Precision,
         ledger: Ledger,
         tuner: Tuner | None,
+        workers: Workers,
     ) -> None:
         self.form = form
         self.target = target
         self.precision: Precision = precision
         self.ledger = ledger
         self.tuner = tuner
+        self.workers = workers
         self.sizes = {**usual(module), **sizes_of(functions_of(module)["main"]), NUM_THREADS: target.sms}
         self.position = filled(module, self.sizes)
 
@@ -118,7 +125,7 @@ class _Chooser:
             self._attempt(pending)
             pending = [
                 case for case in pending
-                if len(case.sound) < wanted and case.attempt < min(ATTEMPTS * wanted, len(case.ranked))
+                if case.ranked and len(case.sound) < wanted and case.attempt < ATTEMPTS * wanted
             ]  # fmt: skip
         found = Choices()
         for case in cases:
@@ -140,15 +147,30 @@ class _Chooser:
                 cases[key].ops.append(op)
                 continue
             symbols = dict(zip((s.data for s in formed.kernel.symbols), dims, strict=True))
-            work = work_of(formed.kernel, symbols, self.position)
+            multiples = boxes.sixteens(formed.kernel, [formed.dims])
+            work = work_of(formed.kernel, symbols, self.position, multiples)
+            self._refuse_ways(formed.kernel, multiples)
             ranked = rank(work, self.target, self.ledger, precision=INPUT_PRECISION[self.precision])
             cases[key] = _Case([op], work, ranked)
         return list(cases.values())
 
+    def _refuse_ways(self, kernel: tile.KernelOp, multiples: frozenset[str]) -> None:
+        """The ledger gets a row for each operand that can be no box, and for a kernel that can have no persistent grid."""
+        products, place = Products(kernel), f"{kernel.sym_name.data} on {self.target.device}"
+        if not products.of:
+            return
+        if (refusal := persistent.why_not(kernel)) is not None:
+            self.ledger.refuse(persistent.RULE, place, refusal)
+        why_not = boxes.refusals(kernel, Layouts(kernel), products, multiples) if self.target.has_tma else {}
+        for op, refusal in why_not.items():
+            if refusal is not None:
+                number = kernel.body.args.index(op.buffer)  # pyright: ignore[reportArgumentType]
+                self.ledger.refuse(boxes.RULE, f"{place}: buffer {number}", refusal)
+
     def _attempt(self, cases: Sequence[_Case]) -> None:
         """The next candidate of each, compiled side by side."""
         tries = [self._try(case) for case in cases]
-        built = iter(build([each.made for each in tries if isinstance(each.made, Job)]))
+        built = iter(build([each.made for each in tries if isinstance(each.made, Job)], workers=self.workers))
         for case, each in zip(cases, tries, strict=True):
             case.attempt += 1
             if isinstance(each.made, Job):
@@ -157,15 +179,20 @@ class _Chooser:
             for refusal in why:
                 self.ledger.refuse(RULE, where(case.work, each.ranked, self.target), refusal)
             case.sound += [] if why else [each]
+            if why and not any(phase.launch.shared > self.target.smem_per_block for phase in each.phases):
+                case.ranked = [other for other in case.ranked if not _differ_in_stages(other, each.ranked)]
 
     def _try(self, case: _Case) -> _Try:
-        ranked = case.ranked[case.attempt]
+        ranked = case.ranked.pop(0)
         shapes = shapes_for(case.work, ranked.candidate, LARGE)
         formed = self.form(case.ops[0], shapes)
         if formed is None:
             return _Try(ranked, shapes, formed, Refusal("no tile form", "other tiles"))
         try:
-            source = emit(formed.kernel, self.target, ranked.candidate.choice, precision=self.precision)
+            multiples = boxes.sixteens(formed.kernel, [formed.dims])
+            source = emit(
+                formed.kernel, self.target, ranked.candidate.choice, precision=self.precision, multiples=multiples
+            )
         except UnsupportedKernelError as error:
             return _Try(ranked, shapes, formed, Refusal(str(error), "other tiles"))
         known = multiples_of(source, formed.dims)
@@ -175,19 +202,23 @@ class _Chooser:
         """Of the sound candidates the first, or the fastest; the ledger gets a row for each that was measured."""
         if self.tuner is None:
             (best,) = case.sound
-            self.ledger.take(RULE, where(case.work, best.ranked, self.target), summary(best.ranked.prediction))
+            self.ledger.take(RULE, where(case.work, best.ranked, self.target), self._predicted(case, best))
             return best
         measured = [self._measured(self.tuner, each) for each in case.sound]
         fastest = min(measured)
         best = case.sound[measured.index(fastest)]
         for each, seconds in zip(case.sound, measured, strict=True):
             place = where(case.work, each.ranked, self.target)
-            said = f"measured {seconds * 1e6:.1f} us, {summary(each.ranked.prediction)}"
+            said = f"measured {seconds * 1e6:.1f} us, {self._predicted(case, each)}"
             if each is best:
                 self.ledger.take(RULE, place, said)
             else:
                 self.ledger.refuse(RULE, place, Refusal(said, f"less than {fastest * 1e6:.1f} us"))
         return best
+
+    def _predicted(self, case: _Case, made: _Try) -> str:
+        precision = INPUT_PRECISION[self.precision]
+        return summary(made.ranked.prediction) + beside(case.work, self.target, made.ranked, precision)
 
     def _measured(self, tuner: Tuner, made: _Try) -> float:
         assert made.formed is not None
@@ -201,6 +232,12 @@ class _Chooser:
 
     def _dims(self, formed: Formed) -> tuple[int, ...]:
         return tuple(dim.evaluate(self.sizes) for dim in formed.dims)
+
+
+def _differ_in_stages(one: Ranked, other: Ranked) -> bool:
+    """Whether no more than the stages of two candidates differ: what is wrong with the registers of one is wrong with both."""
+    first, second = (replace(r.candidate, choice=replace(r.candidate.choice, num_stages=0)) for r in (one, other))
+    return first == second
 
 
 def usual(module: ModuleOp) -> dict[str, int]:

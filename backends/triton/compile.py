@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from .worker import Answer, Request
 OLDEST = (3, 6)
 """Triton's first release with this launch ABI; 3.7 has the same. A later change is caught by `checks.parameters`."""
 
+CORES = os.cpu_count() or 1
 _SECONDS = 300
 _LINES = 20
 
@@ -68,15 +70,19 @@ def _is_multiple(dim: Dim) -> bool:
     return all(coefficient % 16 == 0 for _, coefficient in dim.terms)
 
 
-def build(jobs: Sequence[Job], cache: Cache | None = None) -> list[tuple[CompiledTriton, ...]]:
-    """The phases of each job, in order. Raises CompileError (of the first that fails) or MissingCompilerError."""
+def build(
+    jobs: Sequence[Job], cache: Cache | None = None, workers: Workers | None = None
+) -> list[tuple[CompiledTriton, ...]]:
+    """The phases of each job, in order. `workers`: to be used and left running; else new ones, if any are needed.
+
+    Raises CompileError (of the first that fails) or MissingCompilerError.
+    """
     if not jobs:
         return []
     home = cache or Cache()
     requests = [(i, r) for i, job in enumerate(jobs) for r in _requests(job)]
-    count = min(len(requests), os.cpu_count() or 1)
-    with _Workers(count, home.failed) as workers, ThreadPoolExecutor(count) as pool:
-        done = list(pool.map(lambda item: _one(item[1], home, workers), requests))
+    with nullcontext(workers) if workers else Workers() as used, ThreadPoolExecutor(min(len(requests), CORES)) as pool:
+        done = list(pool.map(lambda item: _one(item[1], home, used), requests))
     return [tuple(made for (i, _), made in zip(requests, done, strict=True) if i == n) for n in range(len(jobs))]
 
 
@@ -143,9 +149,9 @@ def _requests(job: Job) -> list[Request]:
     ]
 
 
-def _one(request: Request, home: Cache, workers: _Workers) -> CompiledTriton:
+def _one(request: Request, home: Cache, workers: Workers) -> CompiledTriton:
     def make(path: Path) -> None:
-        workers.compile(msgspec.structs.replace(request, path=str(path)))
+        workers.compile(msgspec.structs.replace(request, path=str(path)), home.failed)
 
     path, _ = home.get_or_make(request.name, components(request), make)
     return decode(path.read_bytes())
@@ -192,17 +198,16 @@ class _Worker:
         self.log.close()
 
 
-class _Workers:
-    """At most `count` worker processes, started when there is something to compile; ended on exit."""
+class Workers:
+    """A worker process a core at most, started when there is something to compile; ended on exit."""
 
-    def __init__(self, count: int, failed: Path):
-        self._failed = failed
+    def __init__(self) -> None:
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(count):
+        for _ in range(CORES):
             self._idle.put(None)
         self._folder = tempfile.TemporaryDirectory(prefix="warpweave-triton-", ignore_cleanup_errors=True)
 
-    def __enter__(self) -> _Workers:
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -211,8 +216,8 @@ class _Workers:
                 worker.close()
         self._folder.cleanup()
 
-    def compile(self, request: Request) -> None:
-        """Raises CompileError."""
+    def compile(self, request: Request, failed: Path) -> None:
+        """`failed`: where a source that is refused is kept. Raises CompileError."""
         worker = self._idle.get()
         try:
             worker = worker or _Worker(self._folder.name)
@@ -222,7 +227,7 @@ class _Workers:
         if error:
             raise CompileError(
                 f"Kernel {request.name} did not compile for {request.target}",
-                where=str(_keep(request, self._failed)),
+                where=str(_keep(request, failed)),
                 why=error,
                 next="report this with the source file",
             )

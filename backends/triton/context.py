@@ -30,6 +30,7 @@ class Context:
     row_ends: dict[SSAValue, str] = field(
         default_factory=dict[SSAValue, str]
     )  # of a loop over groups: where its group ends
+    boxes: frozenset[tile.LoadOp] = frozenset()  # loads that a descriptor does
 
     def __post_init__(self) -> None:
         self.layouts = Layouts(self.kernel)

@@ -12,6 +12,7 @@ from ...ir.dims import Dim
 from ...ir.types import BITS
 from ..contract import Precision
 from ..nvidia.target import GpuTarget
+from . import boxes, persistent
 from .context import FAULT, PROGRAM, Context
 from .expressions import operand, over, rest, sum_of, times
 from .products import Products
@@ -88,39 +89,52 @@ def ww_is_outside(number, index, entries, extent, fault):
 
 
 def emit(
-    kernel: tile.KernelOp, target: GpuTarget, choice: Choice | None = None, *, precision: Precision = "highest"
+    kernel: tile.KernelOp,
+    target: GpuTarget,
+    choice: Choice | None = None,
+    *,
+    precision: Precision = "highest",
+    multiples: frozenset[str] = frozenset(),
 ) -> TritonSource:
     """Triton source for a kernel. Packed weights are read as they lie, [N, K]. `precision` is PyTorch's for fp32 products.
+    `multiples`: symbols that are multiples of 16, and not 0, at every launch.
 
     Raises UnsupportedKernelError with the op that it cannot print.
     """
-    ctx, name = Context(kernel, INPUT_PRECISION[precision]), kernel.sym_name.data
+    chosen = choice or _default(kernel, target)
     products = Products(kernel)
+    ctx, name = Context(kernel, INPUT_PRECISION[precision]), kernel.sym_name.data
+    if chosen.tma and target.has_tma:
+        why_not = boxes.refusals(kernel, ctx.layouts, products, multiples)
+        ctx.boxes = frozenset(op for op, refusal in why_not.items() if refusal is None)
     functions: list[str] = []
     entries: list[str] = []
+    grids: list[str] = []
     for number, phase in enumerate(kernel.phases):
+        tiles = _programs(phase)
+        walks = chosen.persistent and persistent.why_not_phase(phase) is None
         entries.append(f"{name}_phase{number}" if number else name)
-        functions.append(_phase(ctx, products, entries[-1], phase))
+        functions.append(_phase(ctx, products, entries[-1], phase, tiles if walks else None))
+        grids.append(str(tiles.min(target.sms) if walks else tiles))
     buffers = list(kernel.body.args)
     return TritonSource(
         name,
         _module(kernel, functions),
         tuple(entries),
         tuple(ctx.parameters),
-        tuple(str(_programs(phase)) for phase in kernel.phases),
+        tuple(grids),
         tuple(buffers.index(index) for index, _, _ in kernel.lookups),  # pyright: ignore[reportArgumentType]
-        *_launch(kernel, target, choice),
+        chosen.num_warps,
+        chosen.num_stages,
     )
 
 
-def _launch(kernel: tile.KernelOp, target: GpuTarget, choice: Choice | None) -> tuple[int, int]:
-    """(warps, stages): those chosen, else warps for the largest product and as many stages as shared memory holds."""
-    if choice is not None:
-        return choice.num_warps, choice.num_stages
+def _default(kernel: tile.KernelOp, target: GpuTarget) -> Choice:
+    """Warps for the largest product, and as many stages as shared memory holds."""
     dots = [op for op in kernel.walk() if isinstance(op, tile.DotOp)]
     largest = max((rows * columns for rows, columns in (tile.tile_shape(op.result) for op in dots)), default=0)
     stage = max((sum(_bytes(v) for v in (op.a, op.b)) for op in dots), default=1)
-    return 8 if largest >= 64 * 128 else 4, max(1, min(4, target.smem_per_block // stage))
+    return Choice(8 if largest >= 64 * 128 else 4, max(1, min(4, target.smem_per_block // stage)))
 
 
 def _bytes(value: SSAValue) -> int:
@@ -133,7 +147,8 @@ def _bytes(value: SSAValue) -> int:
 # ---- functions -----------------------------------------------------------------------------------------------------
 
 
-def _phase(ctx: Context, products: Products, name: str, loops: Sequence[tile.ParallelOp]) -> str:
+def _phase(ctx: Context, products: Products, name: str, loops: Sequence[tile.ParallelOp], walked: Dim | None) -> str:
+    """`walked`: how many tiles its programs walk over; None where each has one."""
     ctx.begin()
     scope = ctx.scope
     for number, (index, entries, extent) in enumerate(ctx.kernel.lookups, 1):
@@ -143,12 +158,24 @@ def _phase(ctx: Context, products: Products, name: str, loops: Sequence[tile.Par
         scope.close(f"if ww_is_outside({', '.join(arguments)}):", found)
     scope(f"{PROGRAM} = tl.program_id(0)")
     scope.declare(PROGRAM)
-    if len(loops) == 1:
+    if walked is not None:
+        _walk(ctx, products, loops[0], walked)
+    elif len(loops) == 1:
         _loop(ctx, products, loops[0], PROGRAM)
     else:
         _divided(ctx, products, loops)
     parameters = ", ".join(parameter.name for parameter in ctx.parameters)
     return "\n".join(["@triton.jit", f"def {name}({parameters}):", *(f"    {line}" for line in scope.lines), ""])
+
+
+def _walk(ctx: Context, products: Products, loop: tile.ParallelOp, tiles: Dim) -> None:
+    """The tiles of a loop one after the other, as many apart as there are programs."""
+    scope, number = ctx.scope, ctx.names.fresh("tile")
+    ctx.scope = inner = scope.inner()
+    inner.declare(number)
+    _loop(ctx, products, loop, number)
+    ctx.scope = scope
+    scope.close(f"for {number} in tl.range({PROGRAM}, {ctx.dim(tiles)}, tl.num_programs(0), flatten=True):", inner)
 
 
 def _divided(ctx: Context, products: Products, loops: Sequence[tile.ParallelOp]) -> None:

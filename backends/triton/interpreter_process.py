@@ -1,11 +1,12 @@
 """The process that interprets kernels for `interpret.py`: requests on standard input, answers on standard output.
 
-Triton's interpreter (3.6, 3.7) is wrong in three places that kernels of ours use, and slow in some more; `repair` puts
+Triton's interpreter (3.6, 3.7) is wrong in four places that kernels of ours use, and slow in some more; `repair` puts
 that right, for these versions only:
 
 - bf16 numbers are 16-bit integers to it: `tl.dot` multiplies these (triton#11584), conversions to bf16 cut off;
 - `tl.maximum` and `tl.minimum` without NaN propagation propagate NaN;
-- `libdevice` functions are not there.
+- `libdevice` functions are not there;
+- a number is no bound of a loop (3.6, with NumPy 2.4: arrays of one element are no integers any more).
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ def repair() -> None:
 
     # The language is patched once, not for each call of each function: this process does nothing else.
     interpreter._patch_lang(types.FunctionType((lambda: None).__code__, {"tl": tl, "core": tl.core}))
+    tl.tensor.__index__ = lambda self: int(self.handle.data.item())
     unchanged = interpreter._LangPatchScope()
     interpreter._patch_lang = lambda fn: unchanged
 

@@ -44,7 +44,7 @@ class Products:
         """Whether a product or a store takes the 16-bit numbers of a value that has such."""
         stored = any(_is_copied(use.operation, value) for use in value.uses)
         return stored or any(
-            value in _factors(product, op) and product.mode != "wide" for op, product in self._readers(value)
+            value in _factors(product, op) and product.mode != "wide" for op, product in self.readers(value)
         )
 
     def is_read_wide(self, value: SSAValue) -> bool:
@@ -53,10 +53,10 @@ class Products:
         others = [op for op in uses if not (isinstance(op, tile.DotOp) or self._is_scale(op) or _is_copied(op, value))]
         return bool(others) or any(
             op.accumulator is value or (value in _factors(product, op) and product.mode == "wide")
-            for op, product in self._readers(value)
+            for op, product in self.readers(value)
         )
 
-    def _readers(self, value: SSAValue) -> list[tuple[tile.DotOp, Product]]:
+    def readers(self, value: SSAValue) -> list[tuple[tile.DotOp, Product]]:
         """The products that have the value as an operand, or its scaled tile."""
         uses = [use.operation for use in value.uses]
         uses += [use.operation for op in uses if self._is_scale(op) for use in op.results[0].uses]

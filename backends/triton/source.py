@@ -11,10 +11,21 @@ class UnsupportedKernelError(ValueError):
 
 @dataclass(frozen=True)
 class Choice:
-    """What is free once the tiles are formed: warps a program, and how many iterations of a main loop are in flight."""
+    """What is free once the tiles are formed: warps a program; how many iterations of a main loop are in flight; whether
+    operands are loaded as boxes (`boxes.py`), and programs walk over tiles (`persistent.py`), where they may."""
 
     num_warps: int = 4
     num_stages: int = 3
+    tma: bool = False
+    persistent: bool = False
+
+    @property
+    def ways(self) -> str:
+        """`TMA, persistent`: how operands are loaded and programs launched; empty for neither."""
+        return ", ".join(name for name, taken in (("TMA", self.tma), ("persistent", self.persistent)) if taken)
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (f"{self.num_warps} warps, {self.num_stages} stages", self.ways)))
 
 
 @dataclass(frozen=True)

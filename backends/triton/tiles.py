@@ -9,7 +9,7 @@ from xdsl.dialects import scf
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import tile
-from . import access
+from . import access, boxes
 from .context import Context
 from .dots import dotted
 from .expressions import all_of, arithmetic, cast, common_type, held, is_positive, operand, pointwise, sum_of
@@ -128,6 +128,8 @@ class Tiles:
     # ---- memory ------------------------------------------------------------------------------------------------
 
     def _load(self, op: tile.LoadOp) -> Value:
+        if op in self.ctx.boxes:
+            return self._exact(op, boxes.load(self.ctx, op), self.ctx.layouts.shape(op.result), True)
         at, memory, dtype = (
             access.place(self.ctx, op),
             tile.element_dtype(op.buffer),

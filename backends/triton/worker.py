@@ -56,9 +56,12 @@ class Answer(msgspec.Struct, frozen=True):
 def compiled(request: Request) -> CompiledTriton:
     """Compiles. Raises what Triton raises, and ValueError where function and parameters do not agree."""
     import triton
+    import triton.runtime.cache
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
+    # Triton's own cache is empty and goes with this process. Its key hashes all of Triton: 0.4 GB, more than a kernel takes.
+    triton.runtime.cache.triton_key = lambda: triton.__version__
     function: Any = getattr(_module(request.source), request.entry)
     names = [name for name, _ in request.parameters]
     if list(function.arg_names) != names:
@@ -90,6 +93,7 @@ def compiled(request: Request) -> CompiledTriton:
             products=products(kernel.asm["ttir"]),
             angles=len(_ANGLE.findall(kernel.asm["ttir"])),
             tensor_columns=about.tmem_size,
+            boxes=kernel.asm["ttir"].count("tt.descriptor_load "),
         ),
     )
 

@@ -108,8 +108,9 @@ class CudaDevice:
                 if not blocks or block.otherwise != (block.launch in unmapped):
                     continue
                 for word, need in block.scratch:
-                    scratch.append(self.allocate(blocks * need.bytes))
-                    words[word] = scratch[-1][1]
+                    memory, start = self.allocate(blocks * need.bytes + need.alignment)
+                    scratch.append(memory)
+                    words[word] = -(-start // need.alignment) * need.alignment
                 about, function = block.description, self._functions[block.kernel][block.phase]
                 parameters = rows + WORD * block.place.row
                 driver.launch(function, blocks, WARP * about.num_warps, about.shared, stream, parameters)

@@ -25,11 +25,11 @@ def test_a_kernel_takes_the_first_attempt_whose_code_is_sound(monkeypatch, progr
     monkeypatch.setattr(triton_check, "build", builds(lambda warps: changed(stack=8) if warps == 8 else changed()))
     (case,) = compiled([program], [H100])
     assert case.sound == (changed(),)
-    assert case.refused == [f"large tiles, 8 warps, 3 stages: {SPILLED}"]
+    assert case.refused == [f"large tiles, 8 warps, 3 stages{ways}: {SPILLED}" for ways in (", TMA, persistent", "")]
     monkeypatch.setattr(triton_check, "errors", lambda *_: {"sound": 0.5})
     (row,) = check([program], [H100])
     assert (row.kernel, row.warps, row.registers, row.error, row.failed) == ("sound", 4, 64, 0.5, "")
-    assert "| HGMMA 2 | 0.50 | 1 |" in table([row])
+    assert "| HGMMA 2 | – | 0.50 | 2 |" in table([row])
     assert table([row]).endswith("1 rows, 0 failed")
 
 

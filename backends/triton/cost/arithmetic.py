@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...nvidia.target import WARP, GpuTarget
 from ..source import Choice
 from .tiling import Tiling
-from .work import Product
+from .work import Move, Product
 
 TENSOR_REACHED = {"HMMA": 0.85, "HGMMA": 0.74, "UTCHMMA": 0.75}
 """Of the data sheet's rate, by the best kernels within their power limit: cuBLAS 711 of 989 TFLOP/s on H100 (Tawa,
@@ -73,7 +73,8 @@ class Arithmetic:
             if (a.loop is not None) == inside:
                 count = tiling.area(a.shape) * tiling.trips(a.loop)
                 alu, special = alu + (a.alu + a.sfu) * count, special + a.sfu * count
-        alu += sum(tiling.moved(m) * ADDRESSING for m in tiling.walk.moves if (m.loop is not None) == inside)
+        threads = [m for m in tiling.walk.moves if (m.loop is not None) == inside and not self._by_descriptor(m)]
+        alu += sum(tiling.moved(m) * ADDRESSING for m in threads)
         return max(alu / LANES, special / SPECIAL_LANES) / self.target.clock
 
     def flops(self) -> dict[str, float]:
@@ -84,17 +85,29 @@ class Arithmetic:
             found[p.dtype] = found.get(p.dtype, 0.0) + 2 * m * n * k * tiling.trips(p.loop) * tiling.programs
         return found
 
+    def descriptors(self) -> set[int]:
+        """The buffers that are read by one."""
+        return {m.buffer for m in self.tiling.walk.moves if self._by_descriptor(m)}
+
+    def _by_descriptor(self, move: Move) -> bool:
+        return move.boxed and self.choice.tma and self.target.has_tma
+
     # ---- what a block takes --------------------------------------------------------------------------------------
 
     def shared(self) -> int:
-        """Bytes: operands that loops load, in every buffer, and operands that stay."""
+        """Bytes: operands that loops load, in every buffer, and operands that stay; with a persistent grid the largest tile
+        that is stored too, whose threads change places while operands of the next are under way."""
         tiling = self.tiling
         loaded = [
             sum(tiling.area(m.shape) * m.item_bytes for m in tiling.walk.moves if m.feeds and m.loop == n)
             for n in range(len(tiling.walk.loops))
         ]
         kept = {(p.m, p.k): tiling.area((p.m, p.k)) * _item(p) for p in tiling.walk.products if p.k.axis == "fixed"}
-        return int(max(loaded, default=0.0) * self.buffers + sum(kept.values()))
+        stores = [m for m in tiling.walk.moves if m.store]
+        passed = (
+            max((tiling.area(m.shape) * m.item_bytes for m in stores), default=0.0) if self.choice.persistent else 0.0
+        )
+        return int(max(loaded, default=0.0) * self.buffers + sum(kept.values()) + passed)
 
     def registers(self) -> int:
         """A thread's: tiles that a loop keeps, and the largest that comes and goes."""

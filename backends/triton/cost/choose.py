@@ -23,6 +23,9 @@ GEMM_ROWS, GEMM_COLUMNS, GEMM_INNER = (16, 32, 64, 128, 256), (16, 32, 64, 128, 
 ATTENTION_ROWS, ATTENTION_KEYS = (16, 32, 64, 128), (32, 64, 128)
 MAP_ROWS, MAP_COLUMNS = (1, 2, 4, 8, 16, 32), (128, 256, 512, 1024, 2048, 4096)
 WARPS, STAGES = (4, 8), (2, 3, 4, 5)
+NEAR = 1.25
+"""How much slower than the fastest with plain loads and a tile a program a candidate may be, to be looked at with boxes and a
+persistent grid too: these save no more."""
 WARP_ROWS = 16  # of a product's tile that one warp holds
 SMALLEST_MAP, LARGEST_MAP = 256, 16384  # elements of a tile
 
@@ -98,13 +101,36 @@ def rank(
     """Candidates that should fit, the fastest first; of equals the smallest block. The ledger gets a row for each that was
     refused although predicted no slower than the first. Empty where none fits."""
     all_of = [Ranked(c, predict(work, target, c, precision)) for c in (among or candidates(work))]
-    all_of.sort(key=lambda r: (r.prediction.seconds, r.prediction.shared, r.candidate.choice.num_warps))
+    all_of += [] if among else _varied(work, target, all_of, precision)
+    all_of.sort(key=_order)
     fitting = [r for r in all_of if why_not(r, target) is None]
     for ranked in all_of:
         refusal = why_not(ranked, target)
         if refusal and fitting and ranked.prediction.seconds <= fitting[0].prediction.seconds:
             ledger.refuse(RULE, where(work, ranked, target), refusal)
     return fitting
+
+
+def variants(work: Work, target: GpuTarget, plain: Ranked) -> list[Candidate]:
+    """The candidate with boxes, a persistent grid, or both, where they may be: more tiles than multiprocessors."""
+    boxes = target.has_tma and any(m.boxed for phase in work.phases for walk in phase for m in walk.moves)
+    walks = work.persistent and plain.prediction.programs > target.sms
+    ways = [(tma, walk) for tma in (False, True)[: 1 + boxes] for walk in (False, True)[: 1 + walks]]
+    choice = plain.candidate.choice
+    return [replace(plain.candidate, choice=replace(choice, tma=tma, persistent=walk)) for tma, walk in ways[1:]]
+
+
+def _varied(work: Work, target: GpuTarget, plain: Sequence[Ranked], precision: str) -> list[Ranked]:
+    """The variants of all that could be the fastest by them."""
+    fastest = min((r.prediction.seconds for r in plain if why_not(r, target) is None), default=0.0)
+    near = [r for r in plain if r.prediction.seconds <= NEAR * fastest]
+    return [Ranked(v, predict(work, target, v, precision)) for r in near for v in variants(work, target, r)]
+
+
+def _order(ranked: Ranked) -> tuple[float, int, int, bool, bool]:
+    """By time; of equals the smallest block, and plain loads."""
+    choice, found = ranked.candidate.choice, ranked.prediction
+    return found.seconds, found.shared, choice.num_warps, choice.tma, choice.persistent
 
 
 def refused(phases: Sequence[CompiledTriton], target: GpuTarget) -> list[Refusal]:
@@ -118,6 +144,20 @@ def summary(prediction: Prediction) -> str:
         f"predicted {prediction.seconds * 1e6:.1f} us, {prediction.bound} bound, "
         f"{prediction.speed_of_light:.2f} of the speed of light"
     )
+
+
+def beside(work: Work, target: GpuTarget, taken: Ranked, precision: str = "ieee") -> str:
+    """`; plain 13.0 us, persistent 12.5 us`: the same tiles loaded and launched in the other ways that fit, if any."""
+    choice = taken.candidate.choice
+    plain = replace(taken.candidate, choice=replace(choice, tma=False, persistent=False))
+    first = Ranked(plain, predict(work, target, plain, precision))
+    found = [first, *(Ranked(v, predict(work, target, v, precision)) for v in variants(work, target, first))]
+    ways = {
+        r.candidate.choice.ways or "plain": r.prediction.seconds
+        for r in found
+        if r.candidate != taken.candidate and not why_not(r, target)
+    }
+    return "; " * bool(ways) + ", ".join(f"{way} {seconds * 1e6:.1f} us" for way, seconds in ways.items())
 
 
 def where(work: Work, ranked: Ranked, target: GpuTarget) -> str:

@@ -27,7 +27,9 @@ LATENCY = 0.8e-6
 """Seconds until bytes from DRAM arrive, under load (0.5 to 0.6 without; Luo et al., arXiv 2402.13499)."""
 DRAM_REACHED = 0.92  # of the data sheet's rate, by kernels that only copy
 L2_REACHED = 0.6  # 9.3 TB/s on H100: 718 TFLOP/s with tiles of 128x256 (Tawa) take 8.4
-L2_LATENCY = 0.6e-6  # seconds until an operand's tile is in shared memory
+L2_LATENCY = 0.6e-6
+"""Seconds until an operand's tile is in shared memory; and until a descriptor is in memory, which is not published: it is
+written and fenced by a block that waits for it."""
 TURN = 64  # clocks of barriers and addresses in each turn of a product's loop
 L2_PORT = 64  # bytes a clock from L2 to one SM
 
@@ -95,7 +97,8 @@ def _launch(tilings: Sequence[Tiling], candidate: Candidate | None, target: GpuT
     parts = [Arithmetic(t, choice, target, precision) for t in tilings]
     registers, shared = max(p.registers() for p in parts), max(p.shared() for p in parts)
     blocks = occupancy(target, threads=choice.num_warps * WARP, registers=registers, shared=shared).blocks
-    resident = max(blocks, 1)  # what does not fit has a time too: it is ranked, then refused
+    walks = choice.persistent and len(tilings) == 1 and bool(tilings[0].walk.products)
+    resident = 1 if walks else max(blocks, 1)  # what does not fit has a time too: it is ranked, then refused
     programs = sum(t.programs for t in tilings)
 
     def busiest(seconds: Sequence[float]) -> float:
@@ -117,13 +120,14 @@ def _launch(tilings: Sequence[Tiling], candidate: Candidate | None, target: GpuT
     dram, l2, distinct = (sum(n) for n in zip(*((m.dram, m.l2, m.distinct) for m in moved), strict=True))
     pipelined = any(t.walk.products for t in tilings) and parts[0].buffers > 1
     asked = max(in_flight(t, parts[0].buffers if pipelined else 1) for t in tilings)
-    waves = ceil(programs / (target.sms * resident))
+    starts = 1 if walks else ceil(programs / (target.sms * resident))
+    filling = LATENCY + L2_LATENCY * len(set[int]().union(*(p.descriptors() for p in parts)))
     ports = L2_PORT * target.clock * min(programs, target.sms)
     under_way = asked * min(programs, target.sms * resident) / LATENCY
     memory = max(dram / (DRAM_REACHED * target.dram_bytes), l2 / min(L2_REACHED * target.l2_bytes, ports, under_way))
     useful = [(part.peak(dtype), n) for part in parts for dtype, n in part.flops().items()]
     return Prediction(
-        seconds=LAUNCH + waves * LATENCY + _overlapped(memory, arithmetic, float("inf") if pipelined else resident),
+        seconds=LAUNCH + starts * filling + _overlapped(memory, arithmetic, float("inf") if pipelined else resident),
         light=max(sum(n / peak for peak, n in useful), distinct / target.dram_bytes),
         memory=max(memory, shared_memory),
         tensor=tensor,

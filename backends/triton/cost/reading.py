@@ -15,16 +15,23 @@ from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from ....ir import tile
 from ....ir.dims import Dim
 from ....ir.types import BITS
+from .. import boxes, persistent
+from ..lanes import Layouts
+from ..products import Products
 from .work import ONE, Arithmetic, Axis, Extent, Loop, Move, Product, Shape, Walk, Work
 
 _SAMPLES, _ROW_SAMPLES = 128, 16  # tiles looked at, in all and along rows; no bound depends on the column
 
 
-def work_of(kernel: tile.KernelOp, sizes: Mapping[str, int], position: int = 0) -> Work:
+def work_of(
+    kernel: tile.KernelOp, sizes: Mapping[str, int], position: int = 0, multiples: frozenset[str] = frozenset()
+) -> Work:
     """Of `kernel` with its symbols bound to `sizes`. Every integer that it reads from a buffer (a cache position, a
-    length) is `position`."""
-    phases = tuple(tuple(_Reader(loop, sizes, position).walk for loop in phase) for phase in kernel.phases)
-    return Work(kernel.sym_name.data, kernel.kind.data, phases)
+    length) is `position`. `multiples`: symbols as `boxes.sixteens` names them."""
+    why_not = boxes.refusals(kernel, Layouts(kernel), Products(kernel), multiples)
+    boxed = frozenset(op for op, refusal in why_not.items() if refusal is None)
+    phases = tuple(tuple(_Reader(loop, sizes, position, boxed).walk for loop in phase) for phase in kernel.phases)
+    return Work(kernel.sym_name.data, kernel.kind.data, phases, persistent.why_not(kernel) is None)
 
 
 def works_of(module: ModuleOp, sizes: Mapping[str, int], position: int = 0) -> list[Work]:
@@ -34,8 +41,10 @@ def works_of(module: ModuleOp, sizes: Mapping[str, int], position: int = 0) -> l
     found: list[Work] = []
     for launch in (op for op in module.walk() if isinstance(op, tile.LaunchOp)):
         kernel = kernels[launch.kernel.string_value()]
-        dims = [dim.data.evaluate(sizes) for dim in launch.dims]
-        found.append(work_of(kernel, dict(zip((s.data for s in kernel.symbols), dims, strict=True)), position))
+        dims = [dim.data for dim in launch.dims]
+        values = [dim.evaluate(sizes) for dim in dims]
+        symbols = dict(zip((s.data for s in kernel.symbols), values, strict=True))
+        found.append(work_of(kernel, symbols, position, boxes.sixteens(kernel, [dims])))
     return found
 
 
@@ -63,11 +72,14 @@ class _Places:
 class _Reader:
     """Reads one `tile.parallel` into `walk`."""
 
-    def __init__(self, op: tile.ParallelOp, sizes: Mapping[str, int], position: int):
+    def __init__(
+        self, op: tile.ParallelOp, sizes: Mapping[str, int], position: int, boxed: frozenset[tile.LoadOp]
+    ) -> None:
         from ....ir.reference_tile import Interpreter
 
         self.sizes = sizes
         self.op = op
+        self.boxed = boxed
         batch, rows, columns = (self.size(d.data) for d in (op.batch, op.rows, op.columns))
         rows = rows if op.groups is None else -(-rows // max(batch, 1))  # as if the groups were alike
         self.walk = Walk(batch, rows, columns, op.tile_shape)
@@ -166,7 +178,8 @@ class _Reader:
         parts = [self.distinct(access.rows), self.distinct(access.columns)]
         distinct = prod(different / total for different, total in parts)
         item = BITS[type_.dtype] / 8
-        self.walk.moves.append(Move(buffer.index, shape, item, store, loop, batches[0], distinct, feeds))
+        boxed = op in self.boxed
+        self.walk.moves.append(Move(buffer.index, shape, item, store, loop, batches[0], distinct, feeds, boxed))
 
     def distinct(self, axes: tuple[tile.Axis, ...]) -> tuple[int, int]:
         """(different elements, steps) of a group of axes."""

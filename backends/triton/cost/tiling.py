@@ -21,9 +21,7 @@ class Candidate:
     choice: Choice = DEFAULT
 
     def __str__(self) -> str:
-        return (
-            f"{self.rows}x{self.columns}x{self.inner}, {self.choice.num_warps} warps, {self.choice.num_stages} stages"
-        )
+        return f"{self.rows}x{self.columns}x{self.inner}, {self.choice}"
 
 
 class Tiling:

@@ -48,7 +48,7 @@ class Move:
     """A tile loaded or stored. `loop`: the number of the loop it is in. `batches`: how many batches address elements of
     their own; `distinct`: what part of the rows × columns that are addressed are different elements.
 
-    `feeds`: the tile goes into products as it is, and so through shared memory.
+    `feeds`: the tile goes into products as it is, and so through shared memory. `boxed`: a descriptor may do it.
     """
 
     buffer: int
@@ -59,6 +59,7 @@ class Move:
     batches: int
     distinct: float
     feeds: bool = False
+    boxed: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,9 @@ class Walk:
 
 @dataclass(frozen=True)
 class Work:
-    """A kernel: the walks of each phase."""
+    """A kernel: the walks of each phase. `persistent`: its programs may walk over tiles."""
 
     name: str
     kind: str
     phases: tuple[tuple[Walk, ...], ...]
+    persistent: bool = False

@@ -25,6 +25,7 @@ BAD = {
     "local-memory": (changed(local=16), "16 bytes of local memory a thread"),
     "fits": (changed(registers=256), "no block fits an SM: registers"),
     "tensor-cores": (changed(opcodes={"FFMA": 99}), "1 matrix products, and no instruction of a tensor core"),
+    "boxes": (changed(boxes=2), "2 loads by descriptors, and no UTMALDG"),
 }
 
 
@@ -90,6 +91,10 @@ def test_kernels_without_products_are_sound():
     for kernel in compiled()["softmax", "sm_90"]:
         assert refusals(kernel, H100) == {}
         assert (kernel.resources.products, tensor_instructions(kernel)) == (0, {})
+
+
+def test_loads_by_descriptors_need_the_accelerator():
+    assert CHECKS["boxes"](changed(boxes=2, opcodes={"HGMMA": 2, "UTMALDG": 1}), H100) is None
 
 
 @needs_triton

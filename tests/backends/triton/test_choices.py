@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from interpreted import needs_triton
-from triton_samples import lowered
+from triton_samples import changed, lowered
 from warpweave.backends.nvidia.target import H100, TARGETS
 from warpweave.backends.triton import choices
 from warpweave.backends.triton.choices import ATTEMPTS, Choices, choose
@@ -46,21 +46,21 @@ def test_the_kernels_are_formed_as_chosen():
         launch = found.launches[name]
         tiles = "x".join(map(str, loop.tile_shape))
         assert f": {tiles}x" in row.where
-        assert row.where.endswith(f"{launch.num_warps} warps, {launch.num_stages} stages")
+        assert row.where.endswith(f", {launch}")
 
 
 def test_refused_code_is_passed_over(monkeypatch: pytest.MonkeyPatch):
     """Everything with eight warps spills."""
     build = choices.build
 
-    def spilling(jobs):
+    def spilling(jobs, workers):
         return [
             tuple(
                 msgspec.structs.replace(p, resources=msgspec.structs.replace(p.resources, stack=64))
                 if job.source.num_warps == 8 else p
                 for p in phases
             )
-            for job, phases in zip(jobs, build(jobs), strict=True)
+            for job, phases in zip(jobs, build(jobs, workers=workers), strict=True)
         ]  # fmt: skip
 
     monkeypatch.setattr(choices, "build", spilling)
@@ -74,9 +74,9 @@ def test_refused_code_is_passed_over(monkeypatch: pytest.MonkeyPatch):
 def test_none_is_sound(monkeypatch: pytest.MonkeyPatch):
     asked = []
 
-    def refused(jobs):
+    def refused(jobs, workers):
         asked.append(len(jobs))
-        return [(None,) for _ in jobs]
+        return [(changed(),) for _ in jobs]
 
     monkeypatch.setattr(choices, "build", refused)
     monkeypatch.setattr(choices, "refused", lambda *_: [Refusal("no")])

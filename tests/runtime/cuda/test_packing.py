@@ -106,15 +106,15 @@ def test_no_block_no_launch() -> None:
 
 
 def test_scratch_is_allocated_for_each_block() -> None:
-    device, gpu = _device(LAUNCHES, global_scratch=Scratch(100, 16))
+    device, gpu = _device(LAUNCHES, global_scratch=Scratch(100, 1 << 16))
     sizes: list[int] = []
     empty = gpu.arrays.empty
     gpu.arrays.empty = lambda shape, strides, dtype: (sizes.append(shape[0]), empty(shape, strides, dtype))[1]
     device.run(0, 3, _call([100, 64, 5, 48, 640, 128]))
-    assert sizes == [200, 500, 500, 1000]
+    assert sizes == [(1 << 16) + n for n in (200, 500, 500, 1000)]
     for launched in gpu.launched:
         first, second = launched.values[-2:]
-        assert first % 16 == 0 < first
+        assert first % (1 << 16) == 0 < first
         assert second == 0
 
 
