@@ -24,8 +24,10 @@ FREE_SHARED = 48 * 1024
 """Bytes of dynamic shared memory that every kernel may use unasked."""
 
 
-_MAP_TYPES = {"bfloat16": "BFLOAT16", "float16": "FLOAT16", "float32": "FLOAT32", "float64": "FLOAT64"}
-_MAP_TYPES |= dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "int8", "uint8"), "UINT8")
+_MAP_TYPES = {
+    **{"bfloat16": "BFLOAT16", "float16": "FLOAT16", "float32": "FLOAT32", "float64": "FLOAT64"},
+    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "int8", "uint8"), "UINT8"),
+}
 _SWIZZLES = {0: "NONE", 32: "32B", 64: "64B", 128: "128B"}
 """What the driver calls a dtype, and the bytes over which a tile is swizzled."""
 
