@@ -22,5 +22,5 @@ builtin.module {
 // CHECK: tile.kernel @map_mul_96_{{[0-9a-f]+}} attributes {kind = "map", symbols = ["d0"], outputs = [#builtin.int<2>]}
 
 // LEDGER: refused form-tiles at gated: accumulators of 1 and 96 columns meet; would change it: a region whose ops walk the same rows and columns
-// LEDGER: taken form-tiles at gated: gemm_64x96_1_{{[0-9a-f]+}}: tiles 32x64, 32x64, K in steps of 64: whole heads and statistics tiles
+// LEDGER: taken form-tiles at gated: gemm_64x96_1_{{[0-9a-f]+}}: tiles 32x32, 32x32, K in steps of 64: whole heads and statistics tiles
 // LEDGER: taken form-tiles at gated: map_mul_96_{{[0-9a-f]+}}: tiles 32x96
