@@ -43,6 +43,7 @@ struct Cut {
 template <int LDA, class TB>
 void rows_times_panel(i64 m, const Cut& cut, i64 cols, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, bool add,
                       float* t) {
+  constexpr bool resident = LDA * kPanel * sizeof(float) <= (16 << 10);  // of an L1 of 32 KB or more
   for (i64 r = 0, n = 0, step; r < m; r += step, ++n) {
     step = n < cut.large ? cut.tall : cut.low;
     const i64 from = r + step <= m ? r : m - step, skip = r - from;
@@ -53,7 +54,7 @@ void rows_times_panel(i64 m, const Cut& cut, i64 cols, i64 k, const float* a, co
     const char* next = reinterpret_cast<const char*>(b);
     for (int j = 0; j < kPanel; j += kPair) {
       if (m <= kSmallRows) micro_small<LDA>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
-      else if constexpr (sizeof(TB) == 4) micro_large<LDA, true>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
+      else if constexpr (sizeof(TB) == 4) micro_large<LDA, resident>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
     }
     if (!direct) add_tile(step - skip, cols, t + skip * kPanel, c + r * ldc, ldc, add);
   }
