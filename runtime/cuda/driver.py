@@ -25,7 +25,10 @@ FREE_SHARED = 48 * 1024
 
 
 _MAP_TYPES = {
-    **{"bfloat16": "BFLOAT16", "float16": "FLOAT16", "float32": "FLOAT32", "float64": "FLOAT64"},
+    "bfloat16": "BFLOAT16",
+    "float16": "FLOAT16",
+    "float32": "FLOAT32",
+    "float64": "FLOAT64",
     **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "int8", "uint8"), "UINT8"),
 }
 _SWIZZLES = {0: "NONE", 32: "32B", 64: "64B", 128: "128B"}

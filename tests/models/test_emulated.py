@@ -7,24 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import StaticCache
 
 import warpweave
 from interpreted import needs_triton
-from model_zoo import ZOO, build, inputs
 from numerics import assert_close_to_float64
+from warp_models import HEADS_OF_32, models, outputs
 from warpweave.backends.cuda.emulate import EmulatedKernel
 from warpweave.backends.triton.interpret import InterpretedKernel
 from warpweave.runtime.errors import BundleError
 
 pytestmark = needs_triton
 OPTIONS = {"backend": "cuda", "interpret": True}
-LENGTHS = (67, 1, 1)  # a prefill whose rows are no multiple of a tile, and two steps
-HEADS_OF_32: dict[str, dict[str, Any]] = {
-    "llama": {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1},
-    "gpt2": {"n_layer": 1, "n_head": 2},
-    "qwen3": {"num_hidden_layers": 1},
-}
 
 
 @pytest.fixture(autouse=True)
@@ -53,27 +46,13 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     return found
 
 
-def _outputs(call: Any, model: Any, ids: torch.Tensor) -> list[torch.Tensor]:
-    """Logits of a prefill and of each step, then the cache's keys and values."""
-    cache, found, start = StaticCache(config=model.config, max_cache_len=72), [], 0
-    for length in LENGTHS:
-        stop = start + length
-        positions = torch.arange(start, stop)[None]
-        found.append(call(input_ids=ids[:, start:stop], past_key_values=cache, position_ids=positions).logits)
-        start = stop
-    return [*found, cache.layers[0].keys, cache.layers[0].values]
-
-
 @pytest.mark.parametrize("name", HEADS_OF_32)
 def test_prefill_and_decode(name: str, ran: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    for option, value in HEADS_OF_32[name].items():
-        monkeypatch.setitem(ZOO[name].options, option, value)
-    model, exact = build(name, torch.bfloat16), build(name, torch.float64)
-    ids = inputs(name, 1, sum(LENGTHS), torch.bfloat16)["input_ids"]
+    model, exact, ids = models(name, monkeypatch)
     before = len(warpweave.reports())
     with torch.no_grad():
-        ours = _outputs(torch.compile(model, backend="warpweave", options=OPTIONS), model, ids)
-        eager, truth = _outputs(model, model, ids), _outputs(exact, exact, ids)
+        ours = outputs(torch.compile(model, backend="warpweave", options=OPTIONS), model, ids)
+        eager, truth = outputs(model, model, ids), outputs(exact, exact, ids)
     for i, (a, b, c) in enumerate(zip(ours, eager, truth, strict=True)):
         assert_close_to_float64(a, b, c, what=f"{name}: output {i}")
     reports = warpweave.reports()[before:]

@@ -21,7 +21,7 @@ def elements(kernel: tile.KernelOp, buffer: SSAValue) -> Dim:
                 found.append(op.size.data)
             case _:
                 pass
-    return reduce(Dim.max, found, Dim())
+    return reduce(Dim.max, found) if found else Dim()
 
 
 def _extent(access: tile.Access) -> Dim:
