@@ -32,7 +32,7 @@ bench: $(VENV)/.bench ## benchmarks against eager and Inductor; ARGS="--quick" f
 triton-check: $(VENV)/.installed ## representative kernels compiled for sm_80, sm_90 and sm_100, checked, and run in Triton's interpreter; no GPU
 	@$(BIN)/python -m warpweave.bench.triton_check --results $(ARGS)
 
-cuda-check: $(VENV)/.installed ## the same kernels as warp-specialised CUDA: proved, compiled for sm_90a, checked, run in the emulator; no GPU
+cuda-check: $(VENV)/.installed ## the same kernels as CUDA of warp roles: proved, compiled for sm_90a and sm_80, checked, run in the emulator; no GPU
 	@$(BIN)/python -m warpweave.bench.cuda_check --results $(ARGS)
 
 gpu-bench: $(VENV)/.installed ## on a GPU, in under nine minutes: kernels against float64, a Llama layer, GEMM and attention against eager and Inductor; ARGS="--dry-run" without one

@@ -30,7 +30,7 @@ from ..backends.cuda.source import CudaSource
 from ..backends.nvidia.checks import spill_instructions
 from ..ir import protocol, reference_aref, tile
 from ..ir.aref import queries
-from ..ir.aref.limits import limits_of
+from ..ir.aref.limits import Target, limits_of
 from ..ir.ledger import Ledger
 from ..ir.reference_tile import run_kernel
 from ..ir.testing.inputs import draw
@@ -42,7 +42,7 @@ from ..runtime.host_arrays import aligned_bytes, numpy_dtype
 from .machine import describe
 from .triton_check import CONTEXT, LIMITS, RAGGED, ROOT, Program, golden, layers
 
-TARGETS = ("sm_90a", "sm_80")
+TARGETS: tuple[Target, ...] = ("sm_90a", "sm_80")
 SHOWN = ("HGMMA", "UTMALDG", "UTMASTG", "SYNCS", "USETMAXREG", "HMMA", "LDGSTS", "LDSM")
 SEEDS = 4
 SIZES = {"B": 2, "S": RAGGED, "M": 33, "K": 40, "N": 56, "L": CONTEXT}
@@ -82,7 +82,7 @@ class Split:
     refused: dict[str, str]
 
 
-def split(program: Program, target: str = TARGETS[0]) -> Split:
+def split(program: Program, target: Target = TARGETS[0]) -> Split:
     """The program's kernels as pipelines of warps."""
     formed, ledger = program.formed(SHAPES[target]), Ledger()
     module = formed.clone()
@@ -211,7 +211,7 @@ def error_of(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor) -> floa
 # ---- the table -----------------------------------------------------------------------------------------------------
 
 
-def check(programs: Sequence[Program], targets: Sequence[str] = TARGETS) -> tuple[list[Row], dict[str, str]]:
+def check(programs: Sequence[Program], targets: Sequence[Target] = TARGETS) -> tuple[list[Row], dict[str, str]]:
     """One row a launch; why the other kernels have no roles."""
     made: list[Row] = []
     refused: dict[str, str] = {}
@@ -272,7 +272,7 @@ def table(rows: Sequence[Row], refused: Mapping[str, str]) -> str:
 def main(argv: Sequence[str]) -> int:
     """Names of programs (`gemm`, `llama-prefill`; all where none is), and of targets; `--results` keeps the rows in
     `bench/results`."""
-    targets = [name for name in argv if name in TARGETS] or TARGETS
+    targets: Sequence[Target] = [name for name in TARGETS if name in argv] or TARGETS
     wanted = [name for name in argv if not name.startswith("-") and name not in TARGETS]
     programs = [*golden(), *(layers() if not wanted or any("-" in name for name in wanted) else ())]
     rows, refused = check([p for p in programs if not wanted or p.name in wanted], targets)

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from ..ir import tile
-from ..ir.aref.limits import HOPPER
+from ..ir.aref.limits import Target
 from ..ir.ledger import Ledger, Refusal
 from . import (
     append_in_place,
@@ -96,7 +96,7 @@ def to_tiles(
     run([("form-tiles", partial(form_tiles.run, shapes=shapes))], module, ledger, after)
 
 
-def to_roles(module: ModuleOp, ledger: Ledger, *, target: str = HOPPER.name, after: After | None = None) -> None:
+def to_roles(module: ModuleOp, ledger: Ledger, *, target: Target = "sm_90a", after: After | None = None) -> None:
     """A tile module with the tiles of `passes.warps.shapes` for the target becomes an aref module, in place: kernels around
     products are split into warp roles and their protocol is checked; the others stay, each with its reason in the ledger.
     """

@@ -79,6 +79,19 @@ block a(q: bf16[B, S, 6, 64], k: bf16[B, L, 2, 64], v: bf16[B, L, 2, 64]) -> bf1
 }  # fmt: skip
 """GEMMs with every kind of epilogue, of sizes that are no multiples of a tile; attention over a prompt; one query over a cache,
 of which it sees the keys up to its position."""
+ANY_DEPTH = "matmul_any_depth"
+PAIRS = "gemm_of_pairs"
+OTHERS = {
+    ANY_DEPTH: """
+block scores(a: bf16[M, K], b: bf16[K, N]) -> bf16[M, N] {
+  return matmul(a, b)
+}""",
+    PAIRS: """
+block layer(x: bf16[M, K=70], w: weight bf16[N=64, K]) -> bf16[M, N] {
+  return linear(x, w)
+}""",
+}
+"""Programs of single tests."""
 
 
 LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3}
@@ -100,7 +113,7 @@ def sizes(name: str) -> dict[str, int]:
 
 def formed(name: str, target: str = HOPPER) -> ModuleOp:
     """The tile module of a program, with the tiles of a GPU."""
-    source = Source(f"{name}.weave", PROGRAMS[name])
+    source = Source(f"{name}.weave", {**PROGRAMS, **OTHERS}[name])
     module = lower(parse(source.text, source.name), source)
     pipeline.to_fused(module, Ledger())
     pipeline.to_tiles(module, Ledger(), shapes=TARGETS[target])

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
@@ -67,11 +67,19 @@ def _steps(spec: ArgSpec, passes: Mapping[str, pipeline.Pass]) -> list[Step]:
 
 
 def _options(spec: ArgSpec, apply: pipeline.Pass) -> dict[str, Any]:
-    """One value an option; several stay a tuple; a name alone is True."""
-    known = [p.name for p in inspect.signature(apply).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    """One value an option; several stay a tuple; a name alone is True. What a Literal does not hold is refused."""
+    parameters = inspect.signature(apply, eval_str=True).parameters.values()
+    known = {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
     given = spec.normalize_parameter_names().parameters
     for name in given.keys() - known:
         near = get_close_matches(name, known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(known) or 'none'}."
         raise PipelineError(f"Pass `{spec.name}` has no option `{name}`. {hint}")
-    return {name: True if not v else v[0] if len(v) == 1 else v for name, v in given.items()}
+    values = {name: True if not v else v[0] if len(v) == 1 else v for name, v in given.items()}
+    for name, value in values.items():
+        allowed = get_args(known[name]) if get_origin(known[name]) is Literal else (value,)
+        if value not in allowed:
+            raise PipelineError(
+                f"Pass `{spec.name}` knows no {name} `{value}`; it knows {', '.join(map(str, allowed))}."
+            )
+    return values

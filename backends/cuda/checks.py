@@ -9,10 +9,10 @@ from ...ir.ledger import Refusal
 from ..nvidia.checks import CHECKS as COMMON
 from ..nvidia.checks import Check, CompiledKernel
 from ..nvidia.checks import refusals as refusals_of
-from ..nvidia.target import A100, H100, GpuTarget
+from ..nvidia.target import A10, A100, H100, L40S, GpuTarget
 from .compile import CompiledCuda
 
-TARGETS = {"sm_80": A100, "sm_90a": replace(H100, name="sm_90a")}
+TARGETS = {"sm_80": A100, "sm_86": A10, "sm_89": L40S, "sm_90a": replace(H100, name="sm_90a")}
 
 INSTRUCTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ww::wgmma<", ("HGMMA", "QGMMA")),

@@ -1,9 +1,9 @@
 """What the GPUs that kernels are compiled for can do: published facts, by name.
 
 Sources. Limits of an SM and of a block: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
-A100: "NVIDIA A100 Tensor Core GPU Architecture" (2020) and the A100 80GB SXM data sheet. H100: "NVIDIA H100 Tensor Core GPU
-Architecture" (2022) and the H100 SXM data sheet. H200: its data sheet; the same GPU with HBM3e. B200: "NVIDIA Blackwell
-Architecture Technical Brief" (HGX B200, 1000 W). Rates are dense, at boost clock.
+A100: "NVIDIA A100 Tensor Core GPU Architecture" (2020) and the A100 80GB SXM data sheet. A10, L40S: their data sheets.
+H100: "NVIDIA H100 Tensor Core GPU Architecture" (2022) and the H100 SXM data sheet. H200: its data sheet; the same GPU with
+HBM3e. B200: "NVIDIA Blackwell Architecture Technical Brief" (HGX B200, 1000 W). Rates are dense, at boost clock.
 """
 
 from __future__ import annotations
@@ -65,6 +65,39 @@ A100 = GpuTarget(
     fp32_flops=19.5e12,
     tensor_op="HMMA",
     has_tma=False,
+)
+A10 = replace(
+    A100,
+    name="sm_86",
+    device="A10",
+    arch=86,
+    sms=72,
+    clock=1.695e9,
+    smem_per_block=99 * KIB,
+    smem_per_sm=100 * KIB,
+    l2=6 << 20,
+    l2_bytes=72 * 64 * 1.695e9,  # not published: the 64 bytes a clock that an SM takes
+    dram_bytes=600e9,
+    bf16_flops=125e12,
+    tf32_flops=62.5e12,
+    fp32_flops=31.2e12,
+    max_threads_per_sm=1536,
+    max_blocks_per_sm=16,
+)
+L40S = replace(
+    A10,
+    name="sm_89",
+    device="L40S",
+    arch=89,
+    sms=142,
+    clock=2.520e9,
+    l2=96 << 20,
+    l2_bytes=142 * 64 * 2.520e9,  # not published: as for the A10
+    dram_bytes=864e9,
+    bf16_flops=362.05e12,
+    tf32_flops=183e12,
+    fp32_flops=91.6e12,
+    max_blocks_per_sm=24,
 )
 H100 = GpuTarget(
     name="sm_90",

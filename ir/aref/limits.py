@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+Target = Literal["sm_90a", "sm_80", "sm_86", "sm_89"]
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp, UnknownLoc
 from xdsl.ir import Operation
 
 from ...ir import tile
-from ...ir.aref.limits import HOPPER, Limits, limits_of
+from ...ir.aref.limits import HOPPER, Limits, Target, limits_of
 from ...ir.aref.verify import verify_kernel
 from ...ir.ledger import Ledger, Refusal
 from ...ir.protocol import check
@@ -42,9 +42,8 @@ class Specialised:
     reason: str
 
 
-def run(module: ModuleOp, ledger: Ledger, *, target: str = HOPPER.name) -> None:
-    """Every kernel that can be one becomes a kernel of warp roles, in place. Raises ValueError where the target has no row in
-    `ir/aref/limits.py`."""
+def run(module: ModuleOp, ledger: Ledger, *, target: Target = "sm_90a") -> None:
+    """Every kernel that can be one becomes a kernel of warp roles, in place."""
     limits = limits_of(target)
     for kernel in [op for op in module.ops if isinstance(op, tile.KernelOp)]:
         made = specialise(kernel, limits)

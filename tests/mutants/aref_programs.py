@@ -6,7 +6,7 @@ import re
 
 from aref_bugs import BUGS, BUGS_LOWERED, FLASH, GEMM, LOWERED, first_loop, lowered, planted
 from aref_faults import FAULTS, edited
-from warp_kernels import compare
+from warp_kernels import AMPERE, HOPPER, compare
 from warpweave.ir.aref.schedule import tile_at, tile_order
 from warpweave.ir.aref.verify import verify_aref
 from warpweave.ir.protocol.check import _check
@@ -48,8 +48,8 @@ def lowers() -> None:
         assert _check(first_loop(lowered(name))).finding is None
 
 
-def _specialises(recipe: FusedRecipe, tolerance: float, count: int = 1) -> None:
-    compared = compare(recipe.build(), tolerance, fused=True, lower=True)
+def _specialises(recipe: FusedRecipe, tolerance: float, count: int = 1, target: str = HOPPER) -> None:
+    compared = compare(recipe.build(), tolerance, fused=True, lower=True, target=target)
     assert len(compared.made) == count, compared.refused
 
 
@@ -59,6 +59,16 @@ def products() -> None:
 
 def attention() -> None:
     _specialises(FusedRecipe((Attend(heads=1, groups=2, size=64, keys=200, causal=True),), 64, 1, 150, "bf16"), 2**-6)
+
+
+def products_ahead() -> None:
+    """By a role that copies ahead of itself."""
+    _specialises(FusedRecipe((Gemm(columns=136, weights=2, dtype="bf16"),), 320, 1, 130, "bf16"), 0, target=AMPERE)
+
+
+def attention_ahead() -> None:
+    recipe = FusedRecipe((Attend(heads=1, groups=2, size=64, keys=200, causal=True),), 64, 1, 150, "bf16")
+    _specialises(recipe, 2**-6, target=AMPERE)
 
 
 def odd_groups() -> None:

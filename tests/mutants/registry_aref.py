@@ -67,5 +67,24 @@ WARPS = [
     Mutant("a band of rows left out", "aref", "ir.aref.schedule:tile_order", "min(first + group, rows)",
            "min(first + group, rows - 1)", (p.orders,)),
 ]  # fmt: skip
+AHEAD = [
+    Mutant("one slot further ahead than there are", "aref", "passes.warps.assign_stages:run", "made.depth.data - 1)",
+           "made.depth.data)", (p.products_ahead,)),
+    Mutant("one step too many copied", "aref", "passes.warps.run_ahead:_guard", '"slt"', '"sle"', (p.products_ahead,)),
+    Mutant("the step itself copied again", "aref", "passes.warps.run_ahead:_guard", "_fill(put, more, later)",
+           "_fill(put, more, loop.body.block.args[0])", (p.products_ahead,)),
+    Mutant("more steps before the loop than it has", "aref", "passes.warps.run_ahead:_move", "arith.MinSIOp(", "arith.MaxSIOp(",
+           (p.products_ahead,)),
+    Mutant("the second loop filled from its own end", "aref", "passes.warps.run_ahead:_move", "_guard(put, distance, last.ub)",
+           "_guard(put, distance, put.parent_op().ub)", (p.attention_ahead,)),
+    Mutant("queries released before the second loop", "aref", "passes.warps.insert_copies:_hold",
+           "insert_op_after(leave, users[-1])", "insert_op_after(leave, users[0])", (p.attention_ahead,)),
+    Mutant("scale of the queries lost where threads multiply", "aref", "passes.warps.insert_copies:_multiply",
+           "if left.scale is not None:", "if False:", (p.attention_ahead,)),
+    Mutant("copies at columns for rows", "aref", "passes.warps.insert_copies:_fill", "load.row, load.column",
+           "load.column, load.row", (p.products_ahead,)),
+    Mutant("no arrival of copies", "aref", "passes.warps.lower_arefs:_put_enter",
+           'if "cp_async" in kinds:', "if False:", (p.products_ahead,)),
+]  # fmt: skip
 
-AREF = (*VERIFIER, *CHECKER, *WARPS)
+AREF = (*VERIFIER, *CHECKER, *WARPS, *AHEAD)

@@ -46,6 +46,7 @@ def test_options_are_keywords_of_the_pass() -> None:
         ("flow-to-fuse", r"Did you mean `flow-to-fused`\?"),
         ("zzz", "Known: recognise, flow-to-fused"),
         ("fuse-gemm{tile=8}", "no option `tile`. It takes none"),
+        ("partition-warps{target=sm_70}", "knows no target `sm_70`; it knows sm_90a, sm_80, sm_86, sm_89"),
         ("all{x=1}", "is a list of passes and takes no options"),
         ("fuse-gemm{", "is no pass pipeline"),
         ("fuse-gemm,,", "is no pass pipeline"),

@@ -90,7 +90,6 @@ def sm80(name: str, target: str, old: str, new: str, program: str = "gemm_relu_f
     return Mutant(name, target, old, new, program, pipelines.AMPERE)
 
 
-PASSES = "passes.warps"
 MUTANTS += [
     sm80("copies that nobody waits for", f"{EMIT}.roles.barriers:copy_arrive", "ww::copy_async_arrive(", "ww::mbarrier_arrive("),
     sm80("copies from the first rows", f"{EMIT}.memory:slot_source", 'sum_of([start, "r"])', '"r"'),
@@ -104,15 +103,6 @@ MUTANTS += [
     sm80("the second 64 rows are stored as the first", f"{EMIT}.roles.state:RoleState.place_rows",
          "self.role.warpgroups * self.blocks > 1", "self.role.warpgroups > 1"),
     sm80("arrivals of warps where threads arrive", f"{LOWER}:_arrivals", '"cp_async": role.threads', '"cp_async": role.warps.data'),
-    sm80("one slot further ahead than there are", f"{PASSES}.assign_stages:run", "made.depth.data - 1)", "made.depth.data)"),
-    sm80("one step too many copied", f"{PASSES}.run_ahead:_move", '"slt"', '"sle"'),
-    sm80("the step itself copied again", f"{PASSES}.run_ahead:_move", "_fill(fill, loop, more, later)",
-         "_fill(fill, loop, more, loop.body.block.args[0])"),
-    sm80("more steps before the loop than it has", f"{PASSES}.run_ahead:_move", "arith.MinSIOp(", "arith.MaxSIOp("),
-    sm80("released before the second loop", f"{PASSES}.insert_copies:_hold", "insert_op_after(leave, users[-1])",
-         "insert_op_after(leave, users[0])", "attention_causal_64"),
-    sm80("scale of the queries lost", f"{PASSES}.insert_copies:_multiply", "if left.scale is not None:", "if False:",
-         "attention_causal_64"),
 ]  # fmt: skip
 
 

@@ -63,6 +63,15 @@ def test_batched_products(product):
     assert len(compared.made) == 1, compared.refused
 
 
+def test_rows_that_begin_at_odd_elements_are_refused():
+    compared = compare(
+        FusedRecipe((Gemm(columns=72, dtype="bf16"),), 35, 1, 65, "bf16").build(), fused=True, target=AMPERE
+    )
+    (refusal,) = compared.refused.values()
+    why = "its rows begin at odd elements of 2 bytes; the least copy takes 4 from a multiple of as many"
+    assert refusal.reason == f"cp.async cannot load an operand: {why}"
+
+
 def gemm_of(depth: int):
     """The loop of a GEMM over so many columns of k."""
     recipe = FusedRecipe((Gemm(columns=128, sides="v", dtype="bf16"),), depth, 1, 130, "bf16")
