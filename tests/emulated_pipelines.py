@@ -81,8 +81,8 @@ block a(q: bf16[B, S, 6, 64], k: bf16[B, L, 2, 64], v: bf16[B, L, 2, 64]) -> bf1
 of which it sees the keys up to its position."""
 
 
-LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3}
-"""Of programs that have more than one."""
+PROMPTS = [name for name in PROGRAMS if not name.startswith("decode")]
+"""Those that need no position in a cache."""
 SYMBOLS = {
     "gemm_relu_f16": {"M": 130},
     "gemm_qkv_rope_append": {"B": 2, "S": 67, "L": 80},
@@ -91,6 +91,12 @@ SYMBOLS = {
     "attention_128": {"B": 1, "S": 33, "L": 150},
     "attention_groups3": {"B": 1, "S": 50, "L": 101},
 }
+
+
+def launches(name: str, target: str = HOPPER) -> int:
+    """How many a program of `PROMPTS` takes; Q, K and V are one on sm_90a."""
+    apart = {"gemm_qkv_rope_append": 3, "gemm_qkv_of_equal_tiles": 3} if target == AMPERE else {}
+    return {"gemm_residual_norm": 2, **apart}.get(name, 1)
 
 
 def sizes(name: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ import pytest
 
 import emulated_pipelines as pipelines
 from cuda_compiled import needs_nvrtc
-from emulated_pipelines import AMPERE, LAUNCHES, sizes
+from emulated_pipelines import AMPERE, launches, sizes
 from warpweave.backends.cuda.checks import refusals
 from warpweave.backends.cuda.compile import build
 from warpweave.backends.cuda.emit import emit
@@ -19,7 +19,7 @@ from warpweave.passes import pipeline
 LIMITS = limits_of(AMPERE)
 
 
-@pytest.mark.parametrize("name", pipelines.PROGRAMS)
+@pytest.mark.parametrize("name", pipelines.PROMPTS)
 def test_the_pipeline_is_verified_and_proved(name):
     module, _ = pipelines.specialised(name, AMPERE)
     assert pipelines.split_kernels(module)
@@ -35,18 +35,18 @@ def test_the_pipeline_is_verified_and_proved(name):
             assert verdict.events > 10
 
 
-@pytest.mark.parametrize("name", pipelines.PROGRAMS)
+@pytest.mark.parametrize("name", pipelines.PROMPTS)
 def test_every_schedule(name):
     for seed, schedule in enumerate(schedules()):
         count = pipelines.check(name, sizes(name), schedule=schedule, seed=seed, target=AMPERE)
-        assert count == LAUNCHES.get(name, 1)
+        assert count == launches(name, AMPERE)
 
 
 @needs_nvrtc
 def test_the_code_is_sound():
     """No spills, and tensor cores, asynchronous copies and ldmatrix are in it."""
     sources = []
-    for name in pipelines.PROGRAMS:
+    for name in pipelines.PROMPTS:
         module, _ = pipelines.specialised(name, AMPERE)
         pipeline.to_barriers(module, Ledger())
         sources += [source for kernel in pipelines.split_kernels(module) for source in emit(kernel, LIMITS)]
