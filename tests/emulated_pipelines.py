@@ -94,8 +94,8 @@ block layer(x: bf16[M, K=70], w: weight bf16[N=64, K]) -> bf16[M, N] {
 """Programs of single tests."""
 
 
-LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3}
-"""Of programs that have more than one."""
+PROMPTS = [name for name in PROGRAMS if not name.startswith("decode")]
+"""Those that need no position in a cache."""
 SYMBOLS = {
     "gemm_relu_f16": {"M": 130},
     "gemm_qkv_rope_append": {"B": 2, "S": 67, "L": 80},
@@ -104,6 +104,12 @@ SYMBOLS = {
     "attention_128": {"B": 1, "S": 33, "L": 150},
     "attention_groups3": {"B": 1, "S": 50, "L": 101},
 }
+
+
+def launches(name: str, target: str = HOPPER) -> int:
+    """How many a program of `PROMPTS` takes; Q, K and V are one on sm_90a."""
+    apart = {"gemm_qkv_rope_append": 3, "gemm_qkv_of_equal_tiles": 3} if target == AMPERE else {}
+    return {"gemm_residual_norm": 2, **apart}.get(name, 1)
 
 
 def sizes(name: str) -> dict[str, int]:

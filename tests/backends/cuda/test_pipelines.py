@@ -5,7 +5,7 @@ import torch
 
 import emulated_pipelines as pipelines
 from emulated import as_array, as_tensor
-from emulated_pipelines import LAUNCHES, sizes
+from emulated_pipelines import launches, sizes
 from warpweave.backends.cuda.emit.context import FAULT
 from warpweave.backends.cuda.emulate import schedules
 from warpweave.ir import protocol, tile
@@ -21,11 +21,7 @@ def test_the_pipeline_is_verified_and_proved(name):
     module, _ = pipelines.specialised(name)
     verify_aref(module)
     assert to_text(parse(to_text(module))) == to_text(module)
-    assert (
-        len(pipelines.split_kernels(module)) == min(2, LAUNCHES.get(name, 1))
-        if name != "gemm_qkv_rope_append"
-        else True
-    )
+    assert len(pipelines.split_kernels(module)) == launches(name)
     for lowered in (False, True):
         if lowered:
             pipeline.to_barriers(module, Ledger())
@@ -37,11 +33,11 @@ def test_the_pipeline_is_verified_and_proved(name):
                 assert verdict.events > 10 or not rings_of(loop)
 
 
-@pytest.mark.parametrize("name", [name for name in pipelines.PROGRAMS if not name.startswith("decode")])
+@pytest.mark.parametrize("name", pipelines.PROMPTS)
 def test_every_schedule(name):
     for seed, schedule in enumerate(schedules()):
         count = pipelines.check(name, sizes(name), schedule=schedule, seed=seed, sms=1 + seed % 2)
-        assert count == LAUNCHES.get(name, 1)
+        assert count == launches(name)
 
 
 @pytest.mark.parametrize(("position", "entry"), [(0, -1), (66, 80)])

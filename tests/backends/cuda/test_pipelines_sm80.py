@@ -4,7 +4,7 @@ import pytest
 
 import emulated_pipelines as pipelines
 from cuda_compiled import needs_nvrtc
-from emulated_pipelines import AMPERE, ANY_DEPTH, sizes
+from emulated_pipelines import AMPERE, ANY_DEPTH, launches, sizes
 from warpweave.backends.cuda.checks import refusals
 from warpweave.backends.cuda.compile import build
 from warpweave.backends.cuda.emit import emit
@@ -19,11 +19,9 @@ from warpweave.ir.text import parse, to_text
 from warpweave.passes import pipeline
 
 LIMITS = limits_of(AMPERE)
-LAUNCHES = {"gemm_residual_norm": 2, "gemm_qkv_rope_append": 3, "gemm_qkv_of_equal_tiles": 3}
-"""Of programs that have more than one: a loop is a launch."""
 
 
-@pytest.mark.parametrize("name", pipelines.PROGRAMS)
+@pytest.mark.parametrize("name", pipelines.PROMPTS)
 def test_the_pipeline_is_verified_and_proved(name):
     module, _ = pipelines.specialised(name, AMPERE)
     assert pipelines.split_kernels(module)
@@ -39,13 +37,13 @@ def test_the_pipeline_is_verified_and_proved(name):
             assert verdict.events > 10 or not rings_of(loop)
 
 
-@pytest.mark.parametrize("name", [name for name in pipelines.PROGRAMS if not name.startswith("decode")])
+@pytest.mark.parametrize("name", pipelines.PROMPTS)
 def test_schedules(name):
     """All of them for a GEMM and attention, whose protocols the others share; the hardest two for their epilogues."""
     every = name in ("gemm_relu_f16", "attention_causal_64")
     for seed, schedule in enumerate(schedules() if every else ("random", "late")):
         count = pipelines.check(name, sizes(name), schedule=schedule, seed=seed, target=AMPERE)
-        assert count == LAUNCHES.get(name, 1)
+        assert count == launches(name, AMPERE)
 
 
 def sources(name, target):
