@@ -135,7 +135,7 @@ def _requests(job: Job) -> list[Request]:
             path="",
             name=source.name,
             phase=phase,
-            source=source.source,
+            source=_code(source.source),
             entry=entry,
             parameters=tuple((p.name, p.type) for p in source.parameters),
             multiples=job.multiples,
@@ -147,6 +147,11 @@ def _requests(job: Job) -> list[Request]:
         )
         for phase, (entry, grid) in enumerate(zip(source.entries, source.grids, strict=True))
     ]
+
+
+def _code(source: str) -> str:
+    """Without the comment at its head, which names modules of the model: the same kernel of another model is the same code."""
+    return source.split("\n", 1)[1] if source.startswith("#") else source
 
 
 def _one(request: Request, home: Cache, workers: Workers) -> CompiledTriton:

@@ -1,4 +1,4 @@
-"""On a GPU: models against float64 and eager, streams, CUDA graphs, wrong ids."""
+"""On a GPU: models against float64 and eager, streams, CUDA graphs, wrong ids, boxes and persistent grids."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from transformers import StaticCache
 import warpweave
 from model_zoo import build, inputs
 from numerics import assert_close_to_float64
+from triton_samples import formed
 from warp_models import HEADS_OF_32, models, outputs
+from warpweave.backends.nvidia.target import target_at
+from warpweave.backends.triton import compile as ahead
+from warpweave.backends.triton.emit import emit
+from warpweave.backends.triton.shapes import LARGE
+from warpweave.backends.triton.source import Choice
+from warpweave.ir import tile
+from warpweave.runtime.cuda.driver import driver_of
+from warpweave.runtime.cuda.measure import Buffer, repeated
 from warpweave.runtime.errors import IndexRangeError
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 LENGTHS = (11, 1, 1, 1)  # a prefill and three steps
+GEMM = "block f(x: bf16[M, K=192], w: weight bf16[N=320, K]) -> bf16[M, N] {\n  return silu(linear(x, w))\n}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +121,23 @@ def test_a_cuda_graph_replays_a_call(backend: str, dtype: torch.dtype) -> None:
             x.normal_()
             graph.replay()
             torch.testing.assert_close(y, model(x), rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize("rows", [1, 300, 20_000])
+def test_boxes_and_a_persistent_grid(rows: int) -> None:
+    driver = driver_of("cuda")
+    target = target_at(driver.architecture, driver.name)
+    module = formed(GEMM, LARGE)
+    (kernel,) = (op for op in module.ops if isinstance(op, tile.KernelOp))
+    source = emit(kernel, target, Choice(8, 3, tma=True, persistent=True))
+    (phases,) = ahead.build([ahead.Job(source, target, ahead.multiples(module, source))])
+    x, w, y = (torch.randn(n, m, device="cuda").bfloat16() for n, m in ((rows, 192), (320, 192), (rows, 320)))
+    buffers = [Buffer("bfloat16", tensor.numel()) for tensor in (x, w, y)]
+    program = repeated(driver, ahead.device_kernel(source, phases), buffers, [rows], sets=1, launches=3)
+    program([x.view(-1), w.view(-1), y.view(-1)])
+    program.settle()
+    exact = torch.nn.functional.silu(x.double() @ w.double().T)
+    torch.testing.assert_close(y.double(), exact, rtol=2**-7, atol=2**-6)
 
 
 def test_a_wrong_id() -> None:

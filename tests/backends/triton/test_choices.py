@@ -8,7 +8,7 @@ import pytest
 from interpreted import needs_triton
 from triton_samples import changed, lowered
 from warpweave.backends.nvidia.target import H100, TARGETS
-from warpweave.backends.triton import choices
+from warpweave.backends.triton import backend, choices, compile
 from warpweave.backends.triton.choices import ATTEMPTS, Choices, choose
 from warpweave.backends.triton.shapes import SMALL
 from warpweave.ir import tile
@@ -88,3 +88,23 @@ def test_none_is_sound(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_options_name_all_targets():
     assert set(GPUS) == set(TARGETS)
+
+
+def test_what_was_chosen_is_not_compiled_again(monkeypatch: pytest.MonkeyPatch):
+    """The kernels of the program are those that were chosen, but for the comment that names the model's modules."""
+    asked = []
+
+    def sound(jobs, **_):
+        asked.append({str(compile.components(request)) for job in jobs for request in compile._requests(job)})
+        return [(changed(),) for _ in jobs]
+
+    module, made = lowered(PROGRAM), backend.CudaBackend(H100)
+    for each in (choices, backend):
+        monkeypatch.setattr(each, "build", sound)
+    to_fused(module, Ledger())
+    shapes = made.shapes(module, form_tiles.fused_ops(module), form_tiles.form, Ledger())
+    to_tiles(module, Ledger(), shapes=shapes)
+    made.emit(module, Ledger())
+    first, second = asked
+    assert first == second
+    assert len(first) == 2
