@@ -13,6 +13,7 @@ from warpweave.ir.testing.recipes.fused import FusedRecipe, Gemm, Product
 
 SPECIALISED = {
     "attention_causal": 1,
+    "attention_decode": 1,
     "gemm": 1,
     "gemm_qkv_rope_append": 1,
     "gemm_residual_norm": 2,
@@ -21,7 +22,6 @@ SPECIALISED = {
     "matmul": 1,
 }
 REFUSED = {
-    "attention_decode": ["products of 2 rows"],
     "attention_softcap_window": ["operands of f32"],
     "copy_concat": [NO_PRODUCT],
     "gemm_bias_gelu": ["operands of f32"],
