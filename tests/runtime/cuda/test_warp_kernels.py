@@ -72,7 +72,10 @@ def test_where_there_can_be_no_map_triton_runs(gpu: FakeGpu, product: Any) -> No
 
 def test_a_mutant_that_launches_both_is_caught(gpu: FakeGpu, product: Any) -> None:
     old, new = "block.otherwise != (block.launch in unmapped)", "False"
-    with edited("runtime.cuda.device:CudaDevice.run", old, new), pytest.raises(AssertionError, match="tensor map of 0 dims"):
+    with (
+        edited("runtime.cuda.device:CudaDevice.run", old, new),
+        pytest.raises(AssertionError, match="tensor map of 0 dims"),
+    ):
         test_where_there_can_be_no_map_triton_runs(gpu, product)
 
 
