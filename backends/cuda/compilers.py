@@ -44,9 +44,12 @@ class Nvrtc:
     """The run-time compiler; headers are given to it as texts, and nothing is read from the disk."""
 
     def __init__(self) -> None:
-        """Raises PackageNotFoundError where a wheel is missing."""
+        """Raises PackageNotFoundError where a wheel is missing, ImportError or RuntimeError where the library is not found."""
         versions = [importlib.metadata.version(name) for name in ("nvidia-cuda-nvrtc", "cuda-bindings")]
         self.version = f"nvrtc {versions[0]}"
+        from cuda.bindings import nvrtc  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
+
+        nvrtc.nvrtcVersion()
 
     def compile(self, text: str, headers: Mapping[str, str], target: str) -> Built:
         from cuda.bindings import nvrtc  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
@@ -109,13 +112,20 @@ def find_compiler() -> Compiler:
     """NVRTC, else nvcc. Raises MissingCompilerError."""
     try:
         return Nvrtc()
-    except importlib.metadata.PackageNotFoundError as missing:
+    except (ImportError, RuntimeError) as missing:  # a wheel that is not there is an ImportError too
         nvcc = shutil.which("nvcc")
         if nvcc:
             return Nvcc(nvcc)
         raise MissingCompilerError(
             "No compiler of CUDA C++ found",
             where="sys.path and PATH",
-            why=f"the wheel {missing.name} is not installed, and there is no nvcc",
+            why=f"{_said(missing)}, and there is no nvcc",
             next="pip install 'warpweave[cuda]'",
         ) from missing
+
+
+def _said(missing: Exception) -> str:
+    if isinstance(missing, importlib.metadata.PackageNotFoundError):
+        return f"the wheel {missing.name} is not installed"
+    said, _, _ = str(missing).partition("\n")
+    return f"the library of nvidia-cuda-nvrtc was not found ({said})"

@@ -121,3 +121,19 @@ def test_a_source_without_a_description_is_refused(tmp_path):
 def test_edits_are_found_or_refused():
     with pytest.raises(LookupError):
         edited("gemm_bias_gelu", ("no such text", ""))
+
+
+@needs_nvrtc
+def test_without_nvrtcs_library(monkeypatch):
+    """Its wheel is installed, and what it holds is not found."""
+    from cuda.bindings import nvrtc
+
+    def nothing() -> None:
+        raise RuntimeError("Failure finding libnvrtc.so\nattempted: everywhere")
+
+    monkeypatch.setattr(nvrtc, "nvrtcVersion", nothing)
+    monkeypatch.setattr(compilers.shutil, "which", lambda name: None)
+    with pytest.raises(
+        MissingCompilerError, match=r"was not found \(Failure finding libnvrtc.so\), and there is no nvcc"
+    ):
+        compilers.find_compiler.__wrapped__()
