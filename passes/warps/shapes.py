@@ -17,6 +17,7 @@ HOPPER = TileShapes(
     matmul_depth=64,
     attention_rows=128,
     attention_keys=64,
+    attention_few=128,
     attention_least_rows=64,
     merged_rows=64,
     powers=True,

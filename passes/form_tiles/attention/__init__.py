@@ -33,7 +33,7 @@ def lower(op: fused.AttentionKernelOp, shapes: TileShapes) -> Draft:
     if group is None or not (group.is_const and d.is_const and dv.is_const):
         raise UnsupportedRegionError(f"heads {h} over {hkv} of {d} and {dv} columns are no constants")
     kernel, height = KernelBuilder("attention", shapes), _rows(s, group.value, shapes)
-    few = s.is_const and s.value * group.value <= height
+    few = s.is_const and s.value * group.value <= min(height, shapes.attention_few)
     splits = IterAxis(split.parts(b * hkv, length, shapes.attention_keys)) if few else None
     groups = IterAxis(group, static=True)
     a = Attention(op, kernel, IterAxis(b), IterAxis(s), IterAxis(hkv), groups, IterAxis(length), splits)

@@ -15,7 +15,7 @@ from warpweave.backends.cuda.compilers import Nvcc, Nvrtc
 from warpweave.backends.cuda.source import read_source
 from warpweave.runtime.cache import Cache
 from warpweave.runtime.errors import ArgumentError, CompileError, MissingCompilerError
-from warpweave.runtime.launch import LaunchParameter
+from warpweave.runtime.launch import LaunchParameter, TensorMap
 
 GEMM = SAMPLES["gemm_bias_gelu"].source
 SMALL = msgspec.structs.replace(
@@ -35,10 +35,13 @@ SMALL = msgspec.structs.replace(
 def test_a_launch_is_described():
     launch = compiled()["gemm_bias_gelu"].launch
     assert (launch.entry, launch.target, launch.num_warps, launch.shared) == ("gemm_bias_gelu", "sm_90a", 12, 163904)
+    a = TensorMap(0, "bfloat16", (128, 64), 128, ("M", "K"), ("1*K", "1"), "0")
+    b = TensorMap(1, "bfloat16", (128, 64), 128, ("N", "K"), ("1*K", "1"), "0")
+    out = TensorMap(3, "bfloat16", (64, 64), 128, ("M", "N"), ("1*N", "1"), "0")
     assert launch.parameters == (
-        LaunchParameter("a", "tensor_map", 48, 128, 64),
-        LaunchParameter("b", "tensor_map", 176, 128, 64),
-        LaunchParameter("out", "tensor_map", 304, 128, 64),
+        LaunchParameter("a", "tensor_map", 48, 128, 64, a),
+        LaunchParameter("b", "tensor_map", 176, 128, 64, b),
+        LaunchParameter("out", "tensor_map", 304, 128, 64, out),
         LaunchParameter("bias", "pointer", 432, 8),
         LaunchParameter("M", "i32", 440, 4),
         LaunchParameter("N", "i32", 444, 4),
