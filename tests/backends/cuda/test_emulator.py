@@ -9,6 +9,7 @@ from emulated import SAMPLES, kernel, run, source
 from warpweave.backends.cuda.emulate import EmulatedKernel, schedules
 from warpweave.backends.cuda.source import HEADERS, PointerParameter
 from warpweave.runtime.errors import ArgumentError
+from warpweave.runtime.host_arrays import numpy_dtype
 
 WRITTEN = (("x", "float32", (64,), False), ("out", "float32", (64,), True))
 POINTERS = (PointerParameter("x"), PointerParameter("out"))
@@ -111,7 +112,8 @@ def test_arrays_and_schedules_that_do_not_fit_are_refused():
     with pytest.raises(ArgumentError, match=r"No contiguous bfloat16 array of shape \[8, 8\] for a"):
         emulated.run({}, sizes)
     with pytest.raises(ArgumentError, match="No schedule is called slow"):
-        emulated.run({}, sizes, schedule="slow")
+        arrays = {b.name: np.zeros([8] * len(b.shape or ()), numpy_dtype(b.dtype)) for b in emulated.launch.buffers}
+        emulated.run(arrays, sizes, schedule="slow")
     with pytest.raises(ArgumentError, match="No value for K"):
         emulated.run({}, {"M": 8, "N": 8})
     assert len(schedules()) >= 5
