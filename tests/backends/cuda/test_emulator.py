@@ -111,8 +111,8 @@ def test_arrays_and_schedules_that_do_not_fit_are_refused():
     emulated, sizes = kernel("gemm_bias_gelu"), {"M": 8, "N": 8, "K": 8}
     with pytest.raises(ArgumentError, match=r"No contiguous bfloat16 array of shape \[8, 8\] for a"):
         emulated.run({}, sizes)
+    arrays = {b.name: np.zeros([8] * len(b.shape or ()), numpy_dtype(b.dtype)) for b in emulated.launch.buffers}
     with pytest.raises(ArgumentError, match="No schedule is called slow"):
-        arrays = {b.name: np.zeros([8] * len(b.shape or ()), numpy_dtype(b.dtype)) for b in emulated.launch.buffers}
         emulated.run(arrays, sizes, schedule="slow")
     with pytest.raises(ArgumentError, match="No value for K"):
         emulated.run({}, {"M": 8, "N": 8})

@@ -50,7 +50,8 @@ MUTANTS = [
            "attention_causal_64"),
     Mutant("rings lie one upon another", f"{EMIT}.shared:SharedMemory._add_ring", "ring.depth * ring.slot_bytes",
            "ring.slot_bytes"),
-    Mutant("one arrival too many awaited", f"{EMIT}.kernel:_Kernel._make_barriers", "{op.arrivals.data});", "{op.arrivals.data + 1});"),
+    Mutant("one arrival too many awaited", f"{EMIT}.kernel:_Kernel._make_barriers", "{op.arrivals.data});",
+           "{op.arrivals.data + 1});"),
 
     Mutant("warpgroups hold the same rows", f"{EMIT}.roles.state:RoleState.place_rows", "group * {WARPGROUP_ROWS} + ",
            "0 * {WARPGROUP_ROWS} + ", "gemm_residual_norm"),

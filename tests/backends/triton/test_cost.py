@@ -89,9 +89,8 @@ def test_attention_reads_each_kv_head_once(groups, heads_read):
 
 def test_causal_attention_skips_what_is_hidden():
     whole, causal = (predict(work(ATTENTION % (16, mask), B=1, S=4096, L=4096), H100) for mask in ("", ", causal=true"))
-    assert causal.flops / whole.flops == pytest.approx(
-        0.5 + 128 / 2 / 4096, rel=0.01
-    )  # and half a tile at the diagonal
+    diagonal = 128 / 2 / 4096  # half a tile
+    assert causal.flops / whole.flops == pytest.approx(0.5 + diagonal, rel=0.01)
     assert causal.dram_bytes == pytest.approx(whole.dram_bytes)
 
 
