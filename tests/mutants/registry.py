@@ -175,7 +175,7 @@ TILES = [
     Mutant("window one key too wide", "fused", "passes.form_tiles.attention.visible:visible",
            '"gt", beyond, last', '"ge", beyond, last', (fused(Attend(window=2, keys=7, causal=True), length=7),)),
     Mutant("block at a window's left edge taken whole", "fused", "passes.form_tiles.attention.visible:bounds",
-           "window - 1 - round_up", "window - 1", (fused(Attend(window=70, keys=200, causal=True), length=200),)),
+           "window - 1 - round_up", "window - 1", (fused(Attend(window=200, keys=400, causal=True), length=400),)),
     Mutant("block at a window's right edge taken whole", "fused", "passes.form_tiles.attention.visible:bounds",
            "high = blocks(seen(ctx.row)", "high = blocks(seen(last_row)",
            (fused(Attend(window=70, keys=200, causal=True), length=200),)),
@@ -189,7 +189,7 @@ TILES = [
     Mutant("sinks dropped", "flow", "passes.form_tiles.attention.state:with_sinks",
            "if a.op.sinks is None:", "if True:", (flow(Attention(sinks=True)),)),
     Mutant("product stored over itself", "fused", "passes.form_tiles.matmul:lower",
-           'carried[0], transposed)', "zero, transposed)", (fused(Product(), width=128),)),
+           'carried[0], transposed)', "zero, transposed)", (fused(Product(), width=400),)),
 ]  # fmt: skip
 SEMANTICS = [
     Mutant("attention's own key hidden", "flow", "ir.reference:_attention", "columns > last", "columns >= last",
