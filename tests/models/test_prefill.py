@@ -15,7 +15,10 @@ from warpweave.ir.text import parse, to_text
 from warpweave.options import Options
 from warpweave.report import Phases
 
-SIZES = [(3, 16), (2, 7), (3, 129), (1, 16), (1, 33)]  # PyTorch compiles a batch of 1 apart
+SIZES = {  # PyTorch compiles a batch of 1 apart; what depends on sizes does not depend on the dtype
+    torch.float32: [(3, 16), (2, 7), (3, 129), (1, 16), (1, 33)],
+    torch.bfloat16: [(3, 129), (2, 16), (1, 33)],
+}
 # The others are right as well, but Dynamo may guard on a size (Whisper's convolutions) or break the graph.
 COMPILED_ONCE = {"bert", "gemma2", "gemma3", "gpt2", "gpt_neox", "llama", "qwen3", "t5"}
 # Routing is not continuous: in bf16 a rounding sends a token to another expert, in eager as in ours.
@@ -28,8 +31,10 @@ CASES = [
 
 
 @pytest.fixture(autouse=True)
-def _every_level_round_trips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is compiled here is read back from its text at each level; a failure is in the graph's report."""
+def _every_level_round_trips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled here in fp32 is read back from its text at each level; a failure is in the graph's report."""
+    if "bf16" in request.node.name:
+        return
     compile_module = compiler.compile_module
 
     def checked(module: ModuleOp, options: Options, name: str, phases: Phases | None = None) -> compiler.Compiled:
@@ -56,7 +61,7 @@ def test_prefill(name: str, dtype: torch.dtype) -> None:
     graphs: dict[bool, int] = {}
     plain = {} if ZOO[name].kind in ("vision", "encoder") else {"use_cache": False}
     with torch.no_grad():
-        for batch, length in SIZES:
+        for batch, length in SIZES[dtype]:
             args = inputs(name, batch, length, dtype)
             double = {k: v.double() if v.is_floating_point() else v for k, v in args.items()}
             ours = first_output(compiled(**args, **plain))

@@ -48,7 +48,8 @@ def test_drawn_gemms(seed):
     assert len(compared.made) == 1
 
 
-@pytest.mark.parametrize("attend", ATTENTIONS, ids=repr)
+# A window makes three loops of keys, whose trips the checker tries in every combination: two minutes here, against 0.5 s of others.
+@pytest.mark.parametrize("attend", [attend for attend in ATTENTIONS if not attend.window], ids=repr)
 def test_attention(attend):
     module = FusedRecipe((attend,), 64, 1, 150, "bf16").build()
     compared = compare(module, 2**-6, random.Random(repr(attend)).choice(list(SCHEDULES)), fused=True, target=AMPERE)
