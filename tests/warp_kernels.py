@@ -27,6 +27,26 @@ HOPPER, AMPERE = "sm_90a", "sm_80"
 NO_PRODUCT = "it has no product: there is nothing to load ahead for"
 GROUPS = "its rows come in groups of unknown sizes"
 
+SPECIALISED = {
+    "attention_causal": 1,
+    "attention_decode": 1,
+    "gemm": 1,
+    "gemm_qkv_rope_append": 1,
+    "gemm_residual_norm": 2,
+    "gemm_swiglu": 1,
+    "map_embedding": 1,
+    "matmul": 1,
+}
+"""Of a golden program: how many kernels have roles."""
+REFUSED = {
+    "attention_softcap_window": ["operands of f32"],
+    "copy_concat": [NO_PRODUCT],
+    "gemm_bias_gelu": ["operands of f32"],
+    "gemm_experts": [NO_PRODUCT, GROUPS, GROUPS, NO_PRODUCT],
+    "map_embedding": [NO_PRODUCT],
+    "map_softmax": [NO_PRODUCT],
+}
+"""Why its other kernels have none."""
 ATTENTIONS = [
     Attend(heads=2, groups=1, size=64, keys=200, causal=True),
     Attend(heads=1, groups=4, size=64, keys=150, causal=True, offset=2),

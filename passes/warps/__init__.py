@@ -66,9 +66,7 @@ def specialise(kernel: tile.KernelOp, limits: Limits = HOPPER) -> Specialised | 
     made = kernel.clone()
     made.location = kernel.location
     reasons = [_specialise(loop, limits) for loop in _loops(made)]
-    if (
-        limits.copies == "tma"
-    ):  # one role has the rows of a tile in several turns, which a branch around them would not let it
+    if limits.copies == "tma":  # a branch around one role's rows, which it takes in several turns, is not printed
         reasons.append(join_loops.run(made, limits))
     for op in made.walk():
         if isinstance(op.location, UnknownLoc):

@@ -27,6 +27,21 @@ REGISTERS = 128
 
 def run(loop: tile.ParallelOp) -> None:
     """Expects the marks of `partition_warps`; takes them away."""
+    warps, body, rings = opened(loop)
+    load = _Producer(rings).body(body)
+    _Consumer(rings).block(body)
+    store = _stores(loop, body) if rings.groups else Block()
+    for name, kind, number, block in (
+        ("load", "producer", 1, load), ("store", "epilogue", 1, store), ("math", "consumer", warps, body)
+    ):  # fmt: skip
+        if block.first_op is not None:
+            role = aref.RoleOp(name, kind, number, REGISTERS, block)
+            role.location = loop.location
+            loop.body.add_op(role)
+
+
+def opened(loop: tile.ParallelOp) -> tuple[int, Block, Rings]:
+    """The warps that multiply, what the loop does but for indices, which all roles share, and the rings of its staged loads."""
     warps = loop.attributes.pop(WARPS)
     assert isinstance(warps, IntAttr)
     body = Block()
@@ -36,16 +51,7 @@ def run(loop: tile.ParallelOp) -> None:
             body.add_op(op)
     rings = Rings(loop)
     rings.group(body)
-    load = _Producer(rings).body(body)
-    _Consumer(rings).block(body)
-    store = _stores(loop, body) if rings.groups else Block()
-    for name, kind, number, block in (
-        ("load", "producer", 1, load), ("store", "epilogue", 1, store), ("math", "consumer", warps.data, body)
-    ):  # fmt: skip
-        if block.first_op is not None:
-            role = aref.RoleOp(name, kind, number, REGISTERS, block)
-            role.location = loop.location
-            loop.body.add_op(role)
+    return warps.data, body, rings
 
 
 # ---- which loads share a slot --------------------------------------------------------------------------------------

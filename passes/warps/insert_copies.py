@@ -6,25 +6,16 @@ the role's own threads (`aref.dot`), so that nothing is in flight but copies. St
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import IntAttr
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from ...ir import aref, tile
-from .insert_arefs import REGISTERS, Group, Rings
-from .partition_warps import STAGED, WARPS, operand
+from .insert_arefs import REGISTERS, Group, opened
+from .partition_warps import STAGED, operand
 
 
 def run(loop: tile.ParallelOp) -> None:
     """Expects the marks of `partition_warps`; takes them away."""
-    warps = loop.attributes.pop(WARPS)
-    assert isinstance(warps, IntAttr)
-    body = Block()
-    for op in list(loop.body.ops):
-        if not tile.is_index(op):
-            op.detach()
-            body.add_op(op)
-    rings = Rings(loop)
-    rings.group(body)
+    warps, body, rings = opened(loop)
     entered = [(group, _fill(group)) for group in rings.groups]
     memories: dict[SSAValue, SSAValue] = {
         load.result: m for group, enter in entered for load, m in zip(group.loads, enter.tiles, strict=True)
@@ -36,7 +27,7 @@ def run(loop: tile.ParallelOp) -> None:
     for op in [op for op in body.walk() if STAGED in op.attributes]:
         op.detach()
         op.erase()
-    role = aref.RoleOp("math", "consumer", warps.data, REGISTERS, body)
+    role = aref.RoleOp("math", "consumer", warps, REGISTERS, body)
     role.location = loop.location
     loop.body.add_op(role)
 

@@ -116,9 +116,8 @@ class Packing:
         slots, dims = iter(launch.args), itertools.count(self._first_dims[number])
         needs, scratch = iter((about.global_scratch, about.profile_scratch)), list[tuple[int, Scratch]]()
         begin, size = self._end.word * WORD, 0
-        skipped = (
-            about.parameters[0].offset if about.parameters else 0
-        )  # of the constant bank, where tensor maps lie aligned
+        # Offsets are those in the constant bank, where tensor maps lie aligned; blocks begin with the first parameter.
+        skipped = about.parameters[0].offset if about.parameters else 0
         for parameter in about.parameters:
             at, size = begin + parameter.offset - skipped, max(size, parameter.offset - skipped + parameter.size)
             self._offsets.append(at)

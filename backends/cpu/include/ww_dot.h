@@ -132,7 +132,7 @@ void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
   const detail::Cut cut(m);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
-    detail::panel_of_rows(b + j * ldb, ldb, cols, k, panel);
+    transposed(k, cols, b + j * ldb, ldb, panel, kPanel);
     detail::rows_times_panel<LDA>(m, cut, cols, k, a, panel, kPanel, c + j, ldc, false, t);
   }
 }
@@ -151,21 +151,6 @@ void dot_nn(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
     detail::panel_of_columns(b + j, ldb, cols, k, panel);
     detail::rows_times_panel<LDA>(m, cut, cols, k, a, panel, kPanel, c + j, ldc, true, t);
   }
-}
-
-template <class T> WW_NOINLINE void transposed(i64 m, i64 k, const T* p, i64 stride, float* __restrict out, i64 width) {
-  for (i64 i = 0; i < m; i += kLanes)
-    for (i64 l = 0; l < width; l += kLanes) {
-      vf t[kLanes], v[kLanes];
-      WW_UNROLL(1) for (int j = 0; j < kLanes; ++j) {
-        const T* row = p + (l + j) * stride + i;
-        t[j] = l + j >= k ? vf{} : i + kLanes <= m ? load(row) : detail::load_partial(row, m - i);
-      }
-      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j) v[j] = t[j];
-      transpose(v);
-      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j)
-        if (i + j < m) store(out + (i + j) * width + l, v[j]);
-    }
 }
 
 }  // namespace ww

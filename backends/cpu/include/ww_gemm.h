@@ -171,7 +171,8 @@ template <class S> struct Panels {
   const float* wide(i64 tile, i64 i, i64 k0, i64 k, float* widened) const {
     const T* panel = at(tile, i, k0);
     if constexpr (!W::packed) {
-      panel_of_rows(panel, depth, s.n - (tile * S::panels + i % s.panels_of(tile)) * kPanel, k, widened);
+      const i64 left = s.n - (tile * S::panels + i % s.panels_of(tile)) * kPanel;
+      transposed(k, left < kPanel ? left : kPanel, panel, depth, widened, kPanel);
       return widened;
     } else if constexpr (sizeof(T) == sizeof(float)) {
       return panel;

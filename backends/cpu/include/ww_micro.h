@@ -6,7 +6,7 @@
 //     does not hold, from L2; with few it prefetches b into L1 from memory, far ahead; `resident`: a and b are in L1
 //   micro_small, micro_large      the same with a row count known at run time
 //   RowBlocks                     splits a count of rows into blocks for micro_large
-//   detail::panel_of_rows         32 rows of a matrix as a panel
+//   transposed                    a matrix whose columns become rows: 32 rows as a panel, a left operand in memory
 #pragma once
 #include "ww_vec.h"
 
@@ -104,21 +104,22 @@ template <class T> WW_NOINLINE vf load_partial(const T* p, i64 count) {
   return load(t);
 }
 
-// out[l * 32 + j] = b[j * ldb + l] for j < cols, 0 for cols <= j < 32; out has k rounded up to kLanes rows.
-template <class TB> WW_NOINLINE void panel_of_rows(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
-  for (i64 j0 = 0; j0 < kPanel; j0 += kLanes)
-    for (i64 l = 0; l < k; l += kLanes) {
+}  // namespace detail
+
+// out[i * width + l] = p[l * stride + i] for i < m and l < k, 0 for k <= l < width, a multiple of 16.
+template <class T> WW_NOINLINE void transposed(i64 m, i64 k, const T* p, i64 stride, float* __restrict out, i64 width) {
+  for (i64 i = 0; i < m; i += kLanes)
+    for (i64 l = 0; l < width; l += kLanes) {
       vf t[kLanes], v[kLanes];
       WW_UNROLL(1) for (int j = 0; j < kLanes; ++j) {
-        const TB* p = b + (j0 + j) * ldb + l;
-        t[j] = j0 + j >= cols ? vf{} : l + kLanes <= k ? load(p) : load_partial(p, k - l);
+        const T* row = p + (l + j) * stride + i;
+        t[j] = l + j >= k ? vf{} : i + kLanes <= m ? load(row) : detail::load_partial(row, m - i);
       }
       WW_UNROLL(16) for (int j = 0; j < kLanes; ++j) v[j] = t[j];
       transpose(v);
-      WW_UNROLL(16) for (int i = 0; i < kLanes; ++i) store(out + (l + i) * kPanel + j0, v[i]);
+      WW_UNROLL(16) for (int j = 0; j < kLanes; ++j)
+        if (i + j < m) store(out + (i + j) * width + l, v[j]);
     }
 }
-
-}  // namespace detail
 
 }  // namespace ww

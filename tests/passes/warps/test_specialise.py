@@ -3,7 +3,7 @@
 import pytest
 
 from golden.test_golden import PROGRAMS, flow
-from warp_kernels import ATTENTIONS, GROUPS, NO_PRODUCT, compare, drawn_gemm, formed
+from warp_kernels import ATTENTIONS, NO_PRODUCT, REFUSED, SPECIALISED, compare, drawn_gemm, formed
 from warpweave.ir import aref
 from warpweave.ir.aref.queries import producers, rings_of, roles_of
 from warpweave.ir.locations import modules
@@ -11,25 +11,6 @@ from warpweave.ir.reference_aref import SCHEDULES
 from warpweave.ir.testing import oracles
 from warpweave.ir.testing.recipes.fused import Attend, FusedRecipe, Gemm, Product
 from warpweave.passes import warps
-
-SPECIALISED = {
-    "attention_causal": 1,
-    "attention_decode": 1,
-    "gemm": 1,
-    "gemm_qkv_rope_append": 1,
-    "gemm_residual_norm": 2,
-    "gemm_swiglu": 1,
-    "map_embedding": 1,
-    "matmul": 1,
-}
-REFUSED = {
-    "attention_softcap_window": ["operands of f32"],
-    "copy_concat": [NO_PRODUCT],
-    "gemm_bias_gelu": ["operands of f32"],
-    "gemm_experts": [NO_PRODUCT, GROUPS, GROUPS, NO_PRODUCT],
-    "map_embedding": [NO_PRODUCT],
-    "map_softmax": [NO_PRODUCT],
-}
 
 
 @pytest.mark.parametrize("lower", [False, True], ids=["rings", "mbarriers"])

@@ -5,30 +5,11 @@ import random
 import pytest
 
 from golden.test_golden import PROGRAMS, flow
-from warp_kernels import AMPERE, ATTENTIONS, GROUPS, NO_PRODUCT, compare, drawn_gemm
+from warp_kernels import AMPERE, ATTENTIONS, NO_PRODUCT, REFUSED, SPECIALISED, compare, drawn_gemm
 from warpweave.ir import aref
 from warpweave.ir.aref.queries import rings_of, roles_of
 from warpweave.ir.reference_aref import SCHEDULES
 from warpweave.ir.testing.recipes.fused import FusedRecipe, Gemm, Product
-
-SPECIALISED = {
-    "attention_causal": 1,
-    "attention_decode": 1,
-    "gemm": 1,
-    "gemm_qkv_rope_append": 1,
-    "gemm_residual_norm": 2,
-    "gemm_swiglu": 1,
-    "map_embedding": 1,
-    "matmul": 1,
-}
-REFUSED = {
-    "attention_softcap_window": ["operands of f32"],
-    "copy_concat": [NO_PRODUCT],
-    "gemm_bias_gelu": ["operands of f32"],
-    "gemm_experts": [NO_PRODUCT, GROUPS, GROUPS, NO_PRODUCT],
-    "map_embedding": [NO_PRODUCT],
-    "map_softmax": [NO_PRODUCT],
-}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
