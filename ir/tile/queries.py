@@ -78,7 +78,7 @@ def alignment(index: SSAValue) -> int:
                 return 1
             return (1, *parent.tile_shape)[owner.args.index(index)]  # pyright: ignore[reportArgumentType]
         return 1
-    if isinstance(owner, arith.AddiOp | arith.SubiOp):
+    if isinstance(owner, arith.AddiOp | arith.SubiOp | arith.MaxSIOp | arith.MinSIOp):
         return math.gcd(*(alignment(v) for v in owner.operands))
     if isinstance(owner, arith.MuliOp):
         return math.prod(alignment(v) for v in owner.operands)

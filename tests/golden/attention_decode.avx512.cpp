@@ -1,13 +1,13 @@
-// attention_causal_start_groups2_64_165e0494 (attention): decode.return
+// attention_causal_start_groups2_64_816c4564 (attention): decode.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t attention_causal_start_groups2_64_165e0494_scratch_bytes;
-const int64_t attention_causal_start_groups2_64_165e0494_scratch_bytes = ww::max(int64_t(ww::dot_scratch_bytes(64) + 3584), int64_t(768));
-extern const int64_t attention_causal_start_groups2_64_165e0494_phases;
-const int64_t attention_causal_start_groups2_64_165e0494_phases = 2;
+extern const int64_t attention_causal_start_groups2_64_816c4564_scratch_bytes;
+const int64_t attention_causal_start_groups2_64_816c4564_scratch_bytes = ww::max(int64_t(ww::dot_scratch_bytes(64) + 3584), int64_t(768));
+extern const int64_t attention_causal_start_groups2_64_816c4564_phases;
+const int64_t attention_causal_start_groups2_64_816c4564_phases = 2;
 
-void attention_causal_start_groups2_64_165e0494(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void attention_causal_start_groups2_64_816c4564(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   [[maybe_unused]] const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   [[maybe_unused]] const auto* in1 = static_cast<const ww::bf16*>(bufs[1]);
   [[maybe_unused]] const auto* in2 = static_cast<const ww::bf16*>(bufs[2]);
@@ -71,8 +71,10 @@ void attention_causal_start_groups2_64_165e0494(void* const* bufs, const int64_t
       const int64_t index22 = 0 + index21;
       const int64_t index23 = index22 + index20;
       const int64_t index24 = ww::min(int64_t(index7), int64_t(index23));
-      const int64_t index25 = ww::min(int64_t(index14), int64_t(index24));
-      const int64_t index26 = ww::max(int64_t(index22), int64_t(index25));
+      const int64_t index25 = ww::floor_div(int64_t(index24), int64_t(64));
+      const int64_t index26 = index25 * 64;
+      const int64_t index27 = ww::min(int64_t(index14), int64_t(index26));
+      const int64_t index28 = ww::max(int64_t(index22), int64_t(index27));
       float* const mul_tile = ww::scratch_at<float>(arrays, 0);
       int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 512);
       for (int64_t r = 0; r < rows; ++r) {
@@ -96,7 +98,7 @@ void attention_causal_start_groups2_64_165e0494(void* const* bufs, const int64_t
       ww::fill(add_tile2, 2, 0.0f);
       float* const dot_tile = ww::scratch_at<float>(arrays, 704);
       ww::fill(dot_tile, 128, 0.0f);
-      for (int64_t i = index22; i < index26; i += 64) {
+      for (int64_t i = index22; i < index28; i += 64) {
         float* const dot_tile2 = ww::scratch_at<float>(arrays, 1216);
         ww::dot_nt<64>(rows, ww::inside(d6, i, 64), 64, mul_tile, in1 + ((batch / d2) % d1) * d8 + ((batch / d2) / d1) * d9 + i * d7, d7, dot_tile2, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i, 64), 64, dot_tile2, 64);
@@ -161,7 +163,7 @@ void attention_causal_start_groups2_64_165e0494(void* const* bufs, const int64_t
       ww::copy(add_tile3, add_tile2, 2);
       float* const dot_tile3 = ww::scratch_at<float>(arrays, 2176);
       ww::copy(dot_tile3, dot_tile, 128);
-      for (int64_t i2 = index26; i2 < index24; i2 += 64) {
+      for (int64_t i2 = index28; i2 < index24; i2 += 64) {
         float* const dot_tile4 = ww::scratch_at<float>(arrays, 2688);
         ww::dot_nt<64>(rows, ww::inside(d6, i2, 64), 64, mul_tile, in1 + ((batch / d2) % d1) * d8 + ((batch / d2) / d1) * d9 + i2 * d7, d7, dot_tile4, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i2, 64), 64, dot_tile4, 64);
@@ -258,7 +260,7 @@ void attention_causal_start_groups2_64_165e0494(void* const* bufs, const int64_t
     }
   }
 }
-void attention_causal_start_groups2_64_165e0494_phase1(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void attention_causal_start_groups2_64_816c4564_phase1(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   [[maybe_unused]] const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   [[maybe_unused]] const auto* in1 = static_cast<const ww::bf16*>(bufs[1]);
   [[maybe_unused]] const auto* in2 = static_cast<const ww::bf16*>(bufs[2]);

@@ -1,4 +1,4 @@
-# attention_causal_start_groups2_64_165e0494 (attention): decode.return
+# attention_causal_start_groups2_64_816c4564 (attention): decode.return
 import triton
 import triton.language as tl
 
@@ -10,7 +10,7 @@ def ww_floor_div(a, b):
 
 
 @triton.jit
-def attention_causal_start_groups2_64_165e0494(in0, in1, in2, in3, out4, out5, out6, out7, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15, d16, d17, d18, d19, d20, d21):
+def attention_causal_start_groups2_64_816c4564(in0, in1, in2, in3, out4, out5, out6, out7, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15, d16, d17, d18, d19, d20, d21):
     program = tl.program_id(0)
     batch = program // d3
     row = (program % d3) * 2
@@ -42,14 +42,16 @@ def attention_causal_start_groups2_64_165e0494(in0, in1, in2, in3, out4, out5, o
     index19 = index14 * index18
     index20 = index19 + index18
     index21 = tl.minimum(index6, index20)
-    index22 = tl.minimum(index13, index21)
-    index23 = tl.maximum(index19, index22)
+    index22 = ww_floor_div(index21, 64)
+    index23 = index22 * 64
+    index24 = tl.minimum(index13, index23)
+    index25 = tl.maximum(index19, index24)
     max2 = tl.full((2, 1), float("-inf"), tl.float32)
     add = tl.full((2, 1), 0.0, tl.float32)
     acc = tl.full((2, 64), 0.0, tl.float32)
     start2 = tl.cast((batch // d2) // d1, tl.int64) * d9 + tl.cast((batch // d2) % d1, tl.int64) * d8
     start3 = tl.cast((batch // d2) // d1, tl.int64) * d12 + tl.cast((batch // d2) % d1, tl.int64) * d11
-    for i in range(index19, index23, 64):
+    for i in range(index19, index25, 64):
         rows2 = i + lanes64
         offset2 = rows2.to(tl.int64) * d7
         inside2 = rows2 < d6
@@ -78,7 +80,7 @@ def attention_causal_start_groups2_64_165e0494(in0, in1, in2, in3, out4, out5, o
     floor_div = iota // 2
     splat = tl.cast(index, tl.int64)
     add3 = floor_div + splat
-    for i2 in range(index23, index21, 64):
+    for i2 in range(index25, index21, 64):
         rows3 = i2 + lanes64
         offset4 = rows3.to(tl.int64) * d7
         inside3 = rows3 < d6
@@ -119,7 +121,7 @@ def attention_causal_start_groups2_64_165e0494(in0, in1, in2, in3, out4, out5, o
 
 
 @triton.jit
-def attention_causal_start_groups2_64_165e0494_phase1(in0, in1, in2, in3, out4, out5, out6, out7, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15, d16, d17, d18, d19, d20, d21):
+def attention_causal_start_groups2_64_816c4564_phase1(in0, in1, in2, in3, out4, out5, out6, out7, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15, d16, d17, d18, d19, d20, d21):
     program = tl.program_id(0)
     batch = program // ((d17 * 2 + 3) // 4)
     row = (program % ((d17 * 2 + 3) // 4)) * 4

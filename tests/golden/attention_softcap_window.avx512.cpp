@@ -1,11 +1,11 @@
-// attention_causal_window_softcap_64_8d03204e (attention): attend.return
+// attention_causal_window_softcap_64_d55fe108 (attention): attend.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t attention_causal_window_softcap_64_8d03204e_scratch_bytes;
-const int64_t attention_causal_window_softcap_64_8d03204e_scratch_bytes = ww::dot_scratch_bytes(128) + 241152;
+extern const int64_t attention_causal_window_softcap_64_d55fe108_scratch_bytes;
+const int64_t attention_causal_window_softcap_64_d55fe108_scratch_bytes = ww::dot_scratch_bytes(128) + 241152;
 
-void attention_causal_window_softcap_64_8d03204e(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void attention_causal_window_softcap_64_d55fe108(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const float*>(bufs[0]);
   const auto* in1 = static_cast<const float*>(bufs[1]);
   const auto* in2 = static_cast<const float*>(bufs[2]);
@@ -49,13 +49,16 @@ void attention_causal_window_softcap_64_8d03204e(void* const* bufs, const int64_
       const int64_t index12 = ww::max(int64_t(index11), int64_t(0));
       const int64_t index13 = ww::floor_div(int64_t(index12), int64_t(64));
       const int64_t index14 = index13 * 64;
-      const int64_t index15 = ww::min(int64_t(index14), int64_t(index4));
-      const int64_t index16 = row + 0;
-      const int64_t index17 = index16 + 1;
-      const int64_t index18 = ww::min(int64_t(d6), int64_t(index17));
-      const int64_t index19 = ww::floor_div(int64_t(index18), int64_t(64));
-      const int64_t index20 = index19 * 64;
-      const int64_t index21 = ww::max(int64_t(index15), int64_t(index20));
+      const int64_t index15 = ww::floor_div(int64_t(index4), int64_t(64));
+      const int64_t index16 = index15 * 64;
+      const int64_t index17 = ww::min(int64_t(index14), int64_t(index16));
+      const int64_t index18 = ww::max(int64_t(index9), int64_t(index17));
+      const int64_t index19 = row + 0;
+      const int64_t index20 = index19 + 1;
+      const int64_t index21 = ww::min(int64_t(d6), int64_t(index20));
+      const int64_t index22 = ww::floor_div(int64_t(index21), int64_t(64));
+      const int64_t index23 = index22 * 64;
+      const int64_t index24 = ww::max(int64_t(index18), int64_t(index23));
       float* const mul_tile = ww::scratch_at<float>(arrays, 0);
       int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 32768);
       for (int64_t r = 0; r < rows; ++r) {
@@ -78,7 +81,7 @@ void attention_causal_window_softcap_64_8d03204e(void* const* bufs, const int64_
       ww::fill(add_tile2, 128, 0.0f);
       float* const dot_tile = ww::scratch_at<float>(arrays, 34816);
       ww::fill(dot_tile, 8192, 0.0f);
-      for (int64_t i = index9; i < index15; i += 64) {
+      for (int64_t i = index9; i < index18; i += 64) {
         float* const dot_tile2 = ww::scratch_at<float>(arrays, 67584);
         ww::dot_nt<64>(rows, ww::inside(d6, i, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i * d7, d7, dot_tile2, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i, 64), 64, dot_tile2, 64);
@@ -161,7 +164,7 @@ void attention_causal_window_softcap_64_8d03204e(void* const* bufs, const int64_
       ww::copy(add_tile3, add_tile2, 128);
       float* const dot_tile3 = ww::scratch_at<float>(arrays, 103936);
       ww::copy(dot_tile3, dot_tile, 8192);
-      for (int64_t i2 = index15; i2 < index21; i2 += 64) {
+      for (int64_t i2 = index18; i2 < index24; i2 += 64) {
         float* const dot_tile4 = ww::scratch_at<float>(arrays, 136704);
         ww::dot_nt<64>(rows, ww::inside(d6, i2, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i2 * d7, d7, dot_tile4, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i2, 64), 64, dot_tile4, 64);
@@ -236,7 +239,7 @@ void attention_causal_window_softcap_64_8d03204e(void* const* bufs, const int64_
       ww::copy(add_tile4, add_tile3, 128);
       float* const dot_tile5 = ww::scratch_at<float>(arrays, 173056);
       ww::copy(dot_tile5, dot_tile3, 8192);
-      for (int64_t i3 = index21; i3 < index4; i3 += 64) {
+      for (int64_t i3 = index24; i3 < index4; i3 += 64) {
         float* const dot_tile6 = ww::scratch_at<float>(arrays, 205824);
         ww::dot_nt<64>(rows, ww::inside(d6, i3, 64), 64, mul_tile, in1 + (batch % d1) * d8 + (batch / d1) * d9 + i3 * d7, d7, dot_tile6, 64, scratch);
         ww::clear_columns(rows, ww::inside(d6, i3, 64), 64, dot_tile6, 64);

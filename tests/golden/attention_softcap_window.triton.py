@@ -1,11 +1,11 @@
-# attention_causal_window_softcap_64_8d03204e (attention): attend.return
+# attention_causal_window_softcap_64_d55fe108 (attention): attend.return
 import triton
 import triton.language as tl
 from triton.language.extra import libdevice
 
 
 @triton.jit
-def attention_causal_window_softcap_64_8d03204e(in0, in1, in2, out3, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15):
+def attention_causal_window_softcap_64_d55fe108(in0, in1, in2, out3, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15):
     program = tl.program_id(0)
     batch = program // ((d2 + 127) // 128)
     row = (program % ((d2 + 127) // 128)) * 128
@@ -28,12 +28,15 @@ def attention_causal_window_softcap_64_8d03204e(in0, in1, in2, out3, d0, d1, d2,
     index9 = tl.maximum(index8, 0)
     index10 = index9 // 64
     index11 = index10 * 64
-    index12 = tl.minimum(index11, index3)
-    index13 = row + 1
-    index14 = tl.minimum(d6, index13)
-    index15 = index14 // 64
-    index16 = index15 * 64
-    index17 = tl.maximum(index12, index16)
+    index12 = index3 // 64
+    index13 = index12 * 64
+    index14 = tl.minimum(index11, index13)
+    index15 = tl.maximum(index7, index14)
+    index16 = row + 1
+    index17 = tl.minimum(d6, index16)
+    index18 = index17 // 64
+    index19 = index18 * 64
+    index20 = tl.maximum(index15, index19)
     iota = rows[:, None].to(tl.int64)
     add = iota + 0
     max2 = tl.full((128, 1), float("-inf"), tl.float32)
@@ -41,7 +44,7 @@ def attention_causal_window_softcap_64_8d03204e(in0, in1, in2, out3, d0, d1, d2,
     acc = tl.full((128, 64), 0.0, tl.float32)
     start2 = tl.cast(batch // d1, tl.int64) * d9 + tl.cast(batch % d1, tl.int64) * d8
     start3 = tl.cast(batch // d1, tl.int64) * d12 + tl.cast(batch % d1, tl.int64) * d11
-    for i in range(index7, index12, 64):
+    for i in range(index7, index15, 64):
         rows2 = i + lanes64
         offset2 = rows2.to(tl.int64) * d7
         inside2 = rows2 < d6
@@ -75,7 +78,7 @@ def attention_causal_window_softcap_64_8d03204e(in0, in1, in2, out3, d0, d1, d2,
         x3 = tl.load(in2 + start3 + offset3[:, None] + lanes64[None, :], mask=inside2[:, None], other=0.0)
         acc = tl.dot(softmax_exp2_2, x3, mul5, input_precision="ieee")
         max2, add2 = max3, add4
-    for i2 in range(index12, index17, 64):
+    for i2 in range(index15, index20, 64):
         rows3 = i2 + lanes64
         offset4 = rows3.to(tl.int64) * d7
         inside3 = rows3 < d6
@@ -100,7 +103,7 @@ def attention_causal_window_softcap_64_8d03204e(in0, in1, in2, out3, d0, d1, d2,
         x5 = tl.load(in2 + start3 + offset5[:, None] + lanes64[None, :], mask=inside3[:, None], other=0.0)
         acc = tl.dot(softmax_exp2_4, x5, mul9, input_precision="ieee")
         max2, add2 = max4, add5
-    for i3 in range(index17, index3, 64):
+    for i3 in range(index20, index3, 64):
         rows4 = i3 + lanes64
         offset6 = rows4.to(tl.int64) * d7
         inside4 = rows4 < d6

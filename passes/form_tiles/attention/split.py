@@ -47,11 +47,16 @@ def share(a: Attention, ctx: Context, batch: Space, keys_seen: Bounds) -> Bounds
     first = ctx.add(arith.AddiOp(start, ctx.add(arith.MuliOp(part, width))))
     last = ctx.add(arith.MinSIOp(end, ctx.add(arith.AddiOp(first, width))))
 
-    def within(key: SSAValue) -> SSAValue:
-        return first if key is start else ctx.add(arith.MaxSIOp(first, ctx.add(arith.MinSIOp(key, last))))
+    if keys_seen.whole is None:
+        return Bounds(first, None, last)
+    low, high = keys_seen.whole
+    last_block = ctx.add(arith.MuliOp(ctx.add(arith.FloorDivSIOp(last, block)), block))
 
-    whole = keys_seen.whole
-    return Bounds(first, (within(whole[0]), within(whole[1])) if whole is not None else None, last)
+    def within(least: SSAValue, key: SSAValue) -> SSAValue:
+        return ctx.add(arith.MaxSIOp(least, ctx.add(arith.MinSIOp(key, last_block))))
+
+    low = first if low is start else within(first, low)
+    return Bounds(first, (low, within(low, high)), last)
 
 
 @dataclass(eq=False)

@@ -152,6 +152,7 @@ def bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) ->
         return Bounds(start, None, end)
     low = start
     if op.window is not None:
-        low = ctx.add(arith.MinSIOp(lowest(last_row, op.window.data, a.block - 1), end))
+        seen_by_all = lowest(last_row, op.window.data, a.block - 1)
+        low = ctx.add(arith.MaxSIOp(start, ctx.add(arith.MinSIOp(seen_by_all, blocks(end)))))
     high = blocks(seen(ctx.row) if op.causal is not None else keys_end)
     return Bounds(start, (low, ctx.add(arith.MaxSIOp(low, high))), end)
