@@ -124,7 +124,7 @@ def bounds(a: Attention, ctx: Context, rows: Space, keys: Space, height: int) ->
 
     hidden = op.mask is not None and dtype_of(op.mask) == "i1"
     if op.causal is None and op.window is None:
-        return Bounds(start, None if hidden else (start, blocks(end)), end)
+        return Bounds(start, None if hidden else (start, ctx.add(arith.MaxSIOp(start, blocks(end)))), end)
 
     def query(row: SSAValue) -> SSAValue:
         if a.groups.size == ONE:
