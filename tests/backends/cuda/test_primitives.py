@@ -3,7 +3,8 @@
 import itertools
 import re
 
-import ml_dtypes
+import ml_dtypes  # noqa: F401  (its types by name, to numpy)
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,14 +15,16 @@ from warpweave.backends.cuda.emulate import EmulatedKernel, schedules
 from warpweave.backends.cuda.source import HEADERS, MapParameter, PointerParameter
 from warpweave.runtime.cuda.tensor_maps import MapShape, refusal
 
-TYPES = {"bf16": "bfloat16", "f16": "float16", "e4m3": "float8_e4m3fn", "e5m2": "float8_e5m2"}
-BYTES = {"bf16": 2, "f16": 2, "e4m3": 1, "e5m2": 1}
+TYPES = {"bf16": "bfloat16", "f16": "float16", "e4m3": "float8_e4m3fn", "e5m2": "float8_e5m2", "s8": "int8"}
+BYTES = {"bf16": 2, "f16": 2, "e4m3": 1, "e5m2": 1, "s8": 1}
+SUMS = {"s8": ("int", "int32")}
+"""Of integers, as C++ and numpy name them; of all others fp32."""
 
 
 PRODUCT = """
 constexpr ww::Swizzle kSwizzle = ww::Swizzle::bytes%(span)d;
 constexpr uint32_t kRow = %(span)d, kPanels = %(panels)d, kPanel = %(rows)d * kRow, kOperand = kPanels * kPanel;
-extern "C" WW_KERNEL(128, 1) k(WW_TENSOR_MAP(a_map), WW_TENSOR_MAP(b_map), float* out) {
+extern "C" WW_KERNEL(128, 1) k(WW_TENSOR_MAP(a_map), WW_TENSOR_MAP(b_map), %(sum)s* out) {
   const uint32_t a = ww::shared_memory(), b = a + kOperand, arrived = b + kOperand;
   const int thread = ww::thread_index();
   if (thread == 0) { ww::mbarrier_init(arrived, 1); ww::fence_mbarrier_init(); }
@@ -34,7 +37,7 @@ extern "C" WW_KERNEL(128, 1) k(WW_TENSOR_MAP(a_map), WW_TENSOR_MAP(b_map), float
     }
   }
   ww::mbarrier_wait(arrived, 0);
-  float sum[32];
+  %(sum)s sum[32];
   ww::wgmma_fence();
   %(products)s
   ww::wgmma_commit();
@@ -57,8 +60,11 @@ def product(type_, span, mn_major=False):
     shape, rows = ((16, 64), 16) if mn_major else ((64, span // size), 64)
     panels = 64 * size // span if mn_major else 1
     products = (MN_MAJOR if mn_major else K_MAJOR) % type_
-    text = PRODUCT % {"span": span, "panels": panels, "rows": rows, "bytes": size, "products": products}
-    buffers = (*((name, TYPES[type_], shape, False) for name in "ab"), ("out", "float32", (64, 64), True))
+    sums, held = SUMS.get(type_, ("float", "float32"))
+    text = PRODUCT % {
+        "span": span, "panels": panels, "rows": rows, "bytes": size, "products": products, "sum": sums,
+    }  # fmt: skip
+    buffers = (*((name, TYPES[type_], shape, False) for name in "ab"), ("out", held, (64, 64), True))
     box = (rows, span // size)
     return source(
         text, buffers, (MapParameter("a", box, span), MapParameter("b", box, span), PointerParameter("out"))
@@ -75,17 +81,32 @@ CASES = [
 def test_products_are_exact_on_small_integers(type_, span, mn_major):
     kernel, shape = product(type_, span, mn_major)
     generator = np.random.default_rng(span)
-    a, b = (generator.integers(-3, 4, shape).astype(getattr(ml_dtypes, TYPES[type_], np.float16)) for _ in "ab")
-    out = np.full((64, 64), np.nan, np.float32)
+    a, b = (generator.integers(-3, 4, shape).astype(np.dtype(TYPES[type_])) for _ in "ab")
+    out = np.full((64, 64), -(2**30), SUMS.get(type_, ("float", "float32"))[1])
     emulation = EmulatedKernel(kernel).run({"a": a, "b": b, "out": out}, {}, schedule="random")
     assert emulation.findings == ()
     left, right = (x.astype(float).T if mn_major else x.astype(float) for x in (a, b))
     assert (out == left @ right.T).all()
 
 
+def test_sums_of_8_bit_integers_are_exact_beyond_24_bits_and_wrap():
+    kernel, shape = product("s8", 128)
+    text = kernel.text.replace("k > 0", "true").replace(
+        "int sum[32];", "int sum[32]; for (int& s : sum) s = 2147480000;"
+    )
+    kernel = msgspec.structs.replace(kernel, text=text)
+    a, b = np.full(shape, 127, np.int8), np.full(shape, 127, np.int8)
+    b[1:] = -128
+    out = np.zeros((64, 64), np.int32)
+    assert EmulatedKernel(kernel).run({"a": a, "b": b, "out": out}, {}).findings == ()
+    exact = 2147480000 + a.astype(np.int64) @ b.astype(np.int64).T
+    assert (exact[:, 0] > 2**31).all()
+    assert (out == exact.astype(np.int32)).all()
+
+
 SHAPES = """
-template <class T, int N> WW_DEVICE void one(float* out, uint64_t a, uint64_t b) {
-  float sum[N / 2];
+template <class T, int N, class Sum> WW_DEVICE void one(Sum* out, uint64_t a, uint64_t b) {
+  Sum sum[N / 2];
   ww::wgmma_fence();
   ww::wgmma<T, N>(sum, a, b, false);
   ww::wgmma_commit();
@@ -93,7 +114,7 @@ template <class T, int N> WW_DEVICE void one(float* out, uint64_t a, uint64_t b)
   WW_UNROLL
   for (int i = 0; i < N / 2; ++i) ww::store_global(out + i * 128 + ww::thread_index(), sum[i]);
 }
-extern "C" WW_KERNEL(128, 1) k(float* out) {
+extern "C" WW_KERNEL(128, 1) k(float* out, int* whole) {
   const uint64_t a = ww::k_major(ww::Swizzle::bytes128, ww::shared_memory()), b = a + 1024;
   %s
 }
@@ -102,9 +123,12 @@ extern "C" WW_KERNEL(128, 1) k(float* out) {
 
 @needs_nvrtc
 def test_every_shape_and_type_assembles():
-    calls = " ".join(f"one<ww::{t}, {n}>(out, a, b);" for t in TYPES for n in (64, 96, 128, 192, 256))
-    (kernel,) = build([source(SHAPES % calls, (("out", "float32", (16384,), True),), (PointerParameter("out"),))])
-    assert kernel.resources.opcodes["HGMMA"] == kernel.resources.opcodes["QGMMA"] == 10
+    calls = " ".join(
+        f"one<ww::{t}, {n}>({'whole' if t in SUMS else 'out'}, a, b);" for t in TYPES for n in (64, 96, 128, 192, 256)
+    )
+    buffers = (("out", "float32", (16384,), True), ("whole", "int32", (16384,), True))
+    (kernel,) = build([source(SHAPES % calls, buffers, (PointerParameter("out"), PointerParameter("whole")))])
+    assert [kernel.resources.opcodes[name] for name in ("HGMMA", "QGMMA", "IGMMA")] == [10, 10, 5]
 
 
 MOVE = """

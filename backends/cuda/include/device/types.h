@@ -1,6 +1,7 @@
 // Types and the words that kernels are written with.
 #pragma once
 #ifdef __CUDACC_RTC__
+typedef signed char int8_t;
 typedef unsigned char uint8_t;
 typedef unsigned short uint16_t;
 typedef int int32_t;

@@ -33,6 +33,7 @@ float widen(uint32_t v, Type type) {
     case Type::f16: return float(bits_as<_Float16>(uint16_t(v)));
     case Type::e4m3: return widen_e4m3(v);
     case Type::e5m2: return float(bits_as<_Float16>(uint16_t(v << 8)));  // the upper half of an f16
+    case Type::s8: return float(int8_t(v));
   }
   return NAN;
 }

@@ -25,12 +25,13 @@ struct alignas(64) TensorMap {
 };
 
 namespace twin {
-enum class Type : int { bf16, f16, e4m3, e5m2 };
+enum class Type : int { bf16, f16, e4m3, e5m2, s8 };
 template <class T> constexpr Type type_of();
 template <> constexpr Type type_of<ww::bf16>() { return Type::bf16; }
 template <> constexpr Type type_of<ww::f16>() { return Type::f16; }
 template <> constexpr Type type_of<ww::e4m3>() { return Type::e4m3; }
 template <> constexpr Type type_of<ww::e5m2>() { return Type::e5m2; }
+template <> constexpr Type type_of<ww::s8>() { return Type::s8; }
 
 struct Operands {  // of one wgmma
   uint64_t a, b;
@@ -142,6 +143,10 @@ template <int kPending> void wgmma_wait(WW_LINE) { twin::product_wait(kPending, 
 template <class T, int kN, Major kA = Major::k, Major kB = Major::k>
 void wgmma(float (&d)[kN / 2], uint64_t a, uint64_t b, bool sum, WW_LINE) {
   twin::product(d, kN, {a, b, nullptr, twin::type_of<T>(), kA, kB, sum}, line);
+}
+template <class T, int kN> void wgmma(int (&d)[kN / 2], uint64_t a, uint64_t b, bool sum, WW_LINE) {
+  static_assert(twin::type_of<T>() == twin::Type::s8, "sums are integers where the operands are");
+  twin::product(reinterpret_cast<float*>(d), kN, {a, b, nullptr, twin::Type::s8, Major::k, Major::k, sum}, line);
 }
 template <class T, int kN, Major kB = Major::k>
 void wgmma(float (&d)[kN / 2], const uint32_t (&a)[4], uint64_t b, bool sum, WW_LINE) {

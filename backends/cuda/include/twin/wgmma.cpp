@@ -3,6 +3,7 @@
 // Arithmetic: products are exact in fp32, and are added to the accumulator one after the other in the order of k, each sum
 // rounded to nearest even. Tensor cores align 8 to 16 products to the largest and cut off what lies below: their results
 // differ from these by a few 2^-22 of the sum of magnitudes (Fasi et al., "Numerical behavior of NVIDIA tensor cores", 2021).
+// Products of integers add up in 32 bits and wrap; an accumulator's slots hold their bits.
 #include "twin/engines.h"
 
 namespace ww {
@@ -49,14 +50,20 @@ void gather(Block& block, const Product& p, bool is_a, int rows, const Access& a
   }
 }
 
-void multiply(Accumulator& acc, const float* a, const float* b, int depth) {
+float add(float sum, float product) { return sum + product; }
+uint32_t add(uint32_t sum, float product) { return sum + uint32_t(int32_t(product)); }  // wraps; 8-bit products are exact
+
+template <class Sum> void multiply(Accumulator& acc, const float* a, const float* b, int depth) {
+  static_assert(sizeof(Sum) == sizeof(float));
+  std::vector<Sum> row(acc.n);
   for (int r = 0; r < kRows; ++r) {
-    float* const row = &acc.values[r * acc.n];
+    memcpy(row.data(), &acc.values[r * acc.n], acc.n * sizeof(Sum));
     for (int k = 0; k < depth; ++k) {
       const float factor = a[r * depth + k];
       const float* const column = b + k * acc.n;
-      for (int c = 0; c < acc.n; ++c) row[c] += factor * column[c];
+      for (int c = 0; c < acc.n; ++c) row[c] = add(row[c], factor * column[c]);
     }
+    memcpy(&acc.values[r * acc.n], row.data(), acc.n * sizeof(Sum));
   }
 }
 
@@ -79,7 +86,8 @@ void run_product(Block& block, Warpgroup& group, const ProductGroup& g, size_t w
   else gather(block, p, true, kRows, all, a, depth, 1);
   gather(block, p, false, p.n, all, b, 1, p.n);
   if (!p.operands.sum) std::fill(acc.values.begin(), acc.values.end(), 0.0f);
-  multiply(acc, a, b, depth);
+  if (p.operands.type == Type::s8) multiply<uint32_t>(acc, a, b, depth);
+  else multiply<float>(acc, a, b, depth);
 }
 
 void run_next(Block* block, Warpgroup* group) {
