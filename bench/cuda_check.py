@@ -1,6 +1,6 @@
 """Representative kernels as CUDA of warp roles, for sm_90a and sm_80: proved, compiled, checked, emulated: `make cuda-check`.
 
-The programs of `make triton-check`. Kernels around products become roles, rings and barriers; their protocol is checked for
+The programs of `programs.py`. Kernels around products become roles, rings and barriers; their protocol is checked for
 every interleaving, in both forms; the printed source is compiled and its code checked; the emulator runs it on drawn inputs in
 every schedule and compares it with float64. Kernels that are none are counted with the reason: the Triton backend has them.
 Needs no GPU; without NVRTC or nvcc, nothing is compiled, and the table says so.
@@ -8,12 +8,13 @@ Needs no GPU; without NVRTC or nvcc, nothing is compiled, and the table says so.
 
 from __future__ import annotations
 
-import itertools
-import json
+import multiprocessing
+import os
+import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,26 +36,24 @@ from ..ir.ledger import Ledger
 from ..ir.reference_tile import run_kernel
 from ..ir.testing.inputs import draw
 from ..ir.testing.run import run
+from ..ir.text import parse, to_text
 from ..passes import pipeline
 from ..passes.warps.shapes import TARGETS as SHAPES
 from ..runtime.errors import MissingCompilerError
 from ..runtime.host_arrays import aligned_bytes, numpy_dtype
-from .machine import describe
-from .triton_check import CONTEXT, LIMITS, RAGGED, ROOT, Program, golden, layers
+from .programs import CONTEXT, RAGGED, Program, chosen, error_of, keep, parser
 
 TARGETS: tuple[Target, ...] = ("sm_90a", "sm_80")
 SHOWN = ("HGMMA", "UTMALDG", "UTMASTG", "SYNCS", "USETMAXREG", "HMMA", "LDGSTS", "LDSM")
 SEEDS = 4
 SIZES = {"B": 2, "S": RAGGED, "M": 33, "K": 40, "N": 56, "L": CONTEXT}
 """No multiples of a tile, but rows of 16 bytes, as tensor maps have them."""
-BOUND = 2
-"""Times the distance of the same arithmetic in the reference of the level, where that is more than the dtype's own bound."""
 
 
 @dataclass
 class Row:
-    """One launch of a kernel. `events`: of the protocol, over all runs that stand for every interleaving. `error`: relative, in
-    units of what its dtype allows (1 at most)."""
+    """One launch of a kernel. `events`: of the protocol, over all runs that stand for every interleaving; `seconds`: that the
+    proof took, of both forms. `error`: relative, in units of what its dtype allows (1 at most)."""
 
     program: str
     kernel: str
@@ -65,6 +64,7 @@ class Row:
     instructions: dict[str, int] = field(default_factory=dict[str, int])
     runs: int = 0
     events: int = 0
+    seconds: float = 0.0
     emulated: int = 0
     findings: list[str] = field(default_factory=list[str])
     error: float = 0.0
@@ -119,6 +119,7 @@ def prove(row: Row, loops: Sequence[tile.ParallelOp]) -> None:
         verdict = protocol.check(loop)
         row.runs += verdict.runs
         row.events += verdict.events
+        row.seconds += verdict.seconds
         if verdict.finding is not None:
             row.failed = f"protocol: {verdict.finding}"
 
@@ -191,49 +192,25 @@ def _tensor(arrays: Mapping[str, np.ndarray[Any, Any]], kernel: EmulatedKernel, 
     return raw.view(getattr(torch, described.dtype))
 
 
-def error_of(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor) -> float:
-    """The largest distance from `want` over what is allowed: the dtype's bound, or BOUND times that of `like`."""
-    want, like = want.view(-1), like.view(-1)
-    if not want.dtype.is_floating_point:
-        return 0.0 if torch.equal(have, want) else float("inf")
-    finite = want.isfinite()
-    if not torch.equal(finite, have.isfinite()):
-        return float("inf")
-    if not finite.any():
-        return 0.0
-    exact = want.double()[finite]
-    allowed = max(
-        LIMITS[want.dtype] * float(exact.abs().max()), BOUND * float((like.double()[finite] - exact).abs().max()), 1e-30
-    )
-    return float((have.double()[finite] - exact).abs().max()) / allowed
-
-
 # ---- the table -----------------------------------------------------------------------------------------------------
 
 
-def check(programs: Sequence[Program], targets: Sequence[Target] = TARGETS) -> tuple[list[Row], dict[str, str]]:
+def check(program: Program, target: Target) -> tuple[list[Row], dict[str, str]]:
     """One row a launch; why the other kernels have no roles."""
-    made: list[Row] = []
-    refused: dict[str, str] = {}
-    for program, target in itertools.product(programs, targets):
-        found = split(program, target)
-        refused |= {f"{program.name}, {target}: {where}": reason for where, reason in found.refused.items()}
-        rows: dict[str, list[Row]] = {}
-        for name, sources in found.sources.items():
-            rows[name] = [Row(program.name, source.launch.entry, target) for source in sources]
-            for row, *loops in zip(rows[name], _loops(found.kernels[name]), _loops(found.lowered[name]), strict=True):
-                prove(row, loops)
-        flat = [
-            (row, source)
-            for name, sources in found.sources.items()
-            for row, source in zip(rows[name], sources, strict=True)
-        ]
-        for (row, _), compiled in zip(flat, _built([source for _, source in flat]), strict=False):
-            inspect(row, compiled)
-        if rows:
-            emulate(found, rows)
-        made += [row for row, _ in flat]
-    return made, refused
+    found = split(program, target)
+    rows = {
+        name: [Row(program.name, source.launch.entry, target) for source in sources]
+        for name, sources in found.sources.items()
+    }
+    for name, each in rows.items():
+        for row, *loops in zip(each, _loops(found.kernels[name]), _loops(found.lowered[name]), strict=True):
+            prove(row, loops)
+    flat = [row for each in rows.values() for row in each]
+    for row, compiled in zip(flat, _built([s for each in found.sources.values() for s in each]), strict=False):
+        inspect(row, compiled)
+    if rows:
+        emulate(found, rows)
+    return flat, {f"{program.name}, {target}: {where}": reason for where, reason in found.refused.items()}
 
 
 def _built(sources: Sequence[CudaSource]) -> list[CompiledCuda]:
@@ -246,14 +223,14 @@ def _built(sources: Sequence[CudaSource]) -> list[CompiledCuda]:
 
 def table(rows: Sequence[Row], refused: Mapping[str, str]) -> str:
     """As Markdown; then what has no roles and why, and what failed."""
-    head = "| program | kernel | target | registers | spills | shared | instructions | runs | events | emulated | findings |"
-    head += " error |"
+    head = "| program | kernel | target | registers | spills | shared | instructions | runs | events | seconds | emulated |"
+    head += " findings | error |"
     lines = [head, "|" + "---|" * head.count(" | ") + "---|"]
     for row in rows:
         code = ", ".join(f"{name} {count}" for name, count in row.instructions.items()) or "–"
         lines.append(
             f"| {row.program} | {row.kernel} | {row.target} | {row.registers} | {row.spills} | {row.shared} | {code} "
-            f"| {row.runs} | {row.events} | {row.emulated} | {len(row.findings)} | {row.error:.2f} |"
+            f"| {row.runs} | {row.events} | {row.seconds:.2f} | {row.emulated} | {len(row.findings)} | {row.error:.2f} |"
         )
     others = [f"no roles: {where}: {reason}" for where, reason in refused.items()]
     failed = [f"FAILED {row.program} {row.kernel} {row.target}: {row.failed}" for row in rows if row.failed]
@@ -264,24 +241,33 @@ def table(rows: Sequence[Row], refused: Mapping[str, str]) -> str:
             *others,
             "",
             *failed,
-            f"{len(rows)} launches, {len(failed)} failed, {len(others)} kernels without roles",
+            f"{len(rows)} launches, {len(failed)} failed, {len(others)} kernels without roles; "
+            f"the median of the proofs took {statistics.median(row.seconds for row in rows) if rows else 0:.2f} s",
         ]
     )
 
 
 def main(argv: Sequence[str]) -> int:
-    """Names of programs (`gemm`, `llama-prefill`; all where none is), and of targets; `--results` keeps the rows in
-    `bench/results`."""
-    targets: Sequence[Target] = [name for name in TARGETS if name in argv] or TARGETS
-    wanted = [name for name in argv if not name.startswith("-") and name not in TARGETS]
-    programs = [*golden(), *(layers() if not wanted or any("-" in name for name in wanted) else ())]
-    rows, refused = check([p for p in programs if not wanted or p.name in wanted], targets)
-    if "--results" in argv:
-        path = ROOT / "bench" / "results" / f"{date.today()}-cuda-check.json"
-        kept = {"machine": describe(), "rows": [asdict(row) for row in rows], "without_roles": refused}
-        path.write_text(json.dumps(kept, indent=1) + "\n")
+    arguments = parser("Kernels as CUDA of warp roles: proved, compiled, checked, emulated.")
+    arguments.add_argument("--target", action="append", choices=TARGETS, help="one of the targets; both by default")
+    given = arguments.parse_args(argv)
+    cases = [(p.name, to_text(p.fused), target) for p in chosen(given.programs) for target in given.target or TARGETS]
+    rows: list[Row] = []
+    refused: dict[str, str] = {}
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn")) as workers:
+        for made, others in workers.map(_checked, *zip(*cases, strict=True)):
+            rows += made
+            refused |= others
+    if given.results:
+        keep("cuda-check", rows, without_roles=refused)
     print(table(rows, refused))
     return int(any(row.failed for row in rows))
+
+
+def _checked(name: str, text: str, target: Target) -> tuple[list[Row], dict[str, str]]:
+    """In a process of its own."""
+    torch.set_num_threads(1)
+    return check(Program(name, parse(text), ()), target)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ from ..runtime.launch import DeviceKernel
 from ..runtime.program import synchronize
 from . import models, triton_check, warp_kernels
 from .cuda_check import Split
-from .triton_check import Case, Maker, Program, Run
+from .programs import Program, golden, layers
+from .triton_check import Case, Maker, Run
 
 CONTEXT = 2048
 REPLAYS, WARM_UP = 30, 3
@@ -164,22 +165,22 @@ def _compiled(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def kernels(setting: Setting) -> None:
     """Every representative kernel of `make triton-check` and of `make cuda-check`, run on the GPU, against float64 on the CPU."""
     target = H100 if setting.dry else target_at(driver_of("cuda").architecture, driver_of("cuda").name)
-    for programs in _programs(setting.dry):
-        for row in triton_check.check(programs, [target], triton_check.interpreted if setting.dry else _on_gpu):
+    for chosen in _programs(setting.dry):
+        for row in triton_check.check(chosen, [target], triton_check.interpreted if setting.dry else _on_gpu):
             setting.write({
                 "program": row.program, "kernel": f"{row.kernel}.{row.phase}", "error": row.error, "warps": row.warps,
                 "registers": row.registers, "shared": row.shared, "failed": row.failed, "refused": row.refused,
             })  # fmt: skip
-    for programs in _programs(setting.dry, "gemm"):
-        for record in warp_kernels.records(programs, warp_kernels.emulated if setting.dry else _warps_on_gpu):
+    for chosen in _programs(setting.dry, "gemm"):
+        for record in warp_kernels.records(chosen, warp_kernels.emulated if setting.dry else _warps_on_gpu):
             setting.write(record)
 
 
 def _programs(dry: bool, alone: str = "map_softmax") -> Iterator[list[Program]]:
     """What is compiled side by side: the golden programs, then the models'; a dry run's one is `alone`."""
-    yield [program for program in triton_check.golden() if not dry or program.name == alone]
+    yield [program for program in golden() if not dry or program.name == alone]
     if not dry:
-        yield list(triton_check.layers())
+        yield list(layers())
 
 
 def _on_gpu(cases: Sequence[Case]) -> Maker:

@@ -1,22 +1,16 @@
 """Representative kernels, compiled for every target and checked, and run in Triton's interpreter: `make triton-check`.
 
-The golden programs of `tests/golden`, and the kernels of Llama, Qwen3, Gemma 2, GPT-2 and Mixtral layers in prefill and
-decode. A kernel takes the first of a few choices whose code passes the static checks; it fails where none does, or where
-the interpreter is not as near to float64 as its dtype allows. Needs no GPU.
+A kernel of `programs.py` takes the first of a few choices whose code passes the static checks; it fails where none does, or
+where the interpreter is not as near to float64 as its dtype allows. Needs no GPU.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
-from torch._functorch.aot_autograd import make_boxed_func  # pyright: ignore[reportPrivateImportUsage]
 from xdsl.dialects.builtin import ModuleOp
 
 from ..backends.nvidia.checks import TMA_LOAD, occupancy_of, refusals, spill_instructions, tensor_instructions
@@ -26,72 +20,21 @@ from ..backends.triton.compile import Job, build, multiples
 from ..backends.triton.compiled import CompiledTriton
 from ..backends.triton.emit import emit
 from ..backends.triton.interpret import InterpretedKernel
-from ..backends.triton.shapes import LARGE, SMALL
-from ..backends.triton.source import Choice, TritonSource
-from ..frontend.capture import Placeholder, capture
-from ..frontend.importer import import_graph
-from ..frontend.weave.errors import Source
-from ..frontend.weave.lower import lower
-from ..frontend.weave.parse import parse
+from ..backends.triton.shapes import LARGE
+from ..backends.triton.source import TritonSource
 from ..ir import tile
-from ..ir.ledger import Ledger
 from ..ir.reference_tile import run_kernel
 from ..ir.testing.inputs import draw
 from ..ir.testing.run import run
 from ..ir.tile_shapes import TileShapes
-from ..passes.pipeline import to_fused, to_tiles
-from . import models
-from .machine import describe
+from .programs import CONTEXT, RAGGED, Program, chosen, error_of, keep, parser
 
-ROOT = Path(__file__).resolve().parent.parent
 TARGETS = (A100, H100, B200)
-RAGGED, CONTEXT = 37, 70
-"""Tokens of a prompt, and tokens in the cache when one more is decoded: no multiples of a tile."""
-
 Run = Callable[[Sequence[torch.Tensor], Mapping[str, int]], None]
 """Runs a kernel on contiguous CPU tensors, which it changes in place."""
 
 Maker = Callable[[tile.KernelOp], Run | None]
 """What runs a kernel; None for one that is not to be run."""
-
-Attempt = tuple[TileShapes, Choice]
-MANY_ROWS: tuple[Attempt, ...] = (
-    (LARGE, Choice(8, 3, tma=True, persistent=True)), (LARGE, Choice(8, 3)), (LARGE, Choice(4, 2)),
-    (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)),
-)  # fmt: skip
-FEW_ROWS: tuple[Attempt, ...] = (
-    (SMALL, Choice(4, 3, tma=True)), (SMALL, Choice(4, 3)), (SMALL, Choice(8, 3)), (SMALL, Choice(4, 2)),
-)  # fmt: skip
-"""What a kernel tries, in order."""
-
-LIMITS = {torch.bfloat16: 2**-7, torch.float16: 2**-10, torch.float32: 2e-5, torch.float64: 1e-12}
-"""The largest error, relative to the largest number: the next number of the dtype where f32 arithmetic decided the rounding."""
-
-_DECODER = {
-    "vocab_size": 512, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 1, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 512,
-}  # fmt: skip
-MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "llama": ("LlamaConfig", "LlamaForCausalLM", _DECODER),
-    "qwen3": ("Qwen3Config", "Qwen3ForCausalLM", {**_DECODER, "head_dim": 64}),
-    "gemma2": ("Gemma2Config", "Gemma2ForCausalLM", {**_DECODER, "head_dim": 64, "sliding_window": 32, "num_hidden_layers": 2}),
-    "gpt2": ("GPT2Config", "GPT2LMHeadModel", {"vocab_size": 512, "n_embd": 256, "n_layer": 1, "n_head": 4}),
-    "mixtral": ("MixtralConfig", "MixtralForCausalLM", {**_DECODER, "num_experts_per_tok": 2, "num_local_experts": 4}),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Program:
-    """A module at the fused level, and what its kernels try."""
-
-    name: str
-    fused: ModuleOp
-    attempts: tuple[Attempt, ...]
-
-    def formed(self, shapes: TileShapes) -> ModuleOp:
-        module = self.fused.clone()
-        to_tiles(module, Ledger(), shapes=shapes)
-        return module
 
 
 @dataclass
@@ -113,49 +56,6 @@ class Row:
     error: float | None = None
     refused: list[str] = field(default_factory=list[str])
     failed: str = ""
-
-
-def golden() -> Iterator[Program]:
-    """The programs of `tests/golden`."""
-    for path in sorted((ROOT / "tests" / "golden").glob("*.weave")):
-        source = Source(path.name, path.read_text())
-        few = "decode" in path.stem or "f32[" in source.text
-        yield _fused(path.stem, lower(parse(source.text, source.name), source), FEW_ROWS if few else MANY_ROWS)
-
-
-def layers() -> Iterator[Program]:
-    """Models of `transformers`, small and random, in bf16."""
-    import transformers
-
-    for name, (config, model, options) in MODELS.items():
-        torch.manual_seed(0)
-        built = getattr(transformers, model)(getattr(transformers, config)(**options)).to(torch.bfloat16).eval()
-        for phase, call, attempts in (
-            ("prefill", models.prefill(built, RAGGED, batch=2), MANY_ROWS),
-            ("decode", models.decode(built, CONTEXT, batch=2), FEW_ROWS),
-        ):
-            call.rewind()
-            for number, module in enumerate(_captured(built, call.kwargs)):
-                yield _fused(f"{name}-{phase}" + (f"-{number}" if number else ""), module, attempts)
-
-
-def _captured(model: torch.nn.Module, kwargs: Mapping[str, Any]) -> list[ModuleOp]:
-    """The graphs of one call, as torch.compile gives them."""
-    modules: list[ModuleOp] = []
-
-    def compile_graph(graph: Any, _: Any, kind: str, placeholders: Sequence[Placeholder]) -> Callable[..., Any]:
-        modules.append(import_graph(graph, [p.name for p in placeholders], [p.role for p in placeholders]))
-        return make_boxed_func(graph.forward)
-
-    torch.compiler.reset()
-    with torch.no_grad():
-        torch.compile(model, backend=lambda graph, examples: capture(graph, examples, compile_graph))(**kwargs)
-    return modules
-
-
-def _fused(name: str, module: ModuleOp, attempts: tuple[Attempt, ...]) -> Program:
-    to_fused(module, Ledger())
-    return Program(name, module, attempts)
 
 
 # ---- compiling -----------------------------------------------------------------------------------------------------
@@ -248,7 +148,7 @@ def errors(program: Program, shapes: TileShapes, made: Maker) -> dict[str, float
         if (run_by := made(kernel)) is None:
             return
         run_by(have, dims)
-        worst = max(_error(have[i.data], buffers[i.data]) for i in kernel.outputs)
+        worst = max(error_of(have[i.data], buffers[i.data]) for i in kernel.outputs)
         found[kernel.sym_name.data] = max(worst, found.get(kernel.sym_name.data, 0.0))
 
     module = program.formed(shapes)
@@ -268,18 +168,6 @@ def errors_of(program: Program, cases: Sequence[Case], made: Callable[[Sequence[
         found |= {case.text: ran[name] for name, case in own.items() if name in ran}
         left = [case for case in left if case not in own.values() and case.text not in found]
     return found
-
-
-def _error(have: torch.Tensor, want: torch.Tensor) -> float:
-    if not want.dtype.is_floating_point:
-        return 0.0 if torch.equal(have, want) else float("inf")
-    finite = want.isfinite()
-    if not torch.equal(finite, have.isfinite()):
-        return float("inf")
-    scale = max(float(want[finite].abs().max()) if finite.any() else 0.0, 1e-30)
-    return (
-        float((have.double() - want.double())[finite].abs().max() / scale / LIMITS[want.dtype]) if finite.any() else 0.0
-    )
 
 
 # ---- the table -----------------------------------------------------------------------------------------------------
@@ -338,14 +226,10 @@ def check(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Names of programs (`gemm`, `llama-prefill`; all where none is); `--results` keeps the rows in `bench/results`."""
-    wanted = [name for name in argv if not name.startswith("-")]
-    programs = [*golden(), *(layers() if not wanted or any("-" in name for name in wanted) else ())]
-    made = list(check([p for p in programs if not wanted or p.name in wanted], TARGETS))
-    if "--results" in argv:
-        path = ROOT / "bench" / "results" / f"{date.today()}-triton-check.json"
-        kept = {"machine": describe(), "rows": [asdict(row) for row in made]}
-        path.write_text(json.dumps(kept, indent=1) + "\n")
+    given = parser("Kernels compiled for every target, checked, and run in Triton's interpreter.").parse_args(argv)
+    made = list(check(chosen(given.programs), TARGETS))
+    if given.results:
+        keep("triton-check", made)
     print(table(made))
     return int(any(row.failed for row in made))
 

@@ -15,8 +15,9 @@ from ..ir.reference_tile import run_kernel
 from ..ir.testing.inputs import draw
 from ..ir.testing.run import run
 from ..runtime.launch import DeviceKernel, DevicePhase
-from .cuda_check import SIZES, Split, error_of, split
-from .triton_check import Program, Run
+from .cuda_check import SIZES, Split, split
+from .programs import Program, error_of
+from .triton_check import Run
 
 Launcher = Callable[[Split], Mapping[str, Run]]
 """What runs the kernels of a program that have roles, by their names."""

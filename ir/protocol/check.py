@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +21,11 @@ from .shape import Shape, shape_of
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was tried, and the first thing found."""
+    """What was tried, and the first thing found; how many `seconds` that took, the first time for loops of one shape."""
 
     runs: int
     events: int
+    seconds: float
     finding: Finding | None = None
 
 
@@ -46,15 +48,15 @@ _SOUND: dict[Shape, Verdict] = {}
 
 
 def _check(loop: tile.ParallelOp) -> Verdict:
-    runs = events = 0
+    runs, events, began = 0, 0, time.perf_counter()
     for tiles in plans(loop):
         runs += 1
         cta = cta_of(loop, lambda role: role.warpgroups)
         finding = run(loop, cta, tiles)
         events += len(cta.machine.events)
         if finding is not None:
-            return Verdict(runs, events, finding)
-    return Verdict(runs, events)
+            return Verdict(runs, events, time.perf_counter() - began, finding)
+    return Verdict(runs, events, time.perf_counter() - began)
 
 
 def cta_of(loop: tile.ParallelOp, agents: Callable[[aref.RoleOp], int]) -> Cta:

@@ -15,6 +15,7 @@ from warpweave.backends.nvidia.target import H100
 from warpweave.backends.triton.compile import device_kernel
 from warpweave.bench import gpu as gpu_bench
 from warpweave.bench import gpu_sections, triton_check
+from warpweave.bench.programs import golden
 
 __all__ = ["gpu"]
 
@@ -64,7 +65,7 @@ def test_kernels_as_they_are_launched(gpu: FakeGpu, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(gpu_sections, "device_kernel", learned)
     monkeypatch.setattr(gpu_sections, "driver_of", lambda _: gpu)
-    programs = [program for program in triton_check.golden() if program.name in ("map_softmax", "map_embedding")]
+    programs = [program for program in golden() if program.name in ("map_softmax", "map_embedding")]
     rows = list(triton_check.check(programs, [H100], gpu_sections._on_gpu))
     assert {row.program for row in rows} == {"map_softmax", "map_embedding"}
     assert all(row.error is not None and row.error <= 1 for row in rows)

@@ -6,7 +6,8 @@ import torch
 from triton_samples import changed
 from warpweave.backends.nvidia.target import H100
 from warpweave.bench import triton_check
-from warpweave.bench.triton_check import Row, check, compiled, golden, main, table
+from warpweave.bench.programs import error_of, golden
+from warpweave.bench.triton_check import Row, check, compiled, main, table
 
 SPILLED = "spills: 8 bytes of stack a thread, 0 loads and stores of it, at 64 registers"
 
@@ -53,11 +54,11 @@ def test_what_fails(monkeypatch, capsys, stack, error, failed):
 def test_errors_are_in_units_of_what_the_dtype_allows():
     want = torch.tensor([1.0, -2.0, 0.5], dtype=torch.bfloat16)
     next_number = torch.tensor([1.0, -2.015625, 0.5], dtype=torch.bfloat16)
-    assert triton_check._error(want, want) == 0
-    assert triton_check._error(next_number, want) == pytest.approx(1.0)
-    assert triton_check._error(want + 0.1, want) > 1
-    assert triton_check._error(torch.tensor([1.0, float("nan")]), torch.tensor([1.0, 2.0])) == float("inf")
-    assert triton_check._error(torch.tensor([3]), torch.tensor([4])) == float("inf")
+    assert error_of(want, want) == 0
+    assert error_of(next_number, want) == pytest.approx(1.0)
+    assert error_of(want + 0.1, want) > 1
+    assert error_of(torch.tensor([1.0, float("nan")]), torch.tensor([1.0, 2.0])) == float("inf")
+    assert error_of(torch.tensor([3]), torch.tensor([4])) == float("inf")
 
 
 def test_the_golden_programs_are_all_there():
