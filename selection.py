@@ -10,7 +10,9 @@ from .options import OptionError, Options
 from .runtime.cpu import best_isa
 
 if TYPE_CHECKING:
+    from .backends.cuda.forms import Specialiser
     from .backends.nvidia.target import GpuTarget
+    from .ir.aref.limits import Target
 
 
 def backend_for(options: Options, device: str) -> Backend:
@@ -37,16 +39,22 @@ def _cpu(options: Options, device: str) -> Backend:
 
 def _cuda(options: Options, device: str) -> Backend:
     from .backends.cuda.backend import CudaBackend, EmulatedBackend
-    from .backends.cuda.forms import Specialiser
     from .backends.nvidia.target import H100
-    from .passes import pipeline
-    from .passes.warps.shapes import HOPPER
 
-    specialiser = Specialiser(HOPPER, pipeline.with_roles)
     if options.interpret:
-        return EmulatedBackend(H100, _precision("cpu"), specialiser=specialiser)
+        return EmulatedBackend(H100, _precision("cpu"), specialiser=_specialiser(_ROLES[H100.name]))
     target, on = _gpu(options, device)
+    roles = _ROLES.get(target.name)
+    specialiser = _specialiser(roles) if roles else None
     return CudaBackend(target, _precision("cuda"), on, options.autotune, specialiser=specialiser)
+
+
+def _specialiser(target: Target) -> Specialiser:
+    from .backends.cuda.forms import Specialiser
+    from .passes import pipeline
+    from .passes.warps.shapes import TARGETS
+
+    return Specialiser(target, TARGETS[target], pipeline.with_roles)
 
 
 def _triton(options: Options, device: str) -> Backend:
@@ -73,6 +81,8 @@ def _gpu(options: Options, device: str) -> tuple[GpuTarget, str]:
 BACKENDS: dict[str, Callable[[Options, str], Backend]] = {"cpu": _cpu, "triton": _triton, "cuda": _cuda}
 _RUNS_ON = {"cpu": "cpu", "triton": "cuda", "cuda": "cuda"}
 """Backend → the kind of device that its kernels run on."""
+_ROLES: dict[str, Target] = {"sm_80": "sm_80", "sm_90": "sm_90a"}
+"""Architecture → that which its code of warp roles is for."""
 _NATURAL = {"cpu": "cpu", "cuda": "triton"}
 """Kind of device → the backend that `auto` is there. CUDA C++ has never run on a GPU: it is asked for by name."""
 

@@ -14,7 +14,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ from .programs import CONTEXT, RAGGED, Program, chosen, error_of, keep, parser
 TARGETS: tuple[Target, ...] = ("sm_90a", "sm_80")
 SHOWN = ("HGMMA", "UTMALDG", "UTMASTG", "SYNCS", "USETMAXREG", "HMMA", "LDGSTS", "LDSM")
 SEEDS = 4
+NARROW = 64
+"""Columns of a tile where the code for the target's own tiles is refused: half the sums in registers."""
 SIZES = {"B": 2, "S": RAGGED, "M": 33, "K": 40, "N": 56, "L": CONTEXT}
 """No multiples of a tile, but rows of 16 bytes, as tensor maps have them."""
 
@@ -53,7 +55,8 @@ SIZES = {"B": 2, "S": RAGGED, "M": 33, "K": 40, "N": 56, "L": CONTEXT}
 @dataclass
 class Row:
     """One launch of a kernel. `events`: of the protocol, over all runs that stand for every interleaving; `seconds`: that the
-    proof took, of both forms. `error`: relative, in units of what its dtype allows (1 at most)."""
+    proof took, of both forms. `error`: relative, in units of what its dtype allows (1 at most). `refused`: why the program's
+    kernels have narrower tiles than the target's own."""
 
     program: str
     kernel: str
@@ -68,6 +71,7 @@ class Row:
     emulated: int = 0
     findings: list[str] = field(default_factory=list[str])
     error: float = 0.0
+    refused: list[str] = field(default_factory=list[str])
     failed: str = ""
 
 
@@ -82,9 +86,10 @@ class Split:
     refused: dict[str, str]
 
 
-def split(program: Program, target: Target = TARGETS[0]) -> Split:
-    """The program's kernels as pipelines of warps."""
-    formed, ledger = program.formed(SHAPES[target]), Ledger()
+def split(program: Program, target: Target = TARGETS[0], columns: int | None = None) -> Split:
+    """The program's kernels as pipelines of warps; `columns` of a GEMM's tile, if not the target's own."""
+    shapes, ledger = SHAPES[target], Ledger()
+    formed = program.formed(replace(shapes, gemm_columns=columns) if columns else shapes)
     module = formed.clone()
     pipeline.to_roles(module, ledger, target=target)
     kernels = {k.sym_name.data: k.clone() for k in _with_roles(module)}
@@ -196,21 +201,35 @@ def _tensor(arrays: Mapping[str, np.ndarray[Any, Any]], kernel: EmulatedKernel, 
 
 
 def check(program: Program, target: Target) -> tuple[list[Row], dict[str, str]]:
-    """One row a launch; why the other kernels have no roles."""
+    """One row a launch; why the other kernels have no roles. Where code is refused, the program takes narrower tiles."""
     found = split(program, target)
+    rows = _compiled(found, program, target)
+    why = [row.failed for row in _flat(rows) if row.failed]
+    if why:
+        found = split(program, target, NARROW)
+        rows = _compiled(found, program, target)
+    for name, each in rows.items():
+        for row, *loops in zip(each, _loops(found.kernels[name]), _loops(found.lowered[name]), strict=True):
+            row.refused = why
+            prove(row, loops)
+    if rows:
+        emulate(found, rows)
+    return _flat(rows), {f"{program.name}, {target}: {where}": reason for where, reason in found.refused.items()}
+
+
+def _compiled(found: Split, program: Program, target: Target) -> dict[str, list[Row]]:
+    """Rows of each kernel's launches, with what its code uses."""
     rows = {
         name: [Row(program.name, source.launch.entry, target) for source in sources]
         for name, sources in found.sources.items()
     }
-    for name, each in rows.items():
-        for row, *loops in zip(each, _loops(found.kernels[name]), _loops(found.lowered[name]), strict=True):
-            prove(row, loops)
-    flat = [row for each in rows.values() for row in each]
-    for row, compiled in zip(flat, _built([s for each in found.sources.values() for s in each]), strict=False):
+    for row, compiled in zip(_flat(rows), _built([s for each in found.sources.values() for s in each]), strict=False):
         inspect(row, compiled)
-    if rows:
-        emulate(found, rows)
-    return flat, {f"{program.name}, {target}: {where}": reason for where, reason in found.refused.items()}
+    return rows
+
+
+def _flat(rows: Mapping[str, list[Row]]) -> list[Row]:
+    return [row for each in rows.values() for row in each]
 
 
 def _built(sources: Sequence[CudaSource]) -> list[CompiledCuda]:
@@ -224,13 +243,14 @@ def _built(sources: Sequence[CudaSource]) -> list[CompiledCuda]:
 def table(rows: Sequence[Row], refused: Mapping[str, str]) -> str:
     """As Markdown; then what has no roles and why, and what failed."""
     head = "| program | kernel | target | registers | spills | shared | instructions | runs | events | seconds | emulated |"
-    head += " findings | error |"
+    head += " findings | error | refused |"
     lines = [head, "|" + "---|" * head.count(" | ") + "---|"]
     for row in rows:
         code = ", ".join(f"{name} {count}" for name, count in row.instructions.items()) or "–"
         lines.append(
             f"| {row.program} | {row.kernel} | {row.target} | {row.registers} | {row.spills} | {row.shared} | {code} "
-            f"| {row.runs} | {row.events} | {row.seconds:.2f} | {row.emulated} | {len(row.findings)} | {row.error:.2f} |"
+            f"| {row.runs} | {row.events} | {row.seconds:.2f} | {row.emulated} | {len(row.findings)} | {row.error:.2f} "
+            f"| {len(row.refused) or '–'} |"
         )
     others = [f"no roles: {where}: {reason}" for where, reason in refused.items()]
     failed = [f"FAILED {row.program} {row.kernel} {row.target}: {row.failed}" for row in rows if row.failed]

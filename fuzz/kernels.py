@@ -119,7 +119,7 @@ def emulated(kernel: tile.KernelOp) -> Running:
 
 
 WITH_ROLES = Specialiser(
-    replace(HOPPER, gemm_rows=64, gemm_columns=64, attention_rows=64, powers=False), pipeline.with_roles
+    "sm_90a", replace(HOPPER, gemm_rows=64, gemm_columns=64, attention_rows=64, powers=False), pipeline.with_roles
 )
 """Tiles of 64 rows, however few there are."""
 MAKERS: dict[str, Maker] = {"cpu": native(), "triton": interpreted, "cuda": emulated}

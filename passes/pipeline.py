@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from ..ir import tile
-from ..ir.aref.limits import Target
+from ..ir.aref.limits import Target, limits_of
 from ..ir.ledger import Ledger, Refusal
 from . import (
     append_in_place,
@@ -109,9 +109,9 @@ def to_barriers(module: ModuleOp, ledger: Ledger, *, after: After | None = None)
     run([("lower-arefs", SPECIALISE["lower-arefs"])], module, ledger, after)
 
 
-def with_roles(kernel: tile.KernelOp) -> warps.Specialised | Refusal:
+def with_roles(kernel: tile.KernelOp, target: Target) -> warps.Specialised | Refusal:
     """One tile kernel through both: the kernel of warp roles in its lowered form, proved in either form; or why it is none."""
-    made = warps.specialise(kernel)
+    made = warps.specialise(kernel, limits_of(target))
     if isinstance(made, Refusal):
         return made
     to_barriers(ModuleOp([made.kernel]), Ledger())

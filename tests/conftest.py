@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -9,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WARPWEAVE_CACHE_DIR", tempfile.mkdtemp(prefix="warpweave-tests-"))
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 import instruction_sets
@@ -41,3 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
     whole_run = ExitStack()
     whole_run.enter_context(instruction_sets.used(isa))
     config.add_cleanup(whole_run.close)
+
+
+@pytest.fixture
+def fresh_dynamo() -> Iterator[None]:
+    """Nothing that another test compiled, nor for another."""
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()

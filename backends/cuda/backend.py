@@ -26,24 +26,23 @@ from .choices import RULE, CudaChoices, Made, choose
 from .emulated import EmulatedLaunches, compile_twins
 from .forms import Printed, Specialiser, printed
 
-HOPPER = "sm_90"
 OTHERWISE = Choice(num_warps=8, num_stages=2)
 """Of the Triton form of a kernel of warp roles, whose tiles are large."""
 
 
 @dataclass
 class CudaBackend(TritonCudaBackend):
-    """Compiled for the GPU `device` (`cuda:0`); with none, ahead of time."""
+    """Compiled for the GPU `device` (`cuda:0`); with none, ahead of time. `specialiser`: None for a GPU without warp roles."""
 
-    specialiser: Specialiser = field(kw_only=True)
+    specialiser: Specialiser | None = field(kw_only=True)
     specialised: CudaChoices = field(default_factory=CudaChoices, init=False)
 
     def shapes(self, module: ModuleOp, ops: Sequence[Operation], form: Form, ledger: Ledger) -> Shapes:
         """Of what the cost model ranks, the first that has sound code of warp roles; else what the Triton backend chooses."""
-        if self.target.name == HOPPER:
+        if self.specialiser is not None:
             self.specialised = choose(module, ops, form, self.target, self.specialiser, ledger)
         else:
-            why = Refusal(f"code of warp roles is for {HOPPER}", "h100 or h200 as the target")
+            why = Refusal(f"there are no warp roles for {self.target.name}", "a100, h100 or h200 as the target")
             ledger.refuse(RULE, f"all kernels on {self.target.device}", why)
         chosen = self.specialised.shapes
         super().shapes(module, [op for op in ops if op not in chosen], form, ledger)

@@ -33,7 +33,7 @@ from .forms import Printed, Specialiser, printed
 RULE = "cuda-kernels"
 ATTEMPTS = 6
 """Candidates of a kernel that are tried before it is left to Triton."""
-ROWS, COLUMNS, INNER, KEYS = (64, 128), (32, 64, 128, 256), (64,), (64, 128)
+ROWS, COLUMNS, KEYS = (64, 128), (32, 64, 128, 256), (64, 128)
 WARPGROUP_ROWS, WARPGROUP_WARPS, STAGES = 64, 4, 4
 
 
@@ -131,7 +131,7 @@ class _Chooser:
     def _case(self, op: Operation, formed: Formed, dims: Sequence[int]) -> _Case:
         symbols = dict(zip((s.data for s in formed.kernel.symbols), dims, strict=True))
         work = work_of(formed.kernel, symbols, self.position)
-        among = candidates(work)
+        among = candidates(work, self.specialiser.shapes.gemm_depth)
         ranked = rank(work, self.target, Ledger(), among) if among else []
         case = _Case([op], work, ranked)
         if not among:
@@ -179,8 +179,8 @@ class _Chooser:
         self.ledger.refuse(RULE, f"{case.work.name} on {self.target.device}", reason)
 
 
-def candidates(work: Work) -> list[Candidate]:
-    """Tile shapes of a kernel around products; none where it has no product."""
+def candidates(work: Work, depth: int) -> list[Candidate]:
+    """Tile shapes of a kernel around products, which go `depth` deep; none where it has no product."""
     walks = [walk for phase in work.phases for walk in phase if walk.products]
     if not walks:
         return []
@@ -188,7 +188,7 @@ def candidates(work: Work) -> list[Candidate]:
     if columns == 1:  # attention
         return [Candidate(rows, 1, keys, _roles(rows)) for rows, keys in product(ROWS, KEYS)]
     wide = [n for before, n in zip((0, *COLUMNS), COLUMNS, strict=False) if before < columns and n % group == 0]
-    return [Candidate(rows, n, inner, _roles(rows)) for rows, n, inner in product(ROWS, wide or [group], INNER)]
+    return [Candidate(rows, n, depth, _roles(rows)) for rows, n in product(ROWS, wide or [group])]
 
 
 def _roles(rows: int) -> Choice:

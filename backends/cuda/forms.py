@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...ir import tile
+from ...ir.aref.limits import Target, limits_of
 from ...ir.dims import Dim
 from ...ir.ledger import Refusal
 from ...ir.tile_shapes import TileShapes
@@ -26,11 +27,12 @@ class Specialised(Protocol):
 
 @dataclass(frozen=True)
 class Specialiser:
-    """The passes as the backend knows them. `shapes`: the tiles that warp roles want; `run`: a tile kernel as a kernel of warp
-    roles whose protocol is proved, or why it is none."""
+    """The passes as the backend knows them. `shapes`: the tiles that warp roles of the target want; `run`: a tile kernel as a
+    kernel of warp roles whose protocol is proved, or why it is none."""
 
+    target: Target
     shapes: TileShapes
-    run: Callable[[tile.KernelOp], Specialised | Refusal]
+    run: Callable[[tile.KernelOp, Target], Specialised | Refusal]
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Printed:
 
 def printed(kernel: tile.KernelOp, specialiser: Specialiser) -> Printed | Refusal:
     """The kernel's warp-specialised form, or why it has none."""
-    made = specialiser.run(kernel)
+    made = specialiser.run(kernel, specialiser.target)
     if isinstance(made, Refusal):
         return made
     if _lookups(made.kernel) != _lookups(kernel):  # a fault names its look-up by number, in Triton's form too
         return Refusal("its look-ups come in another order", "roles that keep the order")
     try:
-        return Printed(tuple(emit(made.kernel)), made.reason)
+        return Printed(tuple(emit(made.kernel, limits_of(specialiser.target))), made.reason)
     except UnsupportedKernelError as error:
         return Refusal(f"it cannot be printed: {error}", "a printer that knows it")
 

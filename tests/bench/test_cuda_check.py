@@ -51,6 +51,24 @@ def test_what_fails(program, monkeypatch, old, new, failed):
     assert f"FAILED gemm {row.kernel} sm_90a: {row.failed}" in table([row], {}).splitlines()
 
 
+@pytest.mark.parametrize(("codes", "failed"), [(["spills", ""], ""), (["spills", "warnings"], "warnings")])
+def test_narrower_tiles_where_code_is_refused(program, monkeypatch, codes, failed):
+    tiles = []
+
+    def emit(kernel, limits):
+        tiles.append(next(iter(kernel.body.ops)).tile_shape)
+        return real(kernel, limits)
+
+    real, said = cuda_check.emit, iter(codes)
+    monkeypatch.setattr(cuda_check, "emit", emit)
+    monkeypatch.setattr(cuda_check, "build", lambda sources: sources)
+    monkeypatch.setattr(cuda_check, "inspect", lambda row, _: setattr(row, "failed", next(said)))
+    (row,), _ = check(program, "sm_80")
+    assert tiles == [(128, 128), (128, 64)]
+    assert (row.refused, row.failed) == (["spills"], failed)
+    assert 0 < row.error <= 1
+
+
 def test_kernels_without_roles_are_listed_with_the_reason():
     (program,) = chosen(["map_softmax"])
     rows, refused = check(program, "sm_80")

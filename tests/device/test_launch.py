@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,16 +23,12 @@ from warpweave.runtime.cuda.driver import driver_of
 from warpweave.runtime.cuda.measure import Buffer, repeated
 from warpweave.runtime.errors import IndexRangeError
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU"),
+    pytest.mark.usefixtures("fresh_dynamo"),
+]
 LENGTHS = (11, 1, 1, 1)  # a prefill and three steps
 GEMM = "block f(x: bf16[M, K=192], w: weight bf16[N=320, K]) -> bf16[M, N] {\n  return silu(linear(x, w))\n}\n"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 def _decoded(call: Any, model: Any, ids: torch.Tensor) -> list[torch.Tensor]:

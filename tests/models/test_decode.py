@@ -12,15 +12,10 @@ import warpweave
 from model_zoo import MOST_KERNELS, ZOO, build, first_output, inputs
 from numerics import assert_close_to_float64
 
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
+
 LENGTH, STEPS, ROOM = 13, 8, 40
 DECODERS = sorted(name for name, entry in ZOO.items() if entry.decodes)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo():
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 def _cache(model: Any) -> StaticCache:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,15 +15,8 @@ from warpweave.backends.cuda.emulate import EmulatedKernel
 from warpweave.backends.triton.interpret import InterpretedKernel
 from warpweave.runtime.errors import BundleError
 
-pytestmark = needs_triton
+pytestmark = [needs_triton, pytest.mark.usefixtures("fresh_dynamo")]
 OPTIONS = {"backend": "cuda", "interpret": True}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 @pytest.fixture

@@ -15,19 +15,14 @@ import warpweave
 from model_zoo import ZOO
 from numerics import assert_close_to_float64
 
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
+
 SIZES = [(1, 1), (3, 1), (1, 7), (3, 16), (1, 129), (3, 129)]
 MARGIN = 0.05
 BLOCKS = {
     "mixtral": ("mixtral.modeling_mixtral", "MixtralSparseMoeBlock"),
     "qwen3_moe": ("qwen3_moe.modeling_qwen3_moe", "Qwen3MoeSparseMoeBlock"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo():
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 def blocks(name: str, dtype: torch.dtype, **options: Any) -> tuple[Any, Any]:

@@ -16,15 +16,10 @@ from numerics import assert_close_to_float64
 from warpweave import compiler
 from warpweave.runtime.artifact import Kernel
 
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
+
 LENGTHS = (11, 1, 1)  # a prefill and two steps
 CASES = [("llama", torch.float32), ("llama", torch.bfloat16), ("gpt2", torch.bfloat16), ("bert", torch.float32)]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 @pytest.fixture(params=[isa for isa in ("portable", "avx2", "amx") if isa in instruction_sets.runnable()])

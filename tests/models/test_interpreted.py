@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,17 +16,10 @@ from numerics import assert_close_to_float64
 from warpweave.backends.triton.interpret import InterpretedKernel
 from warpweave.runtime.errors import BundleError, IndexRangeError
 
-pytestmark = needs_triton
+pytestmark = [needs_triton, pytest.mark.usefixtures("fresh_dynamo")]
 OPTIONS = {"backend": "triton", "interpret": True}
 LENGTHS = (11, 1, 1)  # a prefill and two steps
 CASES = [(name, dtype) for name in ("llama", "gpt2") for dtype in (torch.float32, torch.bfloat16)]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 @pytest.fixture

@@ -15,9 +15,11 @@ from warpweave.ir.text import parse, to_text
 from warpweave.options import Options
 from warpweave.report import Phases
 
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
+
 SIZES = {  # PyTorch compiles a batch of 1 apart; what depends on sizes does not depend on the dtype
     torch.float32: [(3, 16), (2, 7), (3, 129), (1, 16), (1, 33)],
-    torch.bfloat16: [(3, 129), (2, 16), (1, 33)],
+    torch.bfloat16: [(3, 129), (2, 16)],
 }
 # The others are right as well, but Dynamo may guard on a size (Whisper's convolutions) or break the graph.
 COMPILED_ONCE = {"bert", "gemma2", "gemma3", "gpt2", "gpt_neox", "llama", "qwen3", "t5"}
@@ -46,13 +48,6 @@ def _every_level_round_trips(request: pytest.FixtureRequest, monkeypatch: pytest
     monkeypatch.setattr(compiler, "compile_module", checked)
 
 
-@pytest.fixture(autouse=True)
-def _fresh_dynamo():
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
-
-
 @pytest.mark.parametrize(("name", "dtype"), CASES)
 def test_prefill(name: str, dtype: torch.dtype) -> None:
     model, exact = build(name, dtype), build(name, torch.float64)
@@ -70,7 +65,11 @@ def test_prefill(name: str, dtype: torch.dtype) -> None:
             compiled_now = len(warpweave.reports()) - before
             known = graphs.setdefault(batch == 1, compiled_now)
             assert known == compiled_now or name not in COMPILED_ONCE, f"recompiled for {batch}x{length}"
-    assert all(report["error"] is None for report in warpweave.reports()[before:])
+    reports = warpweave.reports()[before:]
+    assert all(report["error"] is None for report in reports)
+    if name in MOST_KERNELS:
+        assert reports[0]["kernels_per_layer"] <= MOST_KERNELS[name]
+        assert [f for f in reports[0]["fallbacks"] if layer_of(f["module"])] == []
 
 
 @pytest.mark.parametrize("name", sorted(name for name, entry in ZOO.items() if entry.kind in ("causal", "encoder")))
@@ -84,14 +83,3 @@ def test_a_sequence_of_one(name: str) -> None:
             first_output(compiled(**args)), first_output(model(**args)), first_output(exact(**args))
         )
     assert all(report["error"] is None for report in warpweave.reports()[before:])
-
-
-@pytest.mark.parametrize("name", MOST_KERNELS)
-def test_kernels_per_layer(name: str) -> None:
-    compiled = torch.compile(build(name), backend="warpweave", dynamic=True)
-    before = len(warpweave.reports())
-    with torch.no_grad():
-        compiled(**inputs(name, 2, 16, torch.float32), use_cache=False)
-    (report,) = warpweave.reports()[before:]
-    assert report["kernels_per_layer"] <= MOST_KERNELS[name]
-    assert [f for f in report["fallbacks"] if layer_of(f["module"])] == []

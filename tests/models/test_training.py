@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,9 @@ import warpweave
 from model_zoo import VOCAB, build
 from numerics import assert_close_to_float64
 
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
+
 STEPS = 3
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 def _train(call: Any, model: Any) -> tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]:

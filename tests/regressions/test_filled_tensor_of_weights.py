@@ -5,13 +5,13 @@ The kernel's copy took the filled tensor's place for both, and a pointwise op wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 import warpweave
 from numerics import assert_close_to_float64
+
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 class Floor(torch.nn.Module):
@@ -22,13 +22,6 @@ class Floor(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         floor = torch.full((3, 24), -2.0, dtype=x.dtype)
         return torch.maximum(x, floor) + (floor - self.decay.exp())
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 def test_kernels_and_weights_read_one_filled_tensor() -> None:

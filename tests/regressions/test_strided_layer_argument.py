@@ -5,13 +5,13 @@ The function's argument kept the input's strides, so that kernels read the copy 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 import warpweave
 from numerics import assert_close_to_float64
+
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 class Layer(torch.nn.Module):
@@ -32,13 +32,6 @@ class Stack(torch.nn.Module):
         for layer in self.layers:
             x = layer(x, gate)
         return x
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 def test_a_strided_argument_of_three_layers() -> None:

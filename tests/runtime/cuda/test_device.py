@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,15 +19,8 @@ from warpweave.runtime.errors import ArgumentError, ForeignKernelError, IndexRan
 
 __all__ = ["gpu"]
 
-pytestmark = needs_triton
+pytestmark = [needs_triton, pytest.mark.usefixtures("fresh_dynamo")]
 LENGTHS = (11, 1, 1)  # a prefill and two steps
-
-
-@pytest.fixture(autouse=True)
-def _fresh_dynamo() -> Iterator[None]:
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
 
 
 def _decoded(call: Any, model: Any, ids: torch.Tensor) -> list[torch.Tensor]:

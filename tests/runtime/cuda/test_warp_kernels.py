@@ -141,15 +141,48 @@ def test_ahead_of_time_a_bundle_holds_both_forms(gpu: FakeGpu, tmp_path: Any) ->
     assert len(gpu.maps) >= 2
 
 
+class _Block(torch.nn.Module):
+    """A norm, two linears with an activation between, a residual; attention over heads of 64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.up, self.down = torch.nn.RMSNorm(128), torch.nn.Linear(128, 320), torch.nn.Linear(320, 128)
+        self.qkv = torch.nn.Linear(128, 384)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.qkv(x).view(*x.shape[:2], 3, 2, 64).permute(2, 0, 3, 1, 4)
+        attended = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + attended.transpose(1, 2).reshape(x.shape)
+        return x + self.down(torch.nn.functional.gelu(self.up(self.norm(x))))
+
+
+def test_an_a100_has_warp_roles_without_tensor_maps(gpu: FakeGpu) -> None:
+    gpu.architecture, gpu.name, gpu.multiprocessors = "sm_80", "NVIDIA A100-SXM4-80GB", 108
+    torch.manual_seed(0)
+    model, x = _Block().bfloat16().eval(), torch.randn(2, 75, 128).bfloat16()
+    compiled = warpweave.compile(model, (x,), options=OPTIONS)
+    taken = [r["where"] for r in compiled.report["ledger"] if r["rule"] == "cuda-kernels" and r["outcome"] == "taken"]
+    assert {where.partition("_")[0] for where in taken} == {"gemm", "attention"}
+    assert all(" on A100 80GB SXM: " in where for where in taken)
+    with torch.no_grad():
+        ours = compiled(x)
+        assert_close_to_float64(ours, model(x), copy.deepcopy(model).double()(x.double()), what="a block")
+    assert {kernel.isa for kernel in compiled.program.description.kernels} == {"sm_80"}
+    assert gpu.maps == []
+    launched = {each.entry for each in gpu.launched}
+    launched |= {entry.rpartition("_")[0] for entry in launched}  # queries, keys and values are launches of one kernel
+    assert launched >= {where.partition(" ")[0] for where in taken}
+
+
 def test_a_gpu_without_warp_roles_gets_triton(gpu: FakeGpu) -> None:
     compiled = warpweave.compile(
         torch.nn.Linear(64, 64).bfloat16().eval(),
         (torch.randn(70, 64).bfloat16(),),
-        options={**OPTIONS, "target": "a100"},
+        options={**OPTIONS, "target": "b200"},
     )
-    assert [kernel.isa for kernel in compiled.program.description.kernels] == ["sm_80"]
+    assert [kernel.isa for kernel in compiled.program.description.kernels] == ["sm_100"]
     (row,) = (row for row in compiled.report["ledger"] if row["rule"] == "cuda-kernels")
-    assert row["reason"] == "code of warp roles is for sm_90"
+    assert row["reason"] == "there are no warp roles for sm_100"
 
 
 @pytest.mark.parametrize(
