@@ -1,0 +1,85 @@
+"""Cheap values that only epilogues read, which are computed there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.ir import Operation, SSAValue
+
+from ...ir import flow
+from ...ir.types import is_float, shape_of
+from ..clusters import Graph
+from ..rewriting import users
+from .gemm import Gemm
+from .legality import ONE, is_tile_shape
+
+
+def pull_sides(gemm: Gemm, graph: Graph, owner: dict[Operation, Gemm], constants: set[SSAValue]) -> None:
+    """Compute cheap sides in the epilogue: row factors, constants, casts, and pointwise chains that only epilogues read."""
+    done: set[Operation] = set()
+
+    def visit(value: SSAValue) -> None:
+        op = value.owner
+        if (
+            value in constants
+            or not isinstance(op, Operation)
+            or op in owner
+            or op in done
+            or not _is_cheap(op, gemm, owner)
+        ):
+            return
+        done.add(op)
+        for operand in _read_as_tiles(op):
+            visit(operand)
+        gemm.clones.append(op)
+
+    fixed = {value for linear in gemm.linears for value in linear.operands[:2]}
+    for op in graph.members(gemm.node):
+        for value in _read_as_tiles(op):
+            if value not in fixed:
+                visit(value)
+
+
+def _read_as_tiles(op: Operation) -> Sequence[SSAValue]:
+    """The operands of an op of an epilogue, without the memory and the positions that it looks up itself."""
+    match op:
+        case flow.EmbeddingOp():
+            return ()
+        case flow.KVAppendOp():
+            return (op.new,)
+        case flow.ScatterRowsOp():
+            return (op.input,)
+        case _:
+            return op.operands
+
+
+def _is_cheap(op: Operation, gemm: Gemm, owner: dict[Operation, Gemm]) -> bool:
+    if isinstance(op, flow.RowScaleOp | flow.RowMeanOp):
+        return op.shape[:-1] == gemm.rows
+    if isinstance(op, flow.EmbeddingOp):
+        return op.shape == (*gemm.rows, ONE)
+    if isinstance(op, flow.ConstantOp):
+        return True
+    return (
+        _is_step(op)
+        and _in_epilogues(op, owner)
+        and (
+            isinstance(op, flow.CastOp)
+            or any(is_tile_shape(shape_of(op.results[0]), gemm, s) for s in gemm.segments.values())
+        )
+    )
+
+
+def _is_step(op: Operation) -> bool:
+    """A float pointwise op that reads no more whole tensors than it gives."""
+    return (
+        isinstance(op, flow.PointwiseOp | flow.CastOp)
+        and is_float(op.type.element)
+        and sum(shape_of(v) == op.shape for v in op.operands) <= 1
+    )
+
+
+def _in_epilogues(op: Operation, owner: dict[Operation, Gemm], depth: int = 0) -> bool:
+    """Whether every reader stands in an epilogue, directly or through steps."""
+    readers = [u for r in op.results for u in users(r)]
+    return depth < 8 and all(u in owner or (_is_step(u) and _in_epilogues(u, owner, depth + 1)) for u in readers)
