@@ -12,11 +12,10 @@ from ..backends.cuda.compile import build
 from ..backends.cuda.emulated import EmulatedLaunches
 from ..ir import reference_aref, tile
 from ..ir.reference_tile import run_kernel
-from ..ir.testing.inputs import draw
 from ..ir.testing.run import run
 from ..runtime.launch import DeviceKernel, DevicePhase
 from .cuda_check import SIZES, Split, split
-from .programs import Program, error_of
+from .programs import Program, drawn, error_of
 from .triton_check import Run
 
 Launcher = Callable[[Split], Mapping[str, Run]]
@@ -40,7 +39,7 @@ def device_kernels(found: Split) -> dict[str, DeviceKernel]:
         each = [next(compiled) for _ in sources]
         if not any(map(refusals, each)):
             made[name] = DeviceKernel(
-                tuple(DevicePhase(c.cubin, c.launch) for c in each), lookups_of(found.kernels[name])
+                tuple(DevicePhase(c.cubin, c.launch) for c in each), found.kernels[name].lookup_buffers
             )
     return made
 
@@ -49,16 +48,10 @@ def emulated(found: Split) -> dict[str, Run]:
     """In the emulator, with no GPU."""
 
     def runs(name: str) -> Run:
-        made = EmulatedLaunches(found.sources[name], lookups_of(found.kernels[name]), _NoOtherForm())
+        made = EmulatedLaunches(found.sources[name], found.kernels[name].lookup_buffers, _NoOtherForm())
         return lambda buffers, dims: _checked(made.run(buffers, [dims[s.data] for s in found.kernels[name].symbols]))
 
     return {name: runs(name) for name in found.sources}
-
-
-def lookups_of(kernel: tile.KernelOp) -> tuple[int, ...]:
-    """The buffer that each look-up reads."""
-    arguments = list(kernel.body.args)
-    return tuple(arguments.index(index) for index, _, _ in kernel.lookups)  # pyright: ignore[reportArgumentType]
 
 
 class _NoOtherForm:
@@ -83,7 +76,5 @@ def _errors(found: Split, runs: Mapping[str, Run]) -> dict[str, float]:
             errors = [error_of(have[i.data], buffers[i.data], like[i.data]) for i in kernel.outputs]
             worst[name] = max(worst.get(name, 0.0), *errors)
 
-    used = {s for op in found.formed.walk() if isinstance(op, tile.LaunchOp) for d in op.dims for s in d.data.symbols}
-    given = {s: n for s, n in SIZES.items() if s in used}
-    run(found.formed, draw(found.formed, 0, given), torch.float32, launch)
+    run(found.formed, drawn(found.formed, SIZES), torch.float32, launch)
     return worst

@@ -14,15 +14,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from ...ir.ledger import Ledger, Refusal
-from ...ir.signature import functions_of, sizes_of
-from ...ir.text import structural_hash
-from ...ir.tile import NUM_THREADS
-from ...ir.tile_shapes import Formed, TileShapes
+from ...ir.tile_shapes import TileShapes
 from ..contract import Form
 from ..nvidia.target import GpuTarget
-from ..triton.choices import filled, usual
+from ..triton.captured import Alike, Captured
 from ..triton.cost.choose import Ranked, rank, shapes_for, summary, where
-from ..triton.cost.reading import work_of
 from ..triton.cost.tiling import Candidate
 from ..triton.cost.work import Work
 from ..triton.source import Choice
@@ -102,8 +98,6 @@ def choose(
 
 
 class _Chooser:
-    """`sizes`: the value of every symbol; `position`: how many tokens are in the caches."""
-
     def __init__(
         self, module: ModuleOp, form: Form, target: GpuTarget, specialiser: Specialiser, ledger: Ledger
     ) -> None:
@@ -111,29 +105,16 @@ class _Chooser:
         self.target = target
         self.specialiser = specialiser
         self.ledger = ledger
-        self.sizes = {**usual(module), **sizes_of(functions_of(module)["main"]), NUM_THREADS: target.sms}
-        self.position = filled(module, self.sizes)
+        self.captured = Captured(module, target.sms)
 
     def cases(self, ops: Sequence[Operation]) -> list[_Case]:
-        found: dict[tuple[str, tuple[int, ...]], _Case] = {}
-        for op in ops:
-            formed = self.form(op, self.specialiser.shapes)
-            if formed is None:
-                continue
-            dims = tuple(dim.evaluate(self.sizes) for dim in formed.dims)
-            key = structural_hash(formed.kernel), dims
-            if key in found:
-                found[key].ops.append(op)
-            else:
-                found[key] = self._case(op, formed, dims)
-        return list(found.values())
+        return [self._case(alike) for alike in self.captured.alike(ops, self.form, self.specialiser.shapes)]
 
-    def _case(self, op: Operation, formed: Formed, dims: Sequence[int]) -> _Case:
-        symbols = dict(zip((s.data for s in formed.kernel.symbols), dims, strict=True))
-        work = work_of(formed.kernel, symbols, self.position)
+    def _case(self, alike: Alike) -> _Case:
+        work = self.captured.work(alike)
         among = candidates(work, self.specialiser.shapes.gemm_depth)
         ranked = rank(work, self.target, Ledger(), among) if among else []
-        case = _Case([op], work, ranked)
+        case = _Case(alike.ops, work, ranked)
         if not among:
             self._leave(
                 case, Refusal("it has no product: there is nothing to load ahead for", "a kernel around a product")

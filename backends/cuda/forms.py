@@ -8,7 +8,6 @@ from typing import Protocol
 
 from ...ir import tile
 from ...ir.aref.limits import Target, limits_of
-from ...ir.dims import Dim
 from ...ir.ledger import Refusal
 from ...ir.tile_shapes import TileShapes
 from ..cpu.expressions import UnsupportedKernelError
@@ -52,13 +51,9 @@ def printed(kernel: tile.KernelOp, specialiser: Specialiser) -> Printed | Refusa
     made = specialiser.run(kernel, specialiser.target)
     if isinstance(made, Refusal):
         return made
-    if _lookups(made.kernel) != _lookups(kernel):  # a fault names its look-up by number, in Triton's form too
+    if made.kernel.lookup_buffers != kernel.lookup_buffers:  # a fault names its look-up by number, in Triton's form too
         return Refusal("its look-ups come in another order", "roles that keep the order")
     try:
         return Printed(tuple(emit(made.kernel, limits_of(specialiser.target))), made.reason)
     except UnsupportedKernelError as error:
         return Refusal(f"it cannot be printed: {error}", "a printer that knows it")
-
-
-def _lookups(kernel: tile.KernelOp) -> list[tuple[int, Dim, Dim]]:
-    return [(kernel.body.args.index(index), entries, extent) for index, entries, extent in kernel.lookups]  # pyright: ignore[reportArgumentType]

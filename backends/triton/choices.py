@@ -5,7 +5,7 @@ All kernels are compiled side by side, a candidate of each at a time, until ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from xdsl.dialects.builtin import ModuleOp
@@ -13,18 +13,14 @@ from xdsl.ir import Operation
 
 from ...ir import tile
 from ...ir.ledger import Ledger, Refusal
-from ...ir.signature import functions_of, role_of, sizes_of
-from ...ir.text import structural_hash
-from ...ir.tile import NUM_THREADS
 from ...ir.tile_shapes import Formed, TileShapes
-from ...ir.types import TensorType, tensor_type
 from ..contract import Form, Precision
 from ..nvidia.target import GpuTarget
 from . import boxes, persistent
+from .captured import Captured
 from .compile import Job, Workers, build, device_kernel, multiples_of
 from .compiled import CompiledTriton
 from .cost.choose import RULE, Ranked, beside, rank, refused, shapes_for, summary, where
-from .cost.reading import work_of
 from .cost.work import Work
 from .emit import INPUT_PRECISION, emit
 from .lanes import Layouts
@@ -33,8 +29,6 @@ from .shapes import LARGE, SMALL
 from .source import Choice, TritonSource, UnsupportedKernelError
 from .tuning import CANDIDATES, Tuner, buffers_of
 
-USUAL = 1024
-"""What a symbol is taken for where nothing is known of it."""
 ATTEMPTS = 8
 """Candidates of a kernel that are compiled before the tiles of `SMALL` are taken."""
 
@@ -96,8 +90,6 @@ def choose(
 
 
 class _Chooser:
-    """`sizes`: the value of every symbol; `position`: how many tokens are in the caches."""
-
     def __init__(
         self,
         module: ModuleOp,
@@ -114,8 +106,7 @@ class _Chooser:
         self.ledger = ledger
         self.tuner = tuner
         self.workers = workers
-        self.sizes = {**usual(module), **sizes_of(functions_of(module)["main"]), NUM_THREADS: target.sms}
-        self.position = filled(module, self.sizes)
+        self.captured = Captured(module, target.sms)
 
     def choose(self, ops: Sequence[Operation]) -> Choices:
         wanted = CANDIDATES if self.tuner else 1
@@ -136,23 +127,14 @@ class _Chooser:
         return found
 
     def _cases(self, ops: Sequence[Operation]) -> list[_Case]:
-        cases: dict[tuple[str, tuple[int, ...]], _Case] = {}
-        for op in ops:
-            formed = self.form(op, LARGE)
-            if formed is None or self._is_empty(op):
-                continue
-            dims = self._dims(formed)
-            key = structural_hash(formed.kernel), dims
-            if key in cases:
-                cases[key].ops.append(op)
-                continue
-            symbols = dict(zip((s.data for s in formed.kernel.symbols), dims, strict=True))
-            multiples = boxes.sixteens(formed.kernel, [formed.dims])
-            work = work_of(formed.kernel, symbols, self.position, multiples)
-            self._refuse_ways(formed.kernel, multiples)
+        cases: list[_Case] = []
+        for alike in self.captured.alike(ops, self.form, LARGE):
+            multiples = boxes.sixteens(alike.formed.kernel, [alike.formed.dims])
+            work = self.captured.work(alike, multiples)
+            self._refuse_ways(alike.formed.kernel, multiples)
             ranked = rank(work, self.target, self.ledger, precision=INPUT_PRECISION[self.precision])
-            cases[key] = _Case([op], work, ranked)
-        return list(cases.values())
+            cases.append(_Case(alike.ops, work, ranked))
+        return cases
 
     def _refuse_ways(self, kernel: tile.KernelOp, multiples: frozenset[str]) -> None:
         """The ledger gets a row for each operand that can be no box, and for a kernel that can have no persistent grid."""
@@ -222,34 +204,11 @@ class _Chooser:
 
     def _measured(self, tuner: Tuner, made: _Try) -> float:
         assert made.formed is not None
-        buffers = buffers_of(made.formed, self.sizes, self.position)
-        return tuner.seconds(device_kernel(made.source, made.phases), buffers, self._dims(made.formed))
-
-    def _is_empty(self, op: Operation) -> bool:
-        """Whether there is nothing to compute, and so nothing to choose."""
-        shapes = [tensor_type(result).shape for result in op.results]
-        return all(any(dim.evaluate(self.sizes) == 0 for dim in shape) for shape in shapes)
-
-    def _dims(self, formed: Formed) -> tuple[int, ...]:
-        return tuple(dim.evaluate(self.sizes) for dim in formed.dims)
+        buffers = buffers_of(made.formed, self.captured.sizes, self.captured.position)
+        return tuner.seconds(device_kernel(made.source, made.phases), buffers, self.captured.dims(made.formed))
 
 
 def _differ_in_stages(one: Ranked, other: Ranked) -> bool:
     """Whether no more than the stages of two candidates differ: what is wrong with the registers of one is wrong with both."""
     first, second = (replace(r.candidate, choice=replace(r.candidate.choice, num_stages=0)) for r in (one, other))
     return first == second
-
-
-def usual(module: ModuleOp) -> dict[str, int]:
-    """Every symbol of a module, taken for what it usually is."""
-    arguments = [arg for function in functions_of(module).values() for arg in function.body.block.args]
-    values = [*arguments, *(result for op in module.walk() for result in op.results)]
-    dims = [dim for value in values if isinstance(value.type, TensorType) for dim in tensor_type(value).shape]
-    return {symbol: USUAL for dim in dims for symbol in dim.symbols}
-
-
-def filled(module: ModuleOp, sizes: Mapping[str, int]) -> int:
-    """Tokens in the caches, which are full: the longest inner axis, before that of a head."""
-    arguments = functions_of(module)["main"].body.block.args
-    types = [tensor_type(a) for a in arguments if isinstance(a.type, TensorType) and role_of(a) == "cache"]
-    return max((d.evaluate(sizes) for t in types for d in t.shape[1:-1]), default=1) - 1

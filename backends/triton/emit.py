@@ -116,14 +116,13 @@ def emit(
         entries.append(f"{name}_phase{number}" if number else name)
         functions.append(_phase(ctx, products, entries[-1], phase, tiles if walks else None))
         grids.append(str(tiles.min(target.sms) if walks else tiles))
-    buffers = list(kernel.body.args)
     return TritonSource(
         name,
         _module(kernel, functions),
         tuple(entries),
         tuple(ctx.parameters),
         tuple(grids),
-        tuple(buffers.index(index) for index, _, _ in kernel.lookups),  # pyright: ignore[reportArgumentType]
+        kernel.lookup_buffers,
         chosen.num_warps,
         chosen.num_stages,
     )

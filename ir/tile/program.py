@@ -78,6 +78,12 @@ class KernelOp(IRDLOperation):
         return list(found)
 
     @property
+    def lookup_buffers(self) -> tuple[int, ...]:
+        """The number of the buffer that each look-up reads."""
+        buffers = list(self.body.args)
+        return tuple(buffers.index(index) for index, _, _ in self.lookups)  # pyright: ignore[reportArgumentType]
+
+    @property
     def phases(self) -> list[list[ParallelOp]]:
         """The loops between barriers: all threads end a phase before any begins the next."""
         phases: list[list[ParallelOp]] = [[]]
