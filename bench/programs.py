@@ -23,7 +23,9 @@ from ..frontend.importer import import_graph
 from ..frontend.weave.errors import Source
 from ..frontend.weave.lower import lower
 from ..frontend.weave.parse import parse
+from ..ir import tile
 from ..ir.ledger import Ledger
+from ..ir.testing.inputs import Inputs, draw
 from ..ir.tile_shapes import TileShapes
 from ..passes.pipeline import to_fused, to_tiles
 from . import models
@@ -38,6 +40,9 @@ LIMITS = {torch.bfloat16: 2**-7, torch.float16: 2**-10, torch.float32: 2e-5, tor
 
 BOUND = 2
 """Times the distance of the same arithmetic in the reference of the level, where that is more than the dtype's own bound."""
+
+ROUNDED = 2**-6
+"""The limit of kernels of roles whose products round what they take from registers to 16 bits."""
 
 Attempt = tuple[TileShapes, Choice]
 MANY_ROWS: tuple[Attempt, ...] = (
@@ -119,8 +124,16 @@ def _fused(name: str, module: ModuleOp, attempts: tuple[Attempt, ...]) -> Progra
     return Program(name, module, attempts)
 
 
-def error_of(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor | None = None) -> float:
-    """The largest distance from `want` over what is allowed: the dtype's bound, or BOUND times that of `like`."""
+def drawn(formed: ModuleOp, sizes: Mapping[str, int], seed: int = 0) -> Inputs:
+    """Inputs of a formed module: `sizes` of the symbols that its launches have, others drawn."""
+    used = {s for op in formed.walk() if isinstance(op, tile.LaunchOp) for dim in op.dims for s in dim.data.symbols}
+    return draw(formed, seed, {s: n for s, n in sizes.items() if s in used})
+
+
+def error_of(
+    have: torch.Tensor, want: torch.Tensor, like: torch.Tensor | None = None, limit: float | None = None
+) -> float:
+    """The largest distance from `want` over what is allowed: `limit`, or the dtype's, or BOUND times that of `like`."""
     have, want = have.reshape(-1), want.reshape(-1)
     like = want if like is None else like.reshape(-1)
     if not want.dtype.is_floating_point:
@@ -132,7 +145,9 @@ def error_of(have: torch.Tensor, want: torch.Tensor, like: torch.Tensor | None =
         return 0.0
     exact = want.double()[finite]
     allowed = max(
-        LIMITS[want.dtype] * float(exact.abs().max()), BOUND * float((like.double()[finite] - exact).abs().max()), 1e-30
+        (limit or LIMITS[want.dtype]) * float(exact.abs().max()),
+        BOUND * float((like.double()[finite] - exact).abs().max()),
+        1e-30,
     )
     return float((have.double()[finite] - exact).abs().max()) / allowed
 

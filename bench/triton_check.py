@@ -24,12 +24,13 @@ from ..backends.triton.shapes import LARGE
 from ..backends.triton.source import TritonSource
 from ..ir import tile
 from ..ir.reference_tile import run_kernel
-from ..ir.testing.inputs import draw
 from ..ir.testing.run import run
 from ..ir.tile_shapes import TileShapes
-from .programs import CONTEXT, RAGGED, Program, chosen, error_of, keep, parser
+from .programs import CONTEXT, RAGGED, Program, chosen, drawn, error_of, keep, parser
 
 TARGETS = (A100, H100, B200)
+SIZES = {"B": 2, "S": RAGGED, "M": 33, "K": 45, "N": 50, "L": CONTEXT}
+"""No multiples of anything."""
 Run = Callable[[Sequence[torch.Tensor], Mapping[str, int]], None]
 """Runs a kernel on contiguous CPU tensors, which it changes in place."""
 
@@ -152,9 +153,7 @@ def errors(program: Program, shapes: TileShapes, made: Maker) -> dict[str, float
         found[kernel.sym_name.data] = max(worst, found.get(kernel.sym_name.data, 0.0))
 
     module = program.formed(shapes)
-    symbols = {"B": 2, "S": RAGGED, "M": 33, "K": 45, "N": 50, "L": CONTEXT}
-    used = {s for op in module.walk() if isinstance(op, tile.LaunchOp) for dim in op.dims for s in dim.data.symbols}
-    run(module, draw(module, 0, {s: n for s, n in symbols.items() if s in used}), torch.float32, launch)
+    run(module, drawn(module, SIZES), torch.float32, launch)
     return found
 
 

@@ -14,6 +14,7 @@ from emulated import as_array, as_tensor
 from warpweave.backends.cuda.emit import emit
 from warpweave.backends.cuda.emit.context import FAULT
 from warpweave.backends.cuda.emulate import EmulatedKernel
+from warpweave.bench.programs import ROUNDED, error_of
 from warpweave.frontend.weave.errors import Source
 from warpweave.frontend.weave.lower import lower
 from warpweave.frontend.weave.parse import parse
@@ -199,9 +200,13 @@ def check(
         given, single = [b.clone() for b in buffers], [b.clone() for b in buffers]
         run_kernel(kernel, buffers, dims, torch.float64)
         if launches:  # in the arithmetic of roles: what tensor cores multiply is rounded to 16 bits
-            assert (
-                reference_aref.run_kernel(split(name, target)[kernel.sym_name.data], single, dims, torch.float32) == []
-            )
+            made, double = split(name, target)[kernel.sym_name.data], [b.clone() for b in given]
+            assert reference_aref.run_kernel(made, single, dims, torch.float32) == []
+            reference_aref.run_kernel(made, double, dims, torch.float64)
+            for i in (output.data for output in kernel.outputs):  # `single` excuses no wrong roles
+                assert error_of(double[i], buffers[i], limit=ROUNDED) <= 1, (
+                    f"roles of {kernel.sym_name.data}: buffer {i}"
+                )
         arrays = (
             {b.name: as_array(tensor) for b, tensor in zip(launches[0].launch.buffers, given, strict=False)}
             if launches

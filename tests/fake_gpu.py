@@ -52,7 +52,8 @@ class Launched:
 
 
 class FakeGpu:
-    """Stands for `CudaDriver`. `launched`: in order; `waits`: how often somebody waited; `maps`: those encoded, in order."""
+    """Stands for `CudaDriver`. `launched`: in order; `waits`: how often somebody waited; `maps`: those encoded, in order;
+    `emulated`: CUDA C++ that was launched, by its entry."""
 
     architecture = ARCHITECTURE
     name = "NVIDIA H100 80GB HBM3"
@@ -69,7 +70,7 @@ class FakeGpu:
         self.clock: Callable[[Launched], float] = lambda _: 1e-6
         self._known: dict[bytes, Code] = {}
         self._loaded: list[Code] = []
-        self._emulated: dict[str, EmulatedKernel] = {}
+        self.emulated: dict[str, EmulatedKernel] = {}
         self._memories: dict[int, torch.UntypedStorage] = {}
 
     def learn(self, source: TritonSource | CudaSource, phases: Sequence[CompiledTriton | CompiledCuda]) -> None:
@@ -178,7 +179,9 @@ class FakeGpu:
         """The emulator reads the parameters itself; a buffer is as much as the launch description says."""
         name, placed = phase.launch.entry, list(zip(phase.launch.parameters, values, strict=True))
         for parameter, value in placed:
-            assert value % (16 if parameter.kind == "pointer" else 1) == 0, f"{name}: {parameter.name} = {value}"
+            assert value % (16 if parameter.kind == "pointer" else parameter.multiple) == 0, (
+                f"{name}: {parameter.name} = {value}"
+            )
         pointers = iter([value for parameter, value in placed if parameter.kind == "pointer"])
         sizes = {parameter.name: value for parameter, value in placed if parameter.kind in ("i32", "i64")}
         memories: dict[str, Memory] = {}
@@ -187,11 +190,11 @@ class FakeGpu:
             (reach,) = source.launch.evaluate([buffer.elements or FAULT_WORDS], sizes, self.multiprocessors)
             memories[buffer.name] = Memory(at, reach * ITEM_SIZES[buffer.dtype])
             assert at + memories[buffer.name].bytes <= start + self._memories[start].nbytes(), f"{name}: {buffer.name}"
-        if name not in self._emulated:
-            self._emulated[name] = EmulatedKernel(source)
+        if name not in self.emulated:
+            self.emulated[name] = EmulatedKernel(source)
         turn = len(self.launched)
         schedule = schedules()[turn % len(schedules())]
-        found = self._emulated[name].execute(parameters, blocks, memories, schedule, turn).findings
+        found = self.emulated[name].execute(parameters, blocks, memories, schedule, turn).findings
         assert found == (), "\n".join(finding.message for finding in found)
 
     def _memory_of(self, address: int) -> int:

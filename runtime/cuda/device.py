@@ -96,16 +96,16 @@ class CudaDevice:
         table = segment.parameters + address(words)
         rows, scratch = address(table), list[Any]()
         with driver.current():
-            unmapped = set[int]()
+            others = set(prepared.others)
             for at in segment.maps:
                 made = self._tensor_map(prepared.maps[at.number], int(slots[at.slot]))
                 if made is None:
-                    unmapped.add(at.launch)
+                    others.add(at.launch)
                 else:
                     words[at.word : at.word + WORDS] = made
             stream = driver.stream()
             for blocks, block in zip(prepared.grids[segment.number :], segment.blocks, strict=False):
-                if not blocks or block.otherwise != (block.launch in unmapped):
+                if not blocks or block.otherwise != (block.launch in others):
                     continue
                 for word, need in block.scratch:
                     memory, start = self.allocate(blocks * need.bytes + need.alignment)

@@ -37,7 +37,8 @@ class Place(NamedTuple):
 
 class Block(NamedTuple):
     """One launch of one phase. `scratch`: what memory of its own it needs, with the word that takes the address.
-    `otherwise`: launched only where a tensor map of the kernel's other phases cannot be made."""
+    `otherwise`: launched only where the kernel's other phases cannot be: a tensor map cannot be made, or their code does not
+    hold for a size."""
 
     launch: int
     kernel: int
@@ -75,13 +76,24 @@ class Segment(NamedTuple):
     parameters: Words
 
 
+class PlacedSize(NamedTuple):
+    """A parameter that is a size: its byte, its number among all dims, and the launch whose other form is launched where the
+    code does not hold for the value; None where there is no other form."""
+
+    at: int
+    dim: int
+    parameter: LaunchParameter
+    other: int | None
+
+
 class Prepared(NamedTuple):
-    """For given sizes: the memory with all sizes and fault addresses in it, the number of blocks of each `Block`, and every
-    tensor map but for its address."""
+    """For given sizes: the memory with all sizes and fault addresses in it, the number of blocks of each `Block`, every tensor
+    map but for its address, and the launches that take their other form."""
 
     words: Words
     grids: list[int]
     maps: list[MapShape]
+    others: frozenset[int]
 
 
 class Packing:
@@ -97,7 +109,7 @@ class Packing:
         self._pointers: list[tuple[int, int]] = []  # word, slot
         self._maps: list[Mapped] = []
         self._faults: list[tuple[int, int]] = []  # word, address
-        self._sizes: list[tuple[int, int, LaunchParameter]] = []  # byte, which of all dims, the parameter
+        self._sizes: list[PlacedSize] = []
         self._offsets: list[int] = []  # in bytes, of every parameter of every block
         self._first_dims: list[int] = []
         self._end = Place(0, 0)
@@ -107,11 +119,19 @@ class Packing:
             kernel = kernels[launch.kernel]
             for index, phase in enumerate(kernel.every):
                 otherwise, fault = index >= len(kernel.phases), faults + number * FAULT_WORDS * WORD
-                self._add(number, launch, index, otherwise, phase.launch, fault)
+                other = number if kernel.otherwise and not otherwise else None
+                self._add(number, launch, index, otherwise, other, phase.launch, fault)
             dims += len(launch.dims)
 
     def _add(
-        self, number: int, launch: Launch, phase: int, otherwise: bool, about: LaunchDescription, fault: int
+        self,
+        number: int,
+        launch: Launch,
+        phase: int,
+        otherwise: bool,
+        other: int | None,
+        about: LaunchDescription,
+        fault: int,
     ) -> None:
         slots, dims = iter(launch.args), itertools.count(self._first_dims[number])
         needs, scratch = iter((about.global_scratch, about.profile_scratch)), list[tuple[int, Scratch]]()
@@ -132,7 +152,7 @@ class Packing:
                 case "scratch":
                     scratch += [(at // WORD, need) for need in (next(needs),) if need.bytes]
                 case _:
-                    self._sizes.append((at, next(dims), parameter))
+                    self._sizes.append(PlacedSize(at, next(dims), parameter, other))
         self.blocks.append(Block(number, launch.kernel, phase, otherwise, about, self._end, tuple(scratch)))
         self._end = Place((begin + size + -size % ALIGNMENT) // WORD, len(self._offsets))
 
@@ -154,12 +174,17 @@ class Packing:
         )
 
     def prepare(self, sizes: Sizes) -> Prepared:
-        """Raises ArgumentError for a size that its parameter cannot hold, or that the code does not hold for."""
-        words = np.zeros(self._end.word, np.int64)
+        """Raises ArgumentError for a size that its parameter cannot hold, or that no form of the code holds for."""
+        words, others = np.zeros(self._end.word, np.int64), set[int]()
         narrow = words.view(np.int32)
-        for at, dim, parameter in self._sizes:
+        for at, dim, parameter, other in self._sizes:
             value = int(sizes.dims[dim])
-            _check(value, parameter)
+            if value > LARGEST[parameter.kind]:
+                raise _too_large(f"size {parameter.name}", f"{value} is beyond {LARGEST[parameter.kind]}")
+            if value % parameter.multiple:
+                if other is None:
+                    raise _too_large(f"size {parameter.name}", f"{value} is no multiple of {parameter.multiple}")
+                others.add(other)
             if parameter.kind == "i32":
                 narrow[at // 4] = value
             else:
@@ -170,7 +195,7 @@ class Packing:
         for count, shapes in self._evaluated(sizes):
             grids.append(count)
             maps += shapes
-        return Prepared(words, grids, maps)
+        return Prepared(words, grids, maps, frozenset(others))
 
     def _evaluated(self, sizes: Sizes) -> Iterator[tuple[int, list[MapShape]]]:
         """Of each block, the number of blocks of its grid, and its tensor maps."""
@@ -198,14 +223,6 @@ class _Sized:
         count, *rest = (found[position] for position in self._positions)
         left = iter(rest)
         return count, [MapShape.of(m, [next(left) for _ in texts(m)]) for m in self._maps]
-
-
-def _check(value: int, parameter: LaunchParameter) -> None:
-    largest = LARGEST[parameter.kind]
-    if value > largest:
-        raise _too_large(f"size {parameter.name}", f"{value} is beyond {largest}")
-    if value % parameter.multiple:
-        raise _too_large(f"size {parameter.name}", f"{value} is no multiple of {parameter.multiple}")
 
 
 def _too_large(where: str, why: str) -> ArgumentError:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from cuda_compiled import needs_nvrtc
+from mutants.edits import edited
 from warpweave.bench import cuda_check
 from warpweave.bench.cuda_check import Row, check, table
 from warpweave.bench.programs import chosen
@@ -49,6 +50,16 @@ def test_what_fails(program, monkeypatch, old, new, failed):
     (row,), _ = check(program, "sm_90a")
     assert row.failed.startswith(failed)
     assert f"FAILED gemm {row.kernel} sm_90a: {row.failed}" in table([row], {}).splitlines()
+
+
+def test_a_pass_that_makes_wrong_roles_fails(monkeypatch):
+    monkeypatch.setattr(cuda_check, "SEEDS", 1)
+    monkeypatch.setattr(cuda_check, "build", lambda _: [])
+    (program,) = chosen(["gemm_qkv_rope_append"])
+    target, old = "passes.warps.join_loops:_join", "arith.SubiOp(body.args[2], begin.result)"
+    with edited(target, old, "arith.AddiOp(body.args[2], begin.result)"):
+        (row,), _ = check(program, "sm_90a")
+    assert row.failed == "too far from float64"
 
 
 @pytest.mark.parametrize(("codes", "failed"), [(["spills", ""], ""), (["spills", "warnings"], "warnings")])

@@ -13,7 +13,7 @@ from numerics import assert_close_to_float64
 from warp_models import HEADS_OF_32, models, outputs
 from warpweave.backends.cuda.emulate import EmulatedKernel
 from warpweave.backends.triton.interpret import InterpretedKernel
-from warpweave.runtime.errors import BundleError
+from warpweave.runtime.errors import BundleError, IndexRangeError
 
 pytestmark = [needs_triton, pytest.mark.usefixtures("fresh_dynamo")]
 OPTIONS = {"backend": "cuda", "interpret": True}
@@ -95,3 +95,31 @@ def test_what_is_emulated_cannot_be_saved(tmp_path: Any) -> None:
     with pytest.raises(BundleError, match="holds no machine code") as raised:
         compiled.save(tmp_path / "model.weavebundle")
     assert raised.value.next == "compile it without interpret=True"
+
+
+class _Appending(torch.nn.Module):
+    """Rows of a linear, by heads, go into a cache."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(64, 64)
+
+    def forward(self, cache: torch.Tensor, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        rows = self.linear(x).view(1, x.shape[1], 2, 32).transpose(1, 2)
+        return cache.index_copy_(2, positions, rows)
+
+
+def test_a_position_that_the_cache_does_not_have_writes_nothing(ran: dict[str, list[str]]) -> None:
+    torch.manual_seed(0)
+    model, x, positions = _Appending().bfloat16().eval(), torch.randn(1, 70, 64).bfloat16(), torch.arange(70)
+    compiled = torch.compile(model, backend="warpweave", options=OPTIONS)
+    cache, expected = torch.zeros(2, 1, 2, 72, 32).bfloat16()
+    with torch.no_grad():
+        compiled(cache, x, positions)
+        model(expected, x, positions)
+        torch.testing.assert_close(cache, expected)
+        assert ran["emulated"]
+        positions[3] = 77
+        with pytest.raises(IndexRangeError, match="index 77 is out of range"):
+            compiled(cache, 2 * x, positions)
+        torch.testing.assert_close(cache, expected)
