@@ -64,6 +64,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     options = parse()
     records: list[dict[str, Any]] = []
+    outcome = {"date": datetime.date.today().isoformat(), "machine": describe(), "records": records}
+    path = options.output or RESULTS / "local" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     failed = 0
     cases = list(itertools.product(options.models, options.dtypes, options.threads, options.freezing))
     for number, (model, dtype, threads, freezing) in enumerate(cases, 1):
@@ -74,10 +77,7 @@ def main() -> int:
         measured = run_process(spec, freezing)
         failed += measured is None
         records += [record | {"freezing": bool(freezing)} for record in measured or []]
-    outcome = {"date": datetime.date.today().isoformat(), "machine": describe(), "records": records}
-    path = options.output or RESULTS / "local" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(outcome, indent=1) + "\n")
+        path.write_text(json.dumps(outcome, indent=1) + "\n")  # a run of an hour that is stopped keeps what it has
     print_table(outcome)
     print(f"written to {path}", file=sys.stderr)
     return 1 if failed else 0
