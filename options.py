@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 BACKENDS = ("auto", "cpu", "triton", "cuda")
 ON_GPU = ("triton", "cuda")
-ISAS = ("amx", "avx512", "avx2", "portable")
+ISAS = ("amx", "avx512_bf16", "avx512", "avx2", "portable")
 PACK_WEIGHTS = ("auto", "never")
 GPUS = ("a100", "h100", "h200", "b200", "sm_80", "sm_90", "sm_100")
 
@@ -36,7 +36,7 @@ class Options:
     interpret: bool = False
     target: str | None = None
     autotune: bool = False
-    isa: Literal["amx", "avx512", "avx2", "portable"] | None = None
+    isa: Literal["amx", "avx512_bf16", "avx512", "avx2", "portable"] | None = None
     pack_weights: Literal["auto", "never"] = "auto"
     strict: bool = False
     verify_each: bool = False

@@ -14,12 +14,14 @@
 
 namespace {
 
-#if defined(WW_ISA_AMX) || defined(WW_ISA_AVX512)
+#if defined(WW_ISA_AMX) || defined(WW_ISA_AVX512_BF16) || defined(WW_ISA_AVX512)
 constexpr int kBytes = 64, kChains = 24;
 #elif defined(WW_ISA_AVX2)
 constexpr int kBytes = 32, kChains = 12;
-#else
+#elif defined(WW_ISA_PORTABLE)
 constexpr int kBytes = 16, kChains = 12;
+#else
+#error "what vectors has this instruction set?"
 #endif
 constexpr int kLanes = kBytes / 4, kStreams = 8;
 
@@ -83,7 +85,7 @@ extern "C" int64_t ww_dot_bf16(int64_t rounds, float*) {
   return rounds * 6 * (2 * 16 * 16 * 32);
 }
 
-#elif defined(WW_ISA_AVX512)
+#elif defined(WW_ISA_AVX512_BF16) || defined(WW_ISA_AVX512)
 
 namespace {
 

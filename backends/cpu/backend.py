@@ -23,7 +23,9 @@ from .target import CpuTarget
 if TYPE_CHECKING:
     import torch
 
-PRODUCT_ERRORS = {"bf16x3": "|a|·|w|·2^-16", "bf16x1": "|a|·|w|·2^-7"}  # of fp32 products, by layout of the weight
+_ROUNDED = "|a|·|w|·2^-7"
+PRODUCT_ERRORS = {"bf16x3": "|a|·|w|·2^-16", "bf16x1": _ROUNDED, "bf16x1-pairs": _ROUNDED}
+"""Of fp32 products, by the layout of the weight."""
 HEADERS = Path(__file__).with_name("include")
 
 
@@ -45,7 +47,7 @@ def emit(
     """C++ for a kernel, to be compiled against `headers()`; without `pack` it reads weights as they lie, [N, K].
 
     `precision` is PyTorch's for fp32 products: `high` takes three bf16 products where AMX has them (bf16x3; Henry, Tang and
-    Heinecke, 2019; an infinite factor gives NaN), `medium` one; elsewhere all are fp32.
+    Heinecke, 2019; an infinite factor gives NaN), `medium` one, where AVX-512 has them too; elsewhere all are fp32.
 
     Raises UnsupportedKernelError with the op that it cannot print.
     """

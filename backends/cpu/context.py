@@ -16,7 +16,10 @@ from .pack import PackedLayout
 
 LINE = 64
 
-_TILED = {"vnni": "ww::vnni", "bf16x1": "ww::vnni", "bf16x3": "ww::vnni3"}
+_PACKED_TYPES = {
+    "pairs": "ww::bf16x2", "bf16x1-pairs": "ww::bf16x2", "vnni": "ww::vnni", "bf16x1": "ww::vnni", "bf16x3": "ww::vnni3",
+}  # fmt: skip
+"""The C++ type of packed weights, by layout, where it is not that of their elements."""
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Context:
         for arg in self.kernel.body.args:
             ctype = memory_type(tile.element_dtype(arg))
             if self.is_packed(arg):
-                ctype = _TILED.get(self.packed, ctype)
+                ctype = _PACKED_TYPES.get(self.packed, ctype)
             qualifier = "" if arg.index in outputs else "const "
             role = "w" if self.is_packed(arg) else "out" if arg.index in outputs else "in"
             name = self.names.of(arg, f"{role}{arg.index}")
@@ -64,6 +67,11 @@ class Context:
             name = self.names.fresh(symbol.data)
             self.symbols.names[symbol.data] = name
             self.out(f"[[maybe_unused]] const int64_t {name} = dims[{i}];")
+
+    @property
+    def in_pairs(self) -> bool:
+        """Whether packed weights are read two numbers of neighbouring k at a time."""
+        return self.packed in ("pairs", "bf16x1-pairs")
 
     def is_packed(self, buffer: SSAValue) -> bool:
         assert isinstance(buffer.type, tile.BufferType)

@@ -12,8 +12,12 @@ from .expressions import Writer
 from .pack import PackedLayout
 from .target import CpuTarget
 
-# float32_matmul_precision → the layout of an fp32 weight on AMX
-_PRECISION: dict[str, PackedLayout] = {"highest": "panel", "high": "bf16x3", "medium": "bf16x1"}
+# Instruction set → the layouts that its bf16 products read: of a bf16 weight, and by float32_matmul_precision of an fp32 one.
+# AVX-512 does twice as many bf16 products as fp32 ones, so three for one would be slower.
+_BF16_PRODUCTS: dict[str, dict[str, PackedLayout]] = {
+    "amx": {"bf16": "vnni", "high": "bf16x3", "medium": "bf16x1"},
+    "avx512_bf16": {"bf16": "pairs", "medium": "bf16x1-pairs"},
+}
 
 
 def kernel_source(
@@ -61,10 +65,10 @@ def _layout(
     if not packed or len(taken) < len(users):
         return False, "rows"
     types = {tile.element_dtype(v) for gemm in taken for v in (gemm.a.buffer, gemm.weights[0].buffer)}
-    if isa != "amx" or len(types) > 1:
+    if len(types) > 1:
         return True, "panel"
-    tiled: dict[str, PackedLayout] = {"bf16": "vnni", "f32": _PRECISION[precision]}
-    return True, tiled.get(types.pop(), "panel")
+    dtype = types.pop()
+    return True, _BF16_PRODUCTS.get(isa, {}).get(precision if dtype == "f32" else dtype, "panel")
 
 
 def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None]) -> None:

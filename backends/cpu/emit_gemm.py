@@ -121,9 +121,10 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     out, dim = ctx.out, ctx.symbols.dim
     ctx.begin(first.loop)
     widest = max(g.columns * len(g.weights) for g in gemms)
-    chosen = blocking(first.depth, widest, ctx.l2)
+    chosen = blocking(first.depth, widest, ctx.l2, 2 if ctx.in_pairs else 1)
     ctx.blocking.append(chosen.reason)
-    ctx.scratch_base = f"ww::gemm_scratch_bytes({first.depth}, {chosen.depth}, {widest})"
+    argument = "<ww::bf16x2>" if ctx.in_pairs else ""
+    ctx.scratch_base = f"ww::gemm_scratch_bytes{argument}({first.depth}, {chosen.depth}, {widest})"
     rows = dim(first.loop.rows.data)
     out(f"// a [{rows}, {first.depth}] . w [{', '.join(str(g.loop.columns.data) for g in gemms)}; {first.depth}]^T")
     ctx.declare_arrays()
@@ -164,7 +165,7 @@ def _weight(ctx: Context, gemm: Gemm, load: tile.LoadOp, group: str) -> str:
     if not group:
         return text
     shape, _ = packed_type((gemm.loop.columns.data.value, gemm.depth), dtype, ctx.packed)
-    return f"{text} + {group} * {math.prod(shape)}"
+    return f"{text} + {group} * {math.prod(shape) // (2 if ctx.in_pairs else 1)}"
 
 
 def _epilogue(ctx: Context, gemm: Gemm, name: str, begin: str) -> None:

@@ -1,8 +1,8 @@
 """How packed weights lie in memory: the layouts that include/README.md documents, as torch recipes.
 
-`rows`: as they are. `panel`: 32 columns of every k next to each other. `vnni`: AMX tiles of a bf16 weight. `bf16x1`: the same of an
-fp32 weight, rounded. `bf16x3`: tiles of the rounded weight and of what rounding left over, panel by panel. The weights of
-experts lie one after the other, each packed by itself.
+`rows`: as they are. `panel`: 32 columns of every k next to each other. `pairs`: 32 columns of every two k of a bf16 weight. `vnni`:
+AMX tiles of one. `bf16x1-pairs`, `bf16x1`: the same of an fp32 weight, rounded. `bf16x3`: tiles of the rounded weight and of what
+rounding left over, panel by panel. The weights of experts lie one after the other, each packed by itself.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import torch
 
-PackedLayout = Literal["rows", "panel", "vnni", "bf16x1", "bf16x3"]
+PackedLayout = Literal["rows", "panel", "pairs", "bf16x1-pairs", "vnni", "bf16x1", "bf16x3"]
 
 
 def packed_type(shape: Sequence[int], dtype: str, layout: PackedLayout) -> tuple[tuple[int, ...], str]:
     """The shape and dtype of a weight [N, K] or [E, N, K] once packed."""
     *experts, n, k = shape
     panels, blocks = -(-n // 32), -(-k // 32)
-    tile = (2, 16, 16, 2)
+    tile, pairs = (2, 16, 16, 2), (panels, -(-k // 2), 32, 2)
     packed, dtype = {
         "rows": ((n, k), dtype),
         "panel": ((panels, k, 32), dtype),
+        "pairs": (pairs, dtype),
+        "bf16x1-pairs": (pairs, "bfloat16"),
         "vnni": ((panels, blocks, *tile), dtype),
         "bf16x1": ((panels, blocks, *tile), "bfloat16"),
         "bf16x3": ((panels, 2, blocks, *tile), "bfloat16"),
@@ -45,12 +47,24 @@ def pack(weight: torch.Tensor, layout: PackedLayout) -> torch.Tensor:
         return weight.contiguous()
     if layout == "panel":
         return F.pad(weight, (0, 0, 0, -n % 32)).view(-1, 32, k).transpose(1, 2).contiguous()
+    if layout == "pairs":
+        return _pairs(weight)
     if layout == "vnni":
         return _tiles(weight)
     high = weight.bfloat16()
+    if layout == "bf16x1-pairs":
+        return _pairs(high)
     if layout == "bf16x1":
         return _tiles(high)
     return torch.stack([_tiles(high), _tiles((weight - high.float()).bfloat16())], 1)
+
+
+def _pairs(weight: torch.Tensor) -> torch.Tensor:
+    import torch.nn.functional as F
+
+    n, k = weight.shape
+    padded = F.pad(weight, (0, -k % 2, 0, -n % 32))
+    return padded.view(-1, 32, padded.shape[1] // 2, 2).transpose(1, 2).contiguous()
 
 
 def _tiles(weight: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-VECTOR_BYTES = {"amx": 64, "avx512": 64, "avx2": 32, "portable": 16}
+VECTOR_BYTES = {"amx": 64, "avx512_bf16": 64, "avx512": 64, "avx2": 32, "portable": 16}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class CpuTarget:
 
     @staticmethod
     def of(isa: str) -> CpuTarget:
-        """This machine, with code for `isa` (amx, avx512, avx2 or portable). Raises KeyError for another one."""
+        """This machine, with code for `isa` (a key of VECTOR_BYTES). Raises KeyError for another one."""
         caches = _caches()
         return CpuTarget(
             isa, VECTOR_BYTES[isa], caches.get(1, 0), caches.get(2, 0), caches.get(3, 0), os.cpu_count() or 1

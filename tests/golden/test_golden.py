@@ -36,7 +36,8 @@ from warpweave.passes.pipeline import to_fused, to_tiles
 
 HERE = Path(__file__).parent
 PROGRAMS = sorted(path.stem for path in HERE.glob("*.weave"))
-WITH_AMX = ("gemm", "gemm_swiglu")
+WITH_BF16_PRODUCTS = ("gemm", "gemm_swiglu")
+BF16_PRODUCTS = ("avx512_bf16", "amx")
 TARGETS = {
     isa: CpuTarget(isa, width, l1=32 << 10, l2=1 << 20, l3=32 << 20, cores=8) for isa, width in VECTOR_BYTES.items()
 }
@@ -74,7 +75,7 @@ def triton(program: str) -> str:
 def golden(program: str) -> dict[str, str]:
     """The golden files of a program: name → text as the compiler gives it now."""
     module = formed(program)
-    isas = ("avx512", "amx") if program in WITH_AMX else ("avx512",)
+    isas = ("avx512", *BF16_PRODUCTS) if program in WITH_BF16_PRODUCTS else ("avx512",)
     return {
         f"{program}.tile.mlir": to_text(module) + "\n",
         **{f"{program}.{isa}.cpp": printed(module, isa) for isa in isas},
@@ -108,7 +109,7 @@ def message(what: str) -> str:
 def strays(names: Iterable[str]) -> list[str]:
     """Golden files without a program."""
     belong = {f"{p}.{kind}" for p in PROGRAMS for kind in ("tile.mlir", "avx512.cpp", "triton.py")}
-    belong |= {f"{p}.amx.cpp" for p in WITH_AMX}
+    belong |= {f"{p}.{isa}.cpp" for p in WITH_BF16_PRODUCTS for isa in BF16_PRODUCTS}
     return sorted(name for name in names if name.endswith((".mlir", ".cpp", ".triton.py")) and name not in belong)
 
 
@@ -157,12 +158,12 @@ def test_triton_computes_what_the_program_says(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_only_amx_has_text_of_its_own(program):
+def test_only_bf16_products_have_text_of_their_own(program):
     """The others differ in the headers: a golden file for each would say the same."""
     module = formed(program)
     assert printed(module, "avx2") == printed(module, "portable") == printed(module, "avx512")
-    if program in WITH_AMX:
-        assert printed(module, "amx") != printed(module, "avx512")
+    if program in WITH_BF16_PRODUCTS:
+        assert len({printed(module, isa) for isa in ("avx512", *BF16_PRODUCTS)}) == 3
 
 
 # (function, old, new), a program whose text it changes, and one that it leaves alone

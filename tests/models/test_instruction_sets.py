@@ -22,7 +22,7 @@ LENGTHS = (11, 1, 1)  # a prefill and two steps
 CASES = [("llama", torch.float32), ("llama", torch.bfloat16), ("gpt2", torch.bfloat16), ("bert", torch.float32)]
 
 
-@pytest.fixture(params=[isa for isa in ("portable", "avx2", "amx") if isa in instruction_sets.runnable()])
+@pytest.fixture(params=[isa for isa in ("portable", "avx2", "avx512_bf16", "amx") if isa in instruction_sets.runnable()])
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """What `torch.compile(model, backend="warpweave")` compiles for, meanwhile."""
     with instruction_sets.used(request.param):
@@ -76,5 +76,6 @@ def test_whole_models(
         assert_close_to_float64(a, b, c, what=f"{name}, {isa}: output {i}")
     assert all(report["error"] is None for report in warpweave.reports()[before:])
     assert {kernel.isa for kernel in kernels} == {isa}
-    tiled = any("ww::vnni" in kernel.source for kernel in kernels)
-    assert tiled == (isa == "amx" and dtype == torch.bfloat16)
+    operands = {t for t in ("ww::vnni", "ww::bf16x2") if any(t in kernel.source for kernel in kernels)}
+    own = {"amx": {"ww::vnni"}, "avx512_bf16": {"ww::bf16x2"}}.get(isa, set())
+    assert operands == (own if dtype == torch.bfloat16 else set())

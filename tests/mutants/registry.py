@@ -348,7 +348,7 @@ EXPERTS = [
     Mutant("every group reads the first rows", "kernel", "backends.cpu.emit_gemm:_call",
            'f"({begin} + m)" if begin else "m"', '"m"', (p.Sampled("grouped"),)),
     Mutant("every group has the first expert's weight", "kernel", "backends.cpu.emit_gemm:_weight",
-           'f"{text} + {group} * {math.prod(shape)}"', "text", (p.Sampled("grouped"),)),
+           'f"{text} + {group} * {math.prod(shape) // (2 if ctx.in_pairs else 1)}"', "text", (p.Sampled("grouped"),)),
     Mutant("every group writes the first rows", "kernel", "backends.cpu.emit_gemm:_epilogue",
            "= {begin} + {first};", "= {first};", (p.Sampled("grouped"),)),
     Mutant("groups end where all rows do", "triton", "backends.triton.access:_side",

@@ -1,19 +1,20 @@
 // GEMM with fused epilogues:  for every segment and weight  acc = A[M, K] . W[N, K]^T,  then epilogue(tile).
 //
 //   ww::gemm<K, D>(M, a, scratch, tid, nt, segments...)  called by every thread of the team; only tid and scratch differ;
-//                                                     D: how much of K at a time (K, or a multiple of 16 below it)
+//                                                     D: how much of K at a time (K, or a multiple of 16 below it, 32 for bf16x2)
 //   ww::rows(p, stride)                               A as pointer and row stride; or any callable  const TA* (int64_t m)
 //   ww::segment<TN>(N, epilogue, w0[, w1[, w2]])      epilogue(m0, rows, n0, cols, acc0[, acc1[, acc2]]), rows <= WW_TM
-//   ww::gemm_scratch_bytes(K, D, tile)                per thread; tile = the largest TN * number of weights of a segment
+//   ww::gemm_scratch_bytes<TW>(K, D, tile)            per thread; tile = the largest TN * number of weights of a segment
 //
-// Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero; or, as ww::plain<T>, the matrix [N][K] as it
-// lies, of which every panel is transposed on its way. See README.md for the whole contract.
+// Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero; bf16x2: panels [ceil(N/32)][ceil(K/2)][32] of two
+// neighbouring k; or, as ww::plain<T>, the matrix [N][K] as it lies, of which every panel is transposed on its way. See README.md
+// for the whole contract.
 //
-// How it works: the team is a grid of column groups x row groups. A thread packs up to kBlockRows rows of A to float, in
-// k blocks of D whose rows have an odd number of cache lines. For groups of column tiles that fill kGroup columns it walks k block
-// by block, so that a block of A stays in L2; a block of rows meets a tile's panels one after the other, and after the last k
-// goes to the epilogue at once. 16-bit panels are widened once per block of rows. With few rows (M <= kSmallRows) panels are
-// widened in registers and every weight is read once.
+// How it works: the team is a grid of column groups x row groups. A thread packs up to kBlockRows rows of A to units (float, or
+// bf16x2 where the weights are), in k blocks of D whose rows have an odd number of cache lines. For groups of column tiles that
+// fill kGroup columns it walks k block by block, so that a block of A stays in L2; a block of rows meets a tile's panels one after
+// the other, and after the last k goes to the epilogue at once. Panels of bf16 and f16 are widened once per block of rows. With
+// few rows (M <= kSmallRows) panels are widened in registers and every weight is read once.
 #pragma once
 #include "ww_micro.h"
 
@@ -64,16 +65,18 @@ namespace detail {
 
 constexpr i64 round_up(i64 x, i64 to) { return (x + to - 1) / to * to; }
 
-// The floats from one row of a packed block of k to the next: an odd number of cache lines.
-constexpr i64 row_floats(i64 size) { return ((round_up(size, 16) / 16) | 1) * 16; }
+// The units from one row of a packed block of k to the next: an odd number of cache lines.
+constexpr i64 row_units(i64 size) { return ((round_up(size, 16) / 16) | 1) * 16; }
 
-// K in blocks of D, of which the last may be shorter.
-template <int K, int D> struct KBlocks {
-  static_assert(D == K || (D < K && D % 16 == 0), "blocks of k begin at cache lines");
+// K numbers in blocks of D, of which the last may be shorter, both counted in units of PER numbers.
+template <int K, int D, int PER> struct KBlocks {
+  static_assert(D == K || (D < K && D % (16 * PER) == 0), "blocks of k begin at cache lines");
+  static constexpr int numbers = K, per = PER;
+  static constexpr int depth = (K - 1) / PER + 1;
   static constexpr int count = (K + D - 1) / D;
-  static constexpr int size = int(round_up(D, 16));
-  static constexpr int stride = int(row_floats(D));
-  static constexpr int length(int i) { return K - i * size < size ? K - i * size : size; }
+  static constexpr int size = int(round_up((D - 1) / PER + 1, 16));
+  static constexpr int stride = int(row_units(size));
+  static constexpr int length(int i) { return depth - i * size < size ? depth - i * size : size; }
 };
 
 constexpr i64 kGroup = 256;  // columns for which a block of k stays in L2, packed A and sums
@@ -132,15 +135,29 @@ struct Part {  // what one thread computes: rows m_begin..m_end, tiles whose cos
   }
 };
 
-template <int K, int D, class A> void pack_rows(const A& a, i64 m0, i64 rows, i64 padded, float* dst) {
-  using B = KBlocks<K, D>;
+// `count` elements as units.
+template <class T> WW_INLINE void to_units(const T* in, int count, float* out) {
+  for (int i = 0; i < count; ++i) out[i] = load_f32(in + i);
+}
+template <class T> WW_INLINE void to_units(const T* in, int count, bf16x2* units) {
+  bf16* out = reinterpret_cast<bf16*>(units);
+  for (int i = 0; i < count; ++i) out[i] = from_f32<bf16>(load_f32(in + i));
+  if (count % 2) out[count] = {0};
+}
+template <> WW_INLINE void to_units(const bf16* in, int count, bf16x2* units) {
+  bf16* out = reinterpret_cast<bf16*>(units);
+  __builtin_memcpy(out, in, sizeof(bf16) * count);
+  if (count % 2) out[count] = {0};
+}
+
+// `rows` rows of a, then rows of zeros up to `padded`, as blocks of B.
+template <class B, class A, class U> void pack_rows(const A& a, i64 m0, i64 rows, i64 padded, U* dst) {
   for (i64 r = 0; r < padded; ++r)
     for (int kb = 0; kb < B::count; ++kb) {
-      float* out = dst + (kb * padded + r) * B::stride;
-      const auto* in = r < rows ? a(m0 + r) + kb * B::size : nullptr;
-      const int n = B::length(kb);
-      if (in) for (int i = 0; i < n; ++i) out[i] = load_f32(in + i);
-      else for (int i = 0; i < n; ++i) out[i] = 0;
+      U* out = dst + (kb * padded + r) * B::stride;
+      const int first = kb * B::size * B::per, left = B::numbers - first, n = B::length(kb) * B::per;
+      if (r < rows) to_units(a(m0 + r) + first, n < left ? n : left, out);
+      else __builtin_memset(out, 0, sizeof(U) * B::length(kb));
     }
 }
 
@@ -148,33 +165,44 @@ template <class TW> void widen(const TW* __restrict in, i64 count, float* __rest
   for (i64 i = 0; i < count; i += kLanes) store(out + i, load(in + i));
 }
 
-// A weight's element type in memory, and whether it lies in panels.
+// A weight's element type in memory, whether it lies in panels, and the unit of `per` numbers that is multiplied.
 template <class TW> struct Weight {
   using T = TW;
+  using Unit = float;
   static constexpr bool packed = true;
+  static constexpr int per = 1;
+};
+template <> struct Weight<bf16x2> {
+  using T = bf16x2;
+  using Unit = bf16x2;
+  static constexpr bool packed = true;
+  static constexpr int per = 2;
 };
 template <class TW> struct Weight<plain<TW>> {
   using T = TW;
+  using Unit = float;
   static constexpr bool packed = false;
+  static constexpr int per = 1;
 };
 
-// The panels of a segment's weights, `depth` = K: `at` row k0 as they lie, `wide` from there on k rows as floats.
+// The panels of a segment's weights, of `depth` rows: `at` row k0 as they lie, `wide` from there on k rows as units.
 template <class S> struct Panels {
   using W = Weight<typename S::TW>;
   using T = typename W::T;
+  using U = typename W::Unit;
   const S& s;
   i64 depth;
   const T* at(i64 tile, i64 i, i64 k0) const {  // i: weight and panel, panels first
     const i64 panels = s.panels_of(tile), p = tile * S::panels + i % panels;
     return reinterpret_cast<const T*>(s.w[i / panels]) + p * depth * kPanel + k0 * (W::packed ? kPanel : 1);
   }
-  const float* wide(i64 tile, i64 i, i64 k0, i64 k, float* widened) const {
+  const U* wide(i64 tile, i64 i, i64 k0, i64 k, float* widened) const {
     const T* panel = at(tile, i, k0);
     if constexpr (!W::packed) {
       const i64 left = s.n - (tile * S::panels + i % s.panels_of(tile)) * kPanel;
       transposed(k, left < kPanel ? left : kPanel, panel, depth, widened, kPanel);
       return widened;
-    } else if constexpr (sizeof(T) == sizeof(float)) {
+    } else if constexpr (sizeof(T) == sizeof(U)) {
       return panel;
     } else {
       widen(panel, k * kPanel, widened);
@@ -184,11 +212,10 @@ template <class S> struct Panels {
 };
 
 // Tile t of segment s for at most kSmallRows rows of packed A: every panel is read once, from its beginning to its end.
-template <int K, int D, class S>
-void small_tile(const S& s, i64 t, const float* a, i64 padded, float* widened, float* acc) {
-  using B = KBlocks<K, D>;
+template <class B, class S, class U>
+void small_tile(const S& s, i64 t, const U* a, i64 padded, float* widened, float* acc) {
   using P = Panels<S>;
-  const P panels{s, K};
+  const P panels{s, B::depth};
   const i64 count = s.panels_of(t);
   if (count < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
   for (i64 i = 0; i < count * S::NW; ++i)
@@ -209,19 +236,18 @@ void small_tile(const S& s, i64 t, const float* a, i64 padded, float* widened, f
 // Block kb of k of tile t of segment s, for `rows` rows of packed A (`padded` with rows of zeros); acc: S::NW tiles of padded x TN
 // sums. A block of rows meets all panels while it is in L1, and after the last k its sums go to `done(row, count)`, so that what
 // the epilogue writes drains under the next block's products. Meanwhile block next_kb of next_tile is prefetched into L2.
-template <int K, int D, class S, class Done>
-void tile_step(const S& s, i64 t, int kb, const float* a, i64 padded, i64 rows, float* widened, float* acc,
+template <class B, class S, class U, class Done>
+void tile_step(const S& s, i64 t, int kb, const U* a, i64 padded, i64 rows, float* widened, float* acc,
                i64 next_tile, int next_kb, Done done) {
-  using B = KBlocks<K, D>;
   using P = Panels<S>;
-  const P panels{s, K};
+  const P panels{s, B::depth};
   const i64 k = B::length(kb), count = s.panels_of(t), all = count * S::NW;
   const RowBlocks blocks(rows);
   if (kb == 0 && count < S::panels) __builtin_memset(acc, 0, sizeof(float) * S::NW * padded * S::TN);
-  const float* b[S::NW * S::panels];
+  const U* b[S::NW * S::panels];
   for (i64 i = 0; i < all; ++i) b[i] = panels.wide(t, i, kb * B::size, k, widened + i * B::size * kPanel);
   const i64 step = kPair * sizeof(typename P::T) / (blocks.large + blocks.small) + 1;
-  const i64 ahead = (next_tile - t) * S::panels * K * kPanel, part = k * step * (kPanel / kPair);
+  const i64 ahead = (next_tile - t) * S::panels * B::depth * kPanel, part = k * step * (kPanel / kPair);
   for (i64 n = 0, r = 0; r < padded; ++n) {
     const i64 height = n < blocks.large ? kMaxRows : kLargeRows;
     for (i64 i = 0; i < all; ++i) {
@@ -242,9 +268,10 @@ void tile_step(const S& s, i64 t, int kb, const float* a, i64 padded, i64 rows, 
 template <class TW> struct Method {
   template <int K, int D, class A, class... S>
   static void run(const detail::Part& part, const A& a, void* scratch, const S&... segments) {
-    using B = detail::KBlocks<K, D>;
-    float* packed = static_cast<float*>(scratch);
-    float* widened = packed + kBlockRows * B::stride * B::count;
+    using B = detail::KBlocks<K, D, detail::Weight<TW>::per>;
+    using U = typename detail::Weight<TW>::Unit;
+    U* packed = static_cast<U*>(scratch);
+    float* widened = reinterpret_cast<float*>(packed + kBlockRows * B::stride * B::count);
     float* acc = widened + B::size * detail::largest_tile<S...>();
     const i64 total = part.m_end - part.m_begin, units = (total + kMaxRows - 1) / kMaxRows;
     const i64 most = kBlockRows / kMaxRows, blocks = (units + most - 1) / most;
@@ -253,15 +280,15 @@ template <class TW> struct Method {
       const i64 m0 = part.m_begin + r0, rows = (r1 < total ? r1 : total) - r0;
       if (rows <= kSmallRows) {
         const i64 padded = small_rows(rows);
-        detail::pack_rows<K, D>(a, m0, rows, padded, packed);
+        detail::pack_rows<B>(a, m0, rows, padded, packed);
         part.for_each_tile([&](const auto& s, i64 t) {
-          detail::small_tile<K, D>(s, t, packed, padded, widened, acc);
+          detail::small_tile<B>(s, t, packed, padded, widened, acc);
           s.finish(m0, 0, rows, t, acc, padded * s.TN);
         }, segments...);
         continue;
       }
       const i64 padded = RowBlocks(rows).rows();
-      detail::pack_rows<K, D>(a, m0, rows, padded, packed);
+      detail::pack_rows<B>(a, m0, rows, padded, packed);
       part.for_each_group([&](const detail::Part& group) {
         i64 tiles = 0;
         group.for_each_tile([&](const auto&, i64) { ++tiles; }, segments...);
@@ -272,7 +299,7 @@ template <class TW> struct Method {
             const bool more = kb + 1 < B::count, last = ++n == tiles;
             const i64 next_tile = last && more ? t + 1 - tiles : t + 1;
             const int next_kb = !last ? kb : more ? kb + 1 : 0;
-            detail::tile_step<K, D>(s, t, kb, packed, padded, rows, widened, sums, next_tile, next_kb, [&](i64 r, i64 count) {
+            detail::tile_step<B>(s, t, kb, packed, padded, rows, widened, sums, next_tile, next_kb, [&](i64 r, i64 count) {
               s.finish(m0, r, count, t, sums, padded * s.TN);
             });
             sums += s.NW * padded * s.TN;
@@ -283,10 +310,10 @@ template <class TW> struct Method {
   }
 };
 
-constexpr i64 gemm_scratch_bytes(i64 k, i64 depth, i64 tile) {
+template <class TW = float> constexpr i64 gemm_scratch_bytes(i64 k, i64 depth, i64 tile) {
   const i64 group = tile < detail::kGroup ? detail::kGroup + tile : 2 * tile;  // a group's tiles begin inside it
-  const i64 packed = (k + depth - 1) / depth * detail::row_floats(depth);
-  return 4 * (kBlockRows * packed + detail::round_up(depth, 16) * tile + kBlockRows * group);
+  const i64 units = (depth - 1) / detail::Weight<TW>::per + 1, packed = (k + depth - 1) / depth * detail::row_units(units);
+  return 4 * (kBlockRows * packed + detail::round_up(units, 16) * tile + kBlockRows * group);
 }
 
 template <int K, int D, class A, class First, class... More>

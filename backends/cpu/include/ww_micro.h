@@ -2,6 +2,7 @@
 //
 //   micro<MR, AR>(a, b, ldb, k, c, ldc, add, next, step)
 //     c[r * ldc + j] (+)= sum over i < k of a[r * AR + i] * b[i * ldb + j],   r < MR, j < kPair = 2 * kLanes
+//     a and b may both be bf16x2, and k then counts those
 //     with many rows it also prefetches into L2 the `step` bytes per k at `next` that will be needed next, and a and b, which L1
 //     does not hold, from L2; with few it prefetches b into L1 from memory, far ahead; `resident`: a and b are in L1
 //   micro_small, micro_large      the same with a row count known at run time
@@ -18,8 +19,8 @@ constexpr int kMaxRows = kLanes == 16 ? 14 : 6;       // 2 * kMaxRows accumulato
 constexpr int kLargeRows = kLanes == 16 ? 8 : 4;      // the other block size for many rows
 constexpr int kSmallRows = kLanes == 16 ? 8 : 4;      // up to here b is streamed once, straight from memory
 
-template <int MR, int AR, bool resident = false, class TB>
-WW_NOINLINE void micro(const float* __restrict a, const TB* __restrict b, i64 ldb, i64 k, float* __restrict c, i64 ldc,
+template <int MR, int AR, bool resident = false, class TA, class TB>
+WW_NOINLINE void micro(const TA* __restrict a, const TB* __restrict b, i64 ldb, i64 k, float* __restrict c, i64 ldc,
                        bool add, const char* next, i64 step_bytes) {
   constexpr int U = MR >= 4 ? 1 : 4 / MR;             // independent sums over k hide the latency of few rows
   constexpr int ahead = 4096 / sizeof(TB);            // prefetch distance in elements
@@ -40,14 +41,14 @@ WW_NOINLINE void micro(const float* __restrict a, const TB* __restrict b, i64 ld
     Pair<TB>::load(b, bx, by);
     WW_UNROLL(16) for (int r = 0; r < MR; ++r) {
       const vf s = splat(a[r * AR + u]);
-      x[u][r] += s * bx;
-      y[u][r] += s * by;
+      add_product<TA>(x[u][r], s, bx);
+      add_product<TA>(y[u][r], s, by);
     }
     b += ldb;
   };
   if constexpr (MR >= kSmallRows && kLanes == 16 && !resident)     // with 8 lanes, and 6 rows, it costs more than it brings (-12 %)
     for (; k >= kLanes; k -= kLanes) {                // the cache line that each row of a needs next, a row in each step
-      const float* line = a + kLanes;
+      const TA* line = a + kLanes;
       WW_UNROLL(1) for (int i = 0; i < kLanes; ++i, ++a, line += AR) prefetch(line), step(0);
     }
   for (; k >= U; k -= U, a += U) WW_UNROLL(4) for (int u = 0; u < U; ++u) step(u);
@@ -65,15 +66,15 @@ WW_NOINLINE void micro(const float* __restrict a, const TB* __restrict b, i64 ld
 }
 
 // rows is 1, 4 or kSmallRows.
-template <int AR, class TB, class... Args>
-WW_INLINE void micro_small(i64 rows, const float* a, const TB* b, Args... args) {
+template <int AR, class TA, class TB, class... Args>
+WW_INLINE void micro_small(i64 rows, const TA* a, const TB* b, Args... args) {
   if (rows == 1) return micro<1, AR>(a, b, args...);
   if (rows == 4) return micro<4, AR>(a, b, args...);
   if constexpr (kSmallRows > 4) micro<kSmallRows, AR>(a, b, args...);
 }
 // rows is kLargeRows or kMaxRows.
-template <int AR, bool resident = false, class... Args>
-WW_INLINE void micro_large(i64 rows, const float* a, const float* b, Args... args) {
+template <int AR, bool resident = false, class T, class... Args>
+WW_INLINE void micro_large(i64 rows, const T* a, const T* b, Args... args) {
   if (rows == kMaxRows) return micro<kMaxRows, AR, resident>(a, b, args...);
   micro<kLargeRows, AR, resident>(a, b, args...);
 }

@@ -1,6 +1,6 @@
 // Element types and their conversion to and from float.
 //
-//   ww::bf16, ww::f16, float, double, integers, bool
+//   ww::bf16, ww::f16, float, double, integers, bool; ww::bf16x2: two bf16 of neighbouring k, in packed operands
 //   float ww::load_f32(const T* p)     one element as float
 //   void  ww::store(T* p, float v)     round to nearest even (integers: towards zero); NaN stays NaN, overflow gives inf
 //   float ww::to_f32(T v), T ww::from_f32<T>(float v)
@@ -10,7 +10,7 @@
 #pragma once
 #include <stdint.h>
 
-#if !defined(WW_ISA_AMX) && !defined(WW_ISA_AVX512) && !defined(WW_ISA_AVX2) && !defined(WW_ISA_PORTABLE)
+#if !defined(WW_ISA_AMX) && !defined(WW_ISA_AVX512_BF16) && !defined(WW_ISA_AVX512) && !defined(WW_ISA_AVX2) && !defined(WW_ISA_PORTABLE)
 #define WW_ISA_PORTABLE 1
 #endif
 
@@ -25,6 +25,7 @@ using i64 = int64_t;
 
 struct bf16 { uint16_t bits; };
 struct f16 { uint16_t bits; };
+struct bf16x2 { bf16 even, odd; };  // two neighbours: what AVX-512's bf16 products take in a lane
 
 WW_INLINE uint32_t bits(float v) { return __builtin_bit_cast(uint32_t, v); }
 WW_INLINE float from_bits(uint32_t v) { return __builtin_bit_cast(float, v); }

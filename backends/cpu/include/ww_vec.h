@@ -4,6 +4,7 @@
 //   vf                          a vector of kLanes floats
 //   load(p), store(p, v)        unaligned; load accepts float, bf16, f16 and gives floats
 //   Pair<T>                     2 * kLanes consecutive elements as two vectors in T's cheapest order
+//   add_product<T>(c, a, b)     c += a * b; bf16x2: c += the two products in each lane, as AVX-512 BF16 rounds them, or near that
 //   transpose(v), sums(v)       v[kLanes] as a square matrix: in place; the sum of each row as one vector
 //   prefetch(p)                 into L1 (prefetch<2>: into L2)
 #pragma once
@@ -11,7 +12,7 @@
 
 namespace ww {
 
-#if defined(WW_ISA_AMX) || defined(WW_ISA_AVX512)
+#if defined(WW_ISA_AMX) || defined(WW_ISA_AVX512_BF16) || defined(WW_ISA_AVX512)
 constexpr int kLanes = 16;
 #elif defined(WW_ISA_AVX2)
 constexpr int kLanes = 8;
@@ -28,6 +29,7 @@ typedef uint32_t vu_any __attribute__((vector_size(4 * kLanes), aligned(2), may_
 typedef uint16_t vh_any __attribute__((vector_size(2 * kLanes), aligned(2), may_alias));
 
 WW_INLINE vf splat(float x) { return x - vf{}; }
+WW_INLINE vf splat(bf16x2 x) { return (vf)(__builtin_bit_cast(uint32_t, x) - vu{}); }
 WW_INLINE vf load(const float* p) { return *reinterpret_cast<const vf_any*>(p); }
 WW_INLINE vf load(const bf16* p) {
   return (vf)(__builtin_convertvector((vh)*reinterpret_cast<const vh_any*>(p), vu) << 16);
@@ -72,6 +74,23 @@ template <> struct Pair<bf16> {  // even elements, odd elements: one instruction
     x = interleave_low(even, odd), y = interleave_high(even, odd);
   }
 };
+
+template <> struct Pair<bf16x2> {
+  static WW_INLINE void load(const bf16x2* p, vf& x, vf& y) {
+    Pair<float>::load(reinterpret_cast<const float*>(p), x, y);
+  }
+  static WW_INLINE void natural(vf&, vf&) {}
+};
+
+template <class T> WW_INLINE void add_product(vf& c, vf a, vf b) { c += a * b; }
+template <> WW_INLINE void add_product<bf16x2>(vf& c, vf a, vf b) {
+#if defined(__AVX512BF16__)
+  asm("vdpbf16ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+#else
+  c += (vf)((vu)a & 0xffff0000u) * (vf)((vu)b & 0xffff0000u);
+  c += (vf)((vu)a << 16) * (vf)((vu)b << 16);
+#endif
+}
 
 // kLanes x kLanes transposition: log2(kLanes) perfect shuffles of rows i and i + kLanes / 2.
 WW_INLINE void transpose(vf (&v)[kLanes]) {

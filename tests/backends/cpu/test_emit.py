@@ -5,13 +5,14 @@ import torch
 
 from cpu_kernels import assert_close
 from tile_samples import SAMPLES
-from warpweave.fuzz.kernels import CompiledKernel, guarded, is_intact
+from warpweave.fuzz.kernels import EMULATED, CompiledKernel, guarded, is_intact
 from warpweave.ir.reference_tile import run_kernel
 from warpweave.runtime.cpu import ISAS, best_isa, supports
 
 CASES = [(name, dtype, isa) for name in SAMPLES for dtype in ("f32", "bf16") for isa in ISAS if supports(isa)]
 CASES += [(name, "f16", best_isa()) for name in SAMPLES]
-CASES += [(name, "bf16", "amx") for name in ("gemm_gelu", "gated_stats", "qkv", "grouped") if not supports("amx")]
+PRODUCTS = ("gemm_gelu", "gated_stats", "qkv", "grouped")
+CASES += [(name, "bf16", isa) for isa in EMULATED if not supports(isa) for name in PRODUCTS]
 
 
 @pytest.mark.parametrize(("name", "dtype", "isa"), CASES)
@@ -21,17 +22,25 @@ def test_compiled_samples(name, dtype, isa):
 
 @pytest.mark.parametrize("isa", [isa for isa in ISAS if supports(isa)])
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
-@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv", "grouped"])
+@pytest.mark.parametrize("name", PRODUCTS)
 def test_weights_as_they_lie(name, dtype, isa):
     assert check(name, dtype, isa, pack=False).emitted.packed_layout == "rows"
 
 
-@pytest.mark.parametrize("name", ["gemm_gelu", "gated_stats", "qkv", "grouped"])
-@pytest.mark.parametrize(("precision", "layout"), [("high", "bf16x3"), ("medium", "bf16x1"), ("highest", "panel")])
-def test_fp32_products_by_precision(name, precision, layout):
-    """AMX kernels of fp32 models: within the error that their precision allows."""
+@pytest.mark.parametrize("name", PRODUCTS)
+@pytest.mark.parametrize(
+    ("isa", "precision", "layout"),
+    [
+        ("amx", "high", "bf16x3"), ("amx", "medium", "bf16x1"), ("amx", "highest", "panel"),
+        ("avx512_bf16", "high", "panel"), ("avx512_bf16", "medium", "bf16x1-pairs"), ("avx512", "medium", "panel"),
+    ],
+)  # fmt: skip
+def test_fp32_products_by_precision(name, isa, precision, layout):
+    """Kernels of fp32 models: within the error that their precision allows."""
+    if not (isa in EMULATED or supports(isa)):
+        pytest.skip(f"no {isa} here")
     sample = SAMPLES[name]("f32")
-    compiled = CompiledKernel(sample.kernel, "amx", precision=precision)
+    compiled = CompiledKernel(sample.kernel, isa, precision=precision)
     assert compiled.emitted.packed_layout == layout
     dims = sample.dims[-1]
     expected, actual = sample.buffers(dims), sample.buffers(dims)
@@ -63,11 +72,12 @@ def test_weights_are_packed_for_the_instruction_set():
         (name, dtype, isa): CompiledKernel(SAMPLES[name](dtype).kernel, isa).emitted.packed_layout
         for name, dtype, isa in [
             ("gemm_gelu", "bf16", "amx"),
+            ("gemm_gelu", "bf16", "avx512_bf16"),
             ("gemm_gelu", "f32", "portable"),
             ("gemm_f64", "f64", "portable"),
         ]
     }
-    assert list(layouts.values()) == ["vnni", "panel", "rows"]
+    assert list(layouts.values()) == ["vnni", "pairs", "panel", "rows"]
 
 
 @pytest.mark.parametrize("entry", [-1, 50, 2**40])

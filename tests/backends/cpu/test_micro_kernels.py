@@ -28,6 +28,7 @@ AVX512 = "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vecto
 ISA_FLAGS = {
     "PORTABLE": ("", ()),
     "AVX2": ("-mavx2 -mfma -mf16c", ("avx2", "fma", "f16c")),
+    "AVX512_BF16": (AVX512 + " -mavx512bf16", ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16")),
     "AVX512": (AVX512, ("avx512f", "avx512bw", "avx512dq", "avx512vl")),
     "AMX": (AVX512 + " -mavx512bf16 -mamx-tile -mamx-bf16", ("amx_tile", "amx_bf16", "avx512_bf16")),
 }
@@ -42,7 +43,7 @@ def cpu_flags() -> frozenset[str]:
 
 
 ISAS = [isa for isa, (_, needed) in ISA_FLAGS.items() if cpu_flags() >= set(needed)]
-VECTOR_ISAS = [isa for isa in ISAS if isa != "AMX"]
+VECTOR_ISAS = [isa for isa in ISAS if isa not in ("AMX", "AVX512_BF16")]  # the others have their vectors of AVX-512
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +203,7 @@ static void finish(const Output& o, i64 m0, i64 rows, i64 n0, i64 cols, const fl
 }
 extern "C" {
 extern const int64_t k_scratch_bytes;
-const int64_t k_scratch_bytes = ww::gemm_scratch_bytes(@K, @D, 96 * 2);
+const int64_t k_scratch_bytes = ww::gemm_scratch_bytes@P(@K, @D, 96 * 2);
 void k(void* const* bufs, const int64_t* dims, void* scratch, int tid, int nt) {
   const auto w = [&](int i) { return static_cast<const @W*>(bufs[i]); };
   auto* count = static_cast<int32_t*>(bufs[6]);
@@ -223,7 +224,8 @@ def gemm_source(a: str, w: str, k: int, n: int, n_gated: int) -> str:
     """n columns with TN 64 as they are, n_gated columns with TN 96 of gate * up; counts finished columns."""
     source = (
         GEMM_SOURCE.replace("@K", str(k))
-        .replace("@D", str(blocking(k, 192, 1 << 20).depth))
+        .replace("@D", str(blocking(k, 192, 1 << 20, 2 if w == "ww::bf16x2" else 1).depth))
+        .replace("@P", f"<{w}>" if w == "ww::bf16x2" else "")
         .replace("@N", str(n))
         .replace("@G", str(n_gated))
     )
@@ -277,6 +279,17 @@ def test_gemm(build: Callable[..., ctypes.CDLL], isa: str, dtype: Any, shape: tu
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("shape", [*GEMM_SHAPES, (31, 193, 2051)])
+def test_gemm_on_pairs(build: Callable[..., ctypes.CDLL], isa: str, shape: tuple[int, int, int]) -> None:
+    """Panels of pairs of bf16: as one instruction where there is AVX-512 BF16, elsewhere as two products."""
+    n, n_gated, k = shape
+    library = build(gemm_source("ww::bf16", "ww::bf16x2", k, n, n_gated), isa)
+    for m in ROWS:
+        for nt in (1, 2, 6):
+            check_gemm(library, torch.bfloat16, lambda w: pack_weight(w, "pairs"), shape, m, nt)
+
+
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("shape", GEMM_SHAPES)
 def test_gemm_on_amx_tiles(build: Callable[..., ctypes.CDLL], isa: str, shape: tuple[int, int, int]) -> None:
     """The AMX kernels; on other instruction sets the tile instructions are emulated."""
@@ -290,9 +303,10 @@ def test_gemm_on_amx_tiles(build: Callable[..., ctypes.CDLL], isa: str, shape: t
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize(
-    ("layout", "c_type", "bound"), [("bf16x3", "ww::vnni3", 2**-16), ("bf16x1", "ww::vnni", 2**-7)]
+    ("layout", "c_type", "bound"),
+    [("bf16x3", "ww::vnni3", 2**-16), ("bf16x1", "ww::vnni", 2**-7), ("bf16x1-pairs", "ww::bf16x2", 2**-7)],
 )
-def test_fp32_products_on_amx_tiles(
+def test_fp32_products_of_rounded_factors(
     build: Callable[..., ctypes.CDLL], isa: str, layout: PackedLayout, c_type: str, bound: float
 ) -> None:
     """Each product is within its stated relative error, which adds up to that of |a|.|w|^T, and not much better."""

@@ -1,9 +1,13 @@
 """Packed weights: every element at the address that include/README.md gives, zeros beyond."""
 
+from typing import get_args
+
 import pytest
 import torch
 
-from warpweave.backends.cpu.pack import pack, packed_type
+from warpweave.backends.cpu.pack import PackedLayout, pack, packed_type
+
+LAYOUTS = get_args(PackedLayout)
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (32, 64), (33, 31), (70, 100)])
@@ -13,14 +17,16 @@ def test_elements_lie_where_the_header_reads_them(n, k, dtype):
     row, column = torch.meshgrid(torch.arange(n), torch.arange(k), indexing="ij")
     panel = pack(weight, "panel")
     assert torch.equal(panel[row // 32, column, row % 32], weight)
+    pairs = pack(weight, "pairs")
+    assert torch.equal(pairs[row // 32, column // 2, row % 32, column % 2], weight)
     vnni = pack(weight, "vnni")
     assert torch.equal(vnni[row // 32, column // 32, row % 32 // 16, column % 32 // 2, row % 16, column % 2], weight)
     assert torch.equal(pack(weight, "rows"), weight)
-    for packed in (panel, vnni):
+    for packed in (panel, pairs, vnni):
         assert packed.count_nonzero() == weight.count_nonzero()
 
 
-@pytest.mark.parametrize("layout", ["rows", "panel", "vnni", "bf16x1", "bf16x3"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_types_are_known_beforehand(layout):
     weight = torch.ones(45, 33)
     packed = pack(weight, layout)
@@ -36,12 +42,13 @@ def test_two_parts_of_an_fp32_weight():
     weight = torch.randn(45, 33, generator=torch.Generator().manual_seed(0))
     high, low = pack(weight, "bf16x3").unbind(1)
     assert torch.equal(high, pack(weight, "bf16x1"))
+    assert torch.equal(pack(weight, "bf16x1-pairs"), pack(weight.bfloat16(), "pairs"))
     both = high.double() + low.double()
     exact = pack(weight.double(), "vnni")
     assert ((both - exact).abs() <= exact.abs() * 2.0**-17).all()
 
 
-@pytest.mark.parametrize("layout", ["rows", "panel", "vnni", "bf16x1", "bf16x3"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_experts_are_packed_one_by_one(layout):
     weight = torch.randn(3, 45, 33, generator=torch.Generator().manual_seed(0))
     packed = pack(weight, layout)
