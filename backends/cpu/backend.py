@@ -16,7 +16,8 @@ from ...ir.tile_shapes import TileShapes
 from ...runtime.artifact import Kernel, ProgramDescription
 from ...runtime.host_device import HostDevice, load_host
 from ..contract import Emitted, Form, Precision
-from .emit import kernel_source
+from .emit import has_bf16_products, kernel_source
+from .exact_factors import rounds_weights
 from .pack import PackedLayout, pack, packed_type
 from .target import CpuTarget
 
@@ -32,13 +33,14 @@ HEADERS = Path(__file__).with_name("include")
 @dataclass(frozen=True)
 class KernelSource:
     """One kernel's C++ source. `entry`: the function's name. `packed_layout`: how it reads its packed weights. `blocking`: what was
-    decided for its GEMMs, and why."""
+    decided for its GEMMs, and why. `rounds_weights`: softmax weights are rounded to bf16 before they meet values of that type."""
 
     name: str
     source: str
     entry: str
     packed_layout: PackedLayout
     blocking: tuple[str, ...] = ()
+    rounds_weights: bool = False
 
 
 def emit(
@@ -53,7 +55,7 @@ def emit(
     """
     name = kernel.sym_name.data
     source, layout, blocking = kernel_source(kernel, target, pack, precision)
-    return KernelSource(name, source, name, layout, blocking)
+    return KernelSource(name, source, name, layout, blocking, has_bf16_products(target) and rounds_weights(kernel))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class CpuBackend:
             made = emit(op, self.target, pack=self.pack_weights, precision=self.precision)
             if bound := PRODUCT_ERRORS.get(made.packed_layout):
                 ledger.take("matmul-precision", made.name, f"fp32 products as {made.packed_layout}", bound=bound)
+            if made.rounds_weights:
+                what = "softmax weights are rounded to bf16 where they meet values, so that the CPU takes two products at a time"
+                ledger.take("bf16-products", made.name, what, bound="2^-9 of each weight")
             for reason in made.blocking:
                 ledger.take("gemm-blocking", made.name, reason)
             found.append(Emitted(Kernel(made.name, made.source, made.entry, self.target.isa), made.packed_layout))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...ir import tile
 from ...ir.dims import product
+from .exact_factors import is_rounded
 from .expressions import ITEM_BYTES, Names, Symbols, Writer, arithmetic, memory_type
 from .pack import PackedLayout
 
@@ -29,6 +31,7 @@ class Context:
     kernel: tile.KernelOp
     packed: PackedLayout = "rows"
     l2: int = 0  # bytes of a core; 0: unknown
+    bf16_products: bool = False  # whether the CPU has them
     blocking: list[str] = field(default_factory=list[str])  # how each GEMM is cut, and why
     out: Writer = field(default_factory=Writer)
     names: Names = field(default_factory=Names)
@@ -73,6 +76,10 @@ class Context:
         """Whether packed weights are read two numbers of neighbouring k at a time."""
         return self.packed in ("pairs", "bf16x1-pairs")
 
+    def is_rounded(self, op: tile.DotOp) -> bool:
+        """Whether the product takes bf16 numbers two at a time."""
+        return self.bf16_products and is_rounded(op)
+
     def is_packed(self, buffer: SSAValue) -> bool:
         assert isinstance(buffer.type, tile.BufferType)
         return buffer.type.layout.data == "packed"
@@ -88,7 +95,9 @@ class Context:
         self.loop, self.scratch_bytes = loop, 0
         dots = [op for op in loop.walk() if isinstance(op, tile.DotOp)]
         depth = max((n for op in dots for n in (*tile.tile_shape(op.a), *tile.tile_shape(op.b))), default=0)
-        self.scratch_base = f"ww::dot_scratch_bytes({depth})" if depth else ""
+        rounded = max((math.prod(tile.tile_shape(op.a)) for op in dots if self.is_rounded(op)), default=0)
+        sizes = f"{depth}, {rounded}" if rounded else str(depth)
+        self.scratch_base = f"ww::dot_scratch_bytes({sizes})" if depth else ""
         tall = loop.tile_shape[0]
         stores = [op for op in loop.walk() if isinstance(op, tile.StoreOp) and tile.tile_shape(op.value)[0] == tall > 1]
         self.limited = all(op.row is loop.body.args[1] for op in stores)

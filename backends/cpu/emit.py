@@ -8,6 +8,7 @@ from ...ir import locations, tile
 from .context import Context
 from .emit_gemm import Gemm, emit_gemms, match
 from .emit_tile import emit_parallel
+from .exact_factors import with_exact_factors
 from .expressions import Writer
 from .pack import PackedLayout
 from .target import CpuTarget
@@ -27,12 +28,14 @@ def kernel_source(
 
     Raises UnsupportedKernelError.
     """
+    bf16_products = has_bf16_products(target)
+    kernel = with_exact_factors(kernel) if bf16_products else kernel
     phases = kernel.phases
     loops = [loop for phase in phases for loop in phase]
     gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
     on_driver, layout = _layout(kernel, loops, gemms, target.isa, precision)
     layout = layout if pack else "rows"
-    ctx = Context(kernel, layout, l2=target.l2)
+    ctx = Context(kernel, layout, l2=target.l2, bf16_products=bf16_products)
     found = dict(zip(loops, gemms if on_driver else [None] * len(loops), strict=True))
     for number, phase in enumerate(phases):
         name = f"{ctx.entry}_phase{number}" if number else ctx.entry
@@ -43,6 +46,11 @@ def kernel_source(
             _check_lookups(ctx)
             _loops(ctx, phase, [found[loop] for loop in phase])
     return _file(ctx), layout, tuple(ctx.blocking)
+
+
+def has_bf16_products(target: CpuTarget) -> bool:
+    """Whether the CPU multiplies two bf16 numbers where it would one of fp32."""
+    return target.isa in _BF16_PRODUCTS
 
 
 def _check_lookups(ctx: Context) -> None:

@@ -23,17 +23,19 @@ LANES = 16
 
 @dataclass(frozen=True)
 class Matrix:
-    """A right operand: a pointer expression, its strides, and how many of its rows and columns are not zero."""
+    """A right operand: a pointer expression, its strides, how many of its rows and columns are not zero, and whether it is read
+    where it lies, in its own type."""
 
     pointer: str
     row_stride: str
     column_stride: str
     rows: str
     columns: str
+    in_place: bool
 
     @property
     def transposed(self) -> Matrix:
-        return Matrix(self.pointer, self.column_stride, self.row_stride, self.columns, self.rows)
+        return Matrix(self.pointer, self.column_stride, self.row_stride, self.columns, self.rows, self.in_place)
 
 
 def is_read_in_place(ctx: Context, op: tile.LoadOp) -> bool:
@@ -100,20 +102,21 @@ class Products:
         sizes = f"{self.row_count(op.result)}, {b.columns}, {b.rows}"
         a, is_float = self.arrays.names[op.a], held(tile.element_dtype(op.result)) == "float"
         fill = op.accumulator.owner
+        form = "_bf16" if self.ctx.is_rounded(op) and right.in_place else ""
         starts_at_zero = isinstance(fill, tile.FillOp) and fill.value.value.data == 0
         if is_float and b.row_stride == "1" and starts_at_zero and op.result not in self.arrays.names:
             target = self.arrays.of(op.result)
-            out(f"ww::dot_nt<{k}>({sizes}, {a}, {b.pointer}, {b.column_stride}, {target}, {columns}, scratch);")
+            out(f"ww::dot_nt{form}<{k}>({sizes}, {a}, {b.pointer}, {b.column_stride}, {target}, {columns}, scratch);")
             if b.columns != str(columns):
                 out(f"ww::clear_columns({self.row_count(op.result)}, {b.columns}, {columns}, {target}, {columns});")
             return
         target = self._accumulator(op)
         if is_float and b.column_stride == "1":
-            out(f"ww::dot_nn<{k}>({sizes}, {a}, {b.pointer}, {b.row_stride}, {target}, {columns}, scratch);")
+            out(f"ww::dot_nn{form}<{k}>({sizes}, {a}, {b.pointer}, {b.row_stride}, {target}, {columns}, scratch);")
         elif is_float and b.row_stride == "1":
             part = self.ctx.names.fresh("part")
             self.ctx.array(part, "float", math.prod(shape(op.result)))
-            out(f"ww::dot_nt<{k}>({sizes}, {a}, {b.pointer}, {b.column_stride}, {part}, {columns}, scratch);")
+            out(f"ww::dot_nt{form}<{k}>({sizes}, {a}, {b.pointer}, {b.column_stride}, {part}, {columns}, scratch);")
             out(f"ww::add({self.row_count(op.result)}, {b.columns}, {part}, {target}, {columns});")
         else:
             strides = f"{b.row_stride}, {b.column_stride}"
@@ -134,7 +137,7 @@ class Products:
         rows, columns = shape(b)
         op, ctx = b.owner, self.ctx
         if not isinstance(op, tile.LoadOp) or not is_read_in_place(ctx, op):
-            return Matrix(self.arrays.names[b], str(columns), "1", str(rows), str(columns))
+            return Matrix(self.arrays.names[b], str(columns), "1", str(rows), str(columns), False)
         row_size, column_size = (
             ctx.symbols.dim(product([a.size for a in group])) for group in (op.access.data.rows, op.access.data.columns)
         )
@@ -145,6 +148,7 @@ class Products:
             *_strides(ctx, op),
             str(rows) if ctx.rows_inside(op) else valid_rows,
             str(columns) if ctx.columns_inside(op) else valid_columns,
+            True,
         )
 
 

@@ -20,7 +20,7 @@ from . import access
 from .context import Context
 from .expressions import sum_of
 from .lanes import Layouts
-from .products import Products, exact_dtype
+from .products import Products
 
 RULE = "triton-boxes"
 BYTES = 16
@@ -68,7 +68,7 @@ def _refusals(op: tile.LoadOp, layouts: Layouts, multiples: frozenset[str]) -> I
     walked, dtype = op.access.data.normalised(), tile.element_dtype(op.buffer)
     if not isinstance(op.parent_op(), scf.ForOp):
         yield Refusal("it is loaded once a tile: making a descriptor takes longer", "a loop over its tiles")
-    if not exact_dtype(op.result):
+    if not tile.exact_dtype(op.result):
         yield Refusal(f"{dtype} numbers do not go into tensor cores as they lie", "16-bit numbers")
     if op.index is not None:
         yield Refusal("its rows are looked up", "rows at one distance from each other")

@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 
 from ...ir import tile
 from .expressions import held
-from .products import Product, exact_dtype
+from .products import Product
 from .values import Values
 
 
@@ -30,7 +30,7 @@ def dotted(values: Values, product: Product, op: tile.DotOp) -> str:
 
 def _factor(values: Values, value: SSAValue, mode: str, axis: int, like: SSAValue) -> tuple[str, str]:
     """What goes into a product, in the lanes of another value; of a split f32 tile the small and the large part."""
-    scope, exact = values.ctx.scope, mode != "wide" and exact_dtype(value) != ""
+    scope, exact = values.ctx.scope, mode != "wide" and tile.exact_dtype(value) != ""
     text = values.factor(value, axis, like, exact)
     if exact or mode == "wide":
         return text, text

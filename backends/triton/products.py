@@ -71,42 +71,21 @@ class Products:
 
 def _is_copied(op: Operation, value: SSAValue) -> bool:
     """Whether the op stores the value in its own 16-bit type."""
-    return isinstance(op, tile.StoreOp) and tile.element_dtype(op.buffer) == exact_dtype(value)
+    return isinstance(op, tile.StoreOp) and tile.element_dtype(op.buffer) == tile.exact_dtype(value)
 
 
 def _factors(product: Product, op: tile.DotOp) -> tuple[SSAValue, SSAValue]:
     return product.a, op.b
 
 
-def exact_dtype(value: SSAValue) -> str:
-    """`bf16` or `f16` where all numbers of a tile are such; else empty."""
-    op = value.owner
-    own = tile.element_dtype(value)
-    if isinstance(op, tile.LoadOp) and own == "f32":
-        own = tile.element_dtype(op.buffer)
-    return own if own in ("bf16", "f16") else ""
-
-
 def _product(op: tile.DotOp) -> Product:
-    right = exact_dtype(op.b)
-    if held(tile.element_dtype(op.result)) != "f32" or not (right or exact_dtype(op.a)):
+    right = tile.exact_dtype(op.b)
+    if held(tile.element_dtype(op.result)) != "f32" or not (right or tile.exact_dtype(op.a)):
         return Product("wide", op.a)
-    if exact_dtype(op.a) == right:
+    if tile.exact_dtype(op.a) == right:
         return Product("exact", op.a)
-    scaled = _scaled(op)
-    if scaled is not None and exact_dtype(scaled.inputs[0]) == right:
+    scaled = tile.scaled(op)
+    if scaled is not None and tile.exact_dtype(scaled.inputs[0]) == right:
         return Product("exact", scaled.inputs[0], scaled.inputs[1])
-    kinds = {exact_dtype(op.a), right}
+    kinds = {tile.exact_dtype(op.a), right}
     return Product("split" if kinds == {"", "bf16"} else "wide", op.a)
-
-
-def _scaled(op: tile.DotOp) -> tile.PointwiseOp | None:
-    """The left operand where it is a tile times a number, and nothing is added to the product."""
-    scale, zero = op.a.owner, op.accumulator.owner
-    if not isinstance(scale, tile.PointwiseOp) or scale.kind.data != "mul":
-        return None
-    if not isinstance(zero, tile.FillOp) or zero.value.value.data != 0:
-        return None
-    factor = scale.inputs[1].owner
-    is_number = isinstance(factor, tile.FillOp) and tile.tile_shape(scale.inputs[0]) == tile.tile_shape(scale.result)
-    return scale if is_number else None

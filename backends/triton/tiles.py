@@ -14,7 +14,7 @@ from .context import Context
 from .dots import dotted
 from .expressions import all_of, arithmetic, cast, common_type, held, is_positive, operand, pointwise, sum_of
 from .lanes import Lanes, power_of_two
-from .products import Products, exact_dtype
+from .products import Products
 from .rotations import rotated
 from .source import UnsupportedKernelError
 from .values import Value, Values, broadcast, extents
@@ -139,14 +139,14 @@ class Tiles:
         guard = f", mask={at.mask}, other={zero}" if at.mask else ""
         text = f"tl.load({at.pointers}{guard})"
         zeros = all(self.ctx.layouts[op.result, axis].is_whole or at.shape[axis] > 1 for axis in (0, 1))
-        if exact_dtype(op.result):
+        if tile.exact_dtype(op.result):
             return self._exact(op, text, at.shape, zeros)
         return self._let(op, cast(text, memory, dtype), dtype, at.shape, zeros)
 
     def _exact(self, op: Operation, text: str, shape: tuple[int, int], zeros: bool) -> Value:
         """16-bit numbers: as they are where products read them so, and in f32 where anybody reads those."""
         result = op.results[0]
-        dtype = exact_dtype(result)
+        dtype = tile.exact_dtype(result)
         if not self.products.is_read_exact(result):
             return self._let(op, cast(text, dtype, "f32"), "f32", shape, zeros)
         exact = self.ctx.scope.let(result.name_hint or _wish(op), text)
@@ -156,7 +156,7 @@ class Tiles:
 
     def _store(self, op: tile.StoreOp) -> None:
         at, value = access.place(self.ctx, op), self.values.variable(self.values.of[op.value])
-        exact = value.exact and exact_dtype(op.value) == tile.element_dtype(op.buffer)
+        exact = value.exact and tile.exact_dtype(op.value) == tile.element_dtype(op.buffer)
         text = value.exact if exact else cast(value.text, value.dtype, tile.element_dtype(op.buffer))
         text = text if value.shape == at.shape else broadcast(text, at.shape)
         self.ctx.scope(f"tl.store({at.pointers}, {text}{f', mask={at.mask}' if at.mask else ''})")
@@ -194,7 +194,7 @@ class Tiles:
         same = (
             zero.number == 0
             and own.dtype == zero.dtype == held(tile.element_dtype(op.result))
-            and not exact_dtype(op.result)
+            and not tile.exact_dtype(op.result)
         )
         return own if same and own.text not in self.changing else None
 
@@ -203,7 +203,7 @@ class Tiles:
         element = tile.element_dtype(op.results[0])
         own = held(element)
         text = cast(text, dtype, own)
-        if exact_dtype(op.results[0]):
+        if tile.exact_dtype(op.results[0]):
             return self._exact(op, cast(text, own, element), shape, False)
         return self._let(op, cast(cast(text, own, element), element, own), own, shape)
 

@@ -34,7 +34,18 @@ from .program import (
     buffers_read,
     buffers_written,
 )
-from .queries import MemoryOp, alignment, always_inside, constant_index, element_dtype, is_index, size_symbols, tile_of
+from .queries import (
+    MemoryOp,
+    alignment,
+    always_inside,
+    constant_index,
+    element_dtype,
+    exact_dtype,
+    is_index,
+    scaled,
+    size_symbols,
+    tile_of,
+)
 
 __all__ = [
     "NUM_THREADS",
@@ -73,7 +84,9 @@ __all__ = [
     "buffers_written",
     "constant_index",
     "element_dtype",
+    "exact_dtype",
     "is_index",
+    "scaled",
     "size_symbols",
     "tile_of",
     "tile_shape",

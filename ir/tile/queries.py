@@ -13,6 +13,8 @@ from xdsl.ir import Block, Operation, SSAValue
 from ..dims import Dim
 from ..types import DTYPE_NAMES
 from .access import BufferType
+from .arithmetic import DotOp, FillOp, PointwiseOp
+from .base import tile_shape
 from .memory import LoadIndexOp, LoadOp, SizeOp, StoreOp
 from .program import KernelOp, ParallelOp
 
@@ -25,6 +27,28 @@ def element_dtype(value: SSAValue) -> str:
         return value.type.dtype
     assert isinstance(value.type, VectorType)
     return DTYPE_NAMES[value.type.element_type]
+
+
+def exact_dtype(value: SSAValue) -> str:
+    """`bf16` or `f16` where all numbers of a tile are such; else empty."""
+    op = value.owner
+    own = element_dtype(value)
+    if isinstance(op, LoadOp) and own == "f32":
+        own = element_dtype(op.buffer)
+    return own if own in ("bf16", "f16") else ""
+
+
+def scaled(op: DotOp) -> PointwiseOp | None:
+    """A product's left operand where it is a tile times a number, and nothing is added to the product: the number may be applied
+    to the product instead."""
+    scale, zero = op.a.owner, op.accumulator.owner
+    if not isinstance(scale, PointwiseOp) or scale.kind.data != "mul":
+        return None
+    if not isinstance(zero, FillOp) or zero.value.value.data != 0:
+        return None
+    factor = scale.inputs[1].owner
+    is_number = isinstance(factor, FillOp) and tile_shape(scale.inputs[0]) == tile_shape(scale.result)
+    return scale if is_number else None
 
 
 def tile_of(op: MemoryOp) -> SSAValue:

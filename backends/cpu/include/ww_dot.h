@@ -2,11 +2,12 @@
 //
 //   ww::dot_nt<LDA>(m, n, k, a, b, ldb, c, ldc, scratch)   c[i*ldc + j]  = sum over l < k of a[i*LDA + l] * b[j*ldb + l]
 //   ww::dot_nn<LDA>(m, n, k, a, b, ldb, c, ldc, scratch)   c[i*ldc + j] += sum over l < k of a[i*LDA + l] * b[l*ldb + j]
-//   ww::dot_scratch_bytes(k)                               for the largest k (of dot_nt and of dot_nn) of a kernel
+//   ww::dot_nt_bf16<LDA>(...), ww::dot_nn_bf16<LDA>(...)   the same with a rounded to bf16, which b is: two products at a time
+//   ww::dot_scratch_bytes(k, rounded)                      for the largest k, and the largest tile that is rounded, of a kernel
 //   ww::transposed(m, k, p, stride, out, width)            out[i*width + l] = p[l*stride + i] for l < k, 0 for k <= l < width, a
 //                                                          multiple of 16: a left operand whose rows lie side by side
 //
-// a and c are float, b is float, bf16 or f16. m, n, k are run-time counts >= 0; nothing outside the m x k, n x k (k x n) valid
+// a and c are float, b is float, bf16 or f16 (dot_nt also takes a and b of bf16x2). m, n, k are run-time counts >= 0; nothing outside the m x k, n x k (k x n) valid
 // elements is read and nothing outside m x n is written. scratch: 64-byte aligned, one per thread.
 // Up to kSmallRows rows b is used as it lies (columns past the last multiple of 32: a copy); beyond, 32 columns at a time go
 // through a float panel in scratch.
@@ -15,7 +16,9 @@
 
 namespace ww {
 
-constexpr i64 dot_scratch_bytes(i64 k) { return 4 * ((k + kLanes) * kPanel + kMaxRows * kPanel); }
+constexpr i64 dot_scratch_bytes(i64 k, i64 rounded = 0) {
+  return 4 * ((k + kLanes) * kPanel + kMaxRows * kPanel) + (2 * rounded + 63) / 64 * 64;
+}
 
 namespace detail {
 
@@ -23,7 +26,17 @@ namespace detail {
 template <class TB> WW_NOINLINE void panel_of_columns(const TB* b, i64 ldb, i64 cols, i64 k, float* out) {
   for (i64 l = 0; l < k; ++l)
     for (i64 j = 0; j < kPanel; j += kLanes)
-      store(out + l * kPanel + j, j + kLanes <= cols ? load(b + l * ldb + j) : load_partial(b + l * ldb + j, cols - j));
+      store(out + l * kPanel + j, load_partial(b + l * ldb + j, cols - j));
+}
+
+// out[l * 32 + j] = (b[2l * ldb + j], b[(2l + 1) * ldb + j]) for j < cols, 0 for cols <= j < 32 and rows from k on.
+WW_NOINLINE inline void panel_of_row_pairs(const bf16* b, i64 ldb, i64 cols, i64 k, bf16x2* out) {
+  for (i64 l = 0; l < k; l += 2, out += kPanel)
+    for (i64 j = 0; j < kPanel; j += kLanes) {
+      const bf16* row = b + l * ldb + j;
+      const vu even = (vu)load_partial(row, cols - j) >> 16, odd = l + 1 < k ? (vu)load_partial(row + ldb, cols - j) : vu{};
+      store(reinterpret_cast<float*>(out + j), (vf)(even | odd));
+    }
 }
 
 inline void add_tile(i64 rows, i64 cols, const float* t, float* c, i64 ldc, bool add) {
@@ -40,8 +53,8 @@ struct Cut {
 };
 
 // c (+)= a . b for cols <= 32 columns; b has 32 readable ones.
-template <int LDA, class TB>
-void rows_times_panel(i64 m, const Cut& cut, i64 cols, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, bool add,
+template <int LDA, class TA, class TB>
+void rows_times_panel(i64 m, const Cut& cut, i64 cols, i64 k, const TA* a, const TB* b, i64 ldb, float* c, i64 ldc, bool add,
                       float* t) {
   constexpr bool resident = LDA * kPanel * sizeof(float) <= (16 << 10);  // of an L1 of 32 KB or more
   for (i64 r = 0, n = 0, step; r < m; r += step, ++n) {
@@ -50,11 +63,11 @@ void rows_times_panel(i64 m, const Cut& cut, i64 cols, i64 k, const float* a, co
     const bool direct = cols == kPanel && skip == 0;
     float* out = direct ? c + from * ldc : t;
     const i64 stride = direct ? ldc : kPanel;
-    const float* rows = a + from * LDA;
+    const TA* rows = a + from * LDA;
     const char* next = reinterpret_cast<const char*>(b);
     for (int j = 0; j < kPanel; j += kPair) {
       if (m <= kSmallRows) micro_small<LDA>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
-      else if constexpr (sizeof(TB) == 4) micro_large<LDA, resident>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
+      else if constexpr (sizeof(TB) == sizeof(TA)) micro_large<LDA, resident>(step, rows, b + j, ldb, k, out + j, stride, direct && add, next, 0);
     }
     if (!direct) add_tile(step - skip, cols, t + skip * kPanel, c + r * ldc, ldc, add);
   }
@@ -70,13 +83,13 @@ template <> WW_INLINE void paired<bf16>(const float* p, float* out) {
 
 // `rows` <= MR rows of a against all n rows of b, along k. Rows of b are taken two at a time, so that each number of a is loaded
 // once for both; meanwhile those n rows on, the next block of keys, come into L1.
-template <int MR, int LDA, class TB>
-WW_NOINLINE void dots(i64 rows, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* __restrict c, i64 ldc) {
+template <int MR, int LDA, class TA, class TB>
+WW_NOINLINE void dots(i64 rows, i64 n, i64 k, const TA* a, const TB* b, i64 ldb, float* __restrict c, i64 ldc) {
   const i64 whole = k / kPair * kPair, left = k - whole, first = left < kLanes ? left : kLanes;
   alignas(64) float pairs[MR][(LDA + kPair - 1) / kPair * kPair];
   vf tail[MR][2];
   WW_UNROLL(4) for (int i = 0; i < MR; ++i) {
-    const float* row = a + (i < rows ? i : rows - 1) * LDA;
+    const float* row = reinterpret_cast<const float*>(a + (i < rows ? i : rows - 1) * LDA);
     for (i64 l = 0; l < whole; l += kPair) paired<TB>(row + l, pairs[i] + l);
     tail[i][0] = load_partial(row + whole, first), tail[i][1] = load_partial(row + whole + first, left - first);
   }
@@ -95,13 +108,13 @@ WW_NOINLINE void dots(i64 rows, i64 n, i64 k, const float* a, const TB* b, i64 l
           Pair<TB>::load(one + l, x[0], x[1]), Pair<TB>::load(two + l, y[0], y[1]);
           WW_UNROLL(4) for (int i = 0; i < MR; ++i) WW_UNROLL(2) for (int h = 0; h < 2; ++h) {
             const vf w = load(pairs[i] + l + h * kLanes);
-            s[i][0] += x[h] * w, s[i][1] += y[h] * w;
+            add_product<TB>(s[i][0], x[h], w), add_product<TB>(s[i][1], y[h], w);
           }
         }
         for (int h = 0; h < 2 && left > h * kLanes; ++h) {
           const i64 from = whole + h * kLanes, length = h ? left - first : first;
           const vf x = load_partial(one + from, length), y = load_partial(two + from, length);
-          WW_UNROLL(4) for (int i = 0; i < MR; ++i) s[i][0] += x * tail[i][h], s[i][1] += y * tail[i][h];
+          WW_UNROLL(4) for (int i = 0; i < MR; ++i) add_product<TB>(s[i][0], x, tail[i][h]), add_product<TB>(s[i][1], y, tail[i][h]);
         }
       }
       WW_UNROLL(4) for (int i = 0; i < MR; ++i) part[i][j] = s[i][0], part[i][j + 1] = s[i][1];
@@ -116,10 +129,21 @@ WW_NOINLINE void dots(i64 rows, i64 n, i64 k, const float* a, const TB* b, i64 l
   }
 }
 
+// `a` rounded to bf16, in `pairs`; LDA is even.
+template <int LDA> WW_NOINLINE void rounded(i64 m, i64 k, const float* a, bf16x2* pairs) {
+  for (i64 i = 0; i < m; ++i) to_units(a + i * LDA, int(k), pairs + i * LDA / 2);
+}
+
+// Where the next piece of scratch begins behind m * LDA rounded numbers.
+template <int LDA> WW_INLINE void* behind(i64 m, void* scratch) { return static_cast<char*>(scratch) + (2 * m * LDA + 63) / 64 * 64; }
+
+template <class T> WW_INLINE const T* movable(const T* p) { return p; }
+WW_INLINE const float* movable(const bf16x2* p) { return reinterpret_cast<const float*>(p); }
+
 }  // namespace detail
 
-template <int LDA, class TB>
-void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
+template <int LDA, class TA, class TB>
+void dot_nt(i64 m, i64 n, i64 k, const TA* a, const TB* b, i64 ldb, float* c, i64 ldc, void* scratch) {
   if (m <= kSmallRows) {
     if (m == 1) return detail::dots<1, LDA>(1, n, k, a, b, ldb, c, ldc);
     if (m == 2) return detail::dots<2, LDA>(2, n, k, a, b, ldb, c, ldc);
@@ -132,8 +156,8 @@ void dot_nt(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
   const detail::Cut cut(m);
   for (i64 j = 0; j < n; j += kPanel) {
     const i64 cols = n - j < kPanel ? n - j : kPanel;
-    transposed(k, cols, b + j * ldb, ldb, panel, kPanel);
-    detail::rows_times_panel<LDA>(m, cut, cols, k, a, panel, kPanel, c + j, ldc, false, t);
+    transposed(k, cols, detail::movable(b + j * ldb), ldb, panel, kPanel);
+    detail::rows_times_panel<LDA>(m, cut, cols, k, a, reinterpret_cast<const TA*>(panel), kPanel, c + j, ldc, false, t);
   }
 }
 
@@ -150,6 +174,30 @@ void dot_nn(i64 m, i64 n, i64 k, const float* a, const TB* b, i64 ldb, float* c,
     }
     detail::panel_of_columns(b + j, ldb, cols, k, panel);
     detail::rows_times_panel<LDA>(m, cut, cols, k, a, panel, kPanel, c + j, ldc, true, t);
+  }
+}
+
+template <int LDA>
+void dot_nt_bf16(i64 m, i64 n, i64 k, const float* a, const bf16* b, i64 ldb, float* c, i64 ldc, void* scratch) {
+  if (LDA % 2 || k % 2 || ldb % 2) return dot_nt<LDA>(m, n, k, a, b, ldb, c, ldc, scratch);
+  bf16x2* pairs = static_cast<bf16x2*>(scratch);
+  detail::rounded<LDA>(m, k, a, pairs);
+  const bf16x2* keys = reinterpret_cast<const bf16x2*>(b);
+  dot_nt<LDA / 2>(m, n, k / 2, pairs, keys, ldb / 2, c, ldc, detail::behind<LDA>(m, scratch));
+}
+
+template <int LDA>
+void dot_nn_bf16(i64 m, i64 n, i64 k, const float* a, const bf16* b, i64 ldb, float* c, i64 ldc, void* scratch) {
+  if (LDA % 2 || m <= kSmallRows) return dot_nn<LDA>(m, n, k, a, b, ldb, c, ldc, scratch);  // few rows take b as it lies
+  bf16x2* pairs = static_cast<bf16x2*>(scratch);
+  detail::rounded<LDA>(m, k, a, pairs);
+  float* t = static_cast<float*>(detail::behind<LDA>(m, scratch));
+  bf16x2* panel = reinterpret_cast<bf16x2*>(t + kMaxRows * kPanel);
+  const detail::Cut cut(m);
+  for (i64 j = 0; j < n; j += kPanel) {
+    const i64 cols = n - j < kPanel ? n - j : kPanel;
+    detail::panel_of_row_pairs(b + j, ldb, cols, k, panel);
+    detail::rows_times_panel<LDA / 2>(m, cut, cols, (k + 1) / 2, pairs, panel, kPanel, c + j, ldc, true, t);
   }
 }
 

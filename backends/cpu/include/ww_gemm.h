@@ -135,21 +135,6 @@ struct Part {  // what one thread computes: rows m_begin..m_end, tiles whose cos
   }
 };
 
-// `count` elements as units.
-template <class T> WW_INLINE void to_units(const T* in, int count, float* out) {
-  for (int i = 0; i < count; ++i) out[i] = load_f32(in + i);
-}
-template <class T> WW_INLINE void to_units(const T* in, int count, bf16x2* units) {
-  bf16* out = reinterpret_cast<bf16*>(units);
-  for (int i = 0; i < count; ++i) out[i] = from_f32<bf16>(load_f32(in + i));
-  if (count % 2) out[count] = {0};
-}
-template <> WW_INLINE void to_units(const bf16* in, int count, bf16x2* units) {
-  bf16* out = reinterpret_cast<bf16*>(units);
-  __builtin_memcpy(out, in, sizeof(bf16) * count);
-  if (count % 2) out[count] = {0};
-}
-
 // `rows` rows of a, then rows of zeros up to `padded`, as blocks of B.
 template <class B, class A, class U> void pack_rows(const A& a, i64 m0, i64 rows, i64 padded, U* dst) {
   for (i64 r = 0; r < padded; ++r)

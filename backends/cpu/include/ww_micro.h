@@ -99,10 +99,29 @@ struct RowBlocks {
 namespace detail {
 
 // Elements p[0..count) of a row as a vector, zero beyond.
-template <class T> WW_NOINLINE vf load_partial(const T* p, i64 count) {
+template <class T> WW_NOINLINE vf load_few(const T* p, i64 count) {
   float t[kLanes] = {};
-  WW_UNROLL(1) for (i64 i = 0; i < count && i < kLanes; ++i) t[i] = load_f32(p + i);
+  WW_UNROLL(1) for (i64 i = 0; i < count; ++i) t[i] = load_f32(p + i);
   return load(t);
+}
+template <class T> WW_INLINE vf load_partial(const T* p, i64 count) { return count >= kLanes ? load(p) : load_few(p, count); }
+WW_INLINE vf load_partial(const bf16x2* p, i64 count) { return load_partial(reinterpret_cast<const float*>(p), count); }
+
+// `count` numbers as the units that are multiplied; half a pair is filled with zero.
+template <class T> WW_INLINE void to_units(const T* in, int count, float* out) {
+  for (int i = 0; i < count; ++i) out[i] = load_f32(in + i);
+}
+template <class T> WW_INLINE void to_units(const T* in, int count, bf16x2* units) {
+  bf16* out = reinterpret_cast<bf16*>(units);
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, load(in + i));
+  WW_UNROLL(1) for (; i < count; ++i) store(out + i, load_f32(in + i));
+  if (count % 2) out[count] = {0};
+}
+template <> WW_INLINE void to_units(const bf16* in, int count, bf16x2* units) {
+  bf16* out = reinterpret_cast<bf16*>(units);
+  __builtin_memcpy(out, in, sizeof(bf16) * count);
+  if (count % 2) out[count] = {0};
 }
 
 }  // namespace detail

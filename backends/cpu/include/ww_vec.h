@@ -2,7 +2,7 @@
 //
 //   kLanes                      floats in a vector: 16 (AVX-512), 8 (AVX2), 4 (portable)
 //   vf                          a vector of kLanes floats
-//   load(p), store(p, v)        unaligned; load accepts float, bf16, f16 and gives floats
+//   load(p), store(p, v)        unaligned; load accepts float, bf16, f16 and gives floats; store rounds to bf16
 //   Pair<T>                     2 * kLanes consecutive elements as two vectors in T's cheapest order
 //   add_product<T>(c, a, b)     c += a * b; bf16x2: c += the two products in each lane, as AVX-512 BF16 rounds them, or near that
 //   transpose(v), sums(v)       v[kLanes] as a square matrix: in place; the sum of each row as one vector
@@ -41,6 +41,16 @@ WW_INLINE vf load(const f16* p) {
   return (vf)((w & 0x80000000u) | (twice < (1u << 27) ? (vu)subnormal : (vu)normal));
 }
 WW_INLINE void store(float* p, vf v) { *reinterpret_cast<vf_any*>(p) = v; }
+WW_INLINE void store(bf16* p, vf v) {
+#if defined(__AVX512BF16__)
+  vh half;
+  asm("vcvtneps2bf16 %1, %0" : "=v"(half) : "v"(v));
+#else
+  const vu u = (vu)v, rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16, quiet = (u >> 16) | 0x40u;
+  const vh half = __builtin_convertvector((u & 0x7fffffffu) > 0x7f800000u ? quiet : rounded, vh);
+#endif
+  *reinterpret_cast<vh_any*>(p) = half;
+}
 
 template <int level = 1> WW_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, level == 1 ? 3 : 2); }
 

@@ -3,13 +3,15 @@
 import subprocess
 
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 
 from tile_samples import SAMPLES, index, kernel, load, loop, matrix, parallel, store
-from warpweave.backends.cpu.backend import emit, headers
+from warpweave.backends.cpu.backend import CpuBackend, emit, headers
 from warpweave.backends.cpu.expressions import Names, UnsupportedKernelError, literal, pointwise
 from warpweave.backends.cpu.target import CpuTarget
 from warpweave.ir import tile
 from warpweave.ir.dims import Dim
+from warpweave.ir.ledger import Ledger
 from warpweave.runtime.cpu import ISA_FLAGS
 from warpweave.runtime.toolchain import Source, build, find_compiler
 
@@ -29,6 +31,22 @@ def test_a_source_names_its_entry_and_scratch():
     assert "void gemm_gelu(void* const* bufs, const int64_t* dims" in made.source
     assert "ww::gemm<70, 70>(" in made.source
     assert "const int64_t gemm_gelu_scratch_bytes = ww::gemm_scratch_bytes(70, 70, 64);" in made.source
+
+
+def test_bf16_products_take_exact_factors_and_rounded_weights():
+    """Queries go in as they lie, their scale comes after; the ledger says what is rounded."""
+    kernel, ledger = SAMPLES["attention"]("bf16").kernel, Ledger()
+    plain, rounded = (emit(kernel, CpuTarget.of(isa)) for isa in ("avx512", "avx512_bf16"))
+    assert "ww::dot_nt_bf16<32>(" in rounded.source
+    assert "ww::dot_nn_bf16<64>(" in rounded.source
+    assert (plain.rounds_weights, rounded.rounds_weights) == (False, True)
+    scale = next(line for line in plain.source.splitlines() if " mul = (" in line).split("* ")[1]
+    assert f"const float mul = (x * {scale}" in plain.source
+    assert f"(x * {scale}" not in rounded.source
+    assert rounded.source.count(f"* {scale}") == 1
+    assert not emit(SAMPLES["attention"]("f32").kernel, CpuTarget.of("avx512_bf16")).rounds_weights
+    CpuBackend(CpuTarget.of("avx512_bf16")).emit(ModuleOp([kernel.clone()]), ledger)
+    assert [row.bound for row in ledger.rows if row.rule == "bf16-products"] == ["2^-9 of each weight"]
 
 
 def test_emission_is_deterministic():
