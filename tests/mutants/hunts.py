@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warpweave.fuzz import checks
-from warpweave.fuzz.kernels import interpreted, kernel_refuses_strays, kernel_rounds_once, native
+from warpweave.fuzz.kernels import interpreted, kernel_refuses_strays, kernel_rounds_once, native, rounds_once
 from warpweave.fuzz.plans import plan_is_sound
 from warpweave.ir.ledger import Ledger
 from warpweave.ir.testing import oracles
@@ -61,8 +61,14 @@ def kernel(recipe: Any) -> None:
     kernel_refuses_strays(recipe.build(), recipe.buffers(0), recipe.dims, native("portable"))
 
 
+def pairs(recipe: Any) -> None:
+    """The compiled kernel with bf16 products, in plain C++ where the CPU has none; softmax weights may be rounded."""
+    buffers = [b.clone() for b in recipe.buffers(0)]
+    rounds_once(oracles.kernel_of(recipe.build()), buffers, recipe.dims, native("avx512_bf16"), checks.ROUNDED)
+
+
 def triton(recipe: Any) -> None:
-    """The same for the kernel in Triton's interpreter."""
+    """What `kernel` does, for the kernel in Triton's interpreter."""
     kernel_rounds_once(recipe.build(), recipe.buffers(0), recipe.dims, interpreted)
     kernel_refuses_strays(recipe.build(), recipe.buffers(0), recipe.dims, interpreted)
 
@@ -83,7 +89,7 @@ def aref(program: Any) -> None:
     program()
 
 
-HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, triton, program, plan, aref)}
+HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, pairs, triton, program, plan, aref)}
 DRAWN = {"flow": 6, "fused": 8, "layout": 60, "order": 8}
 """How many drawn programs follow the directed ones."""
 

@@ -333,6 +333,16 @@ TRITON = [
     Mutant("product added up in a variable that is still read", "triton", "backends.triton.tiles:Tiles._keep_in_place",
            "if all(order[reader] <= order[maker] for reader in readers):", "if True:", (p.Sampled("running"),)),
 ]  # fmt: skip
+PAIRS = [
+    Mutant("scale of queries lost behind their product", "pairs", "backends.cpu.exact_factors:_move",
+           "replace_all_uses_with(factor.result)", "replace_all_uses_with(exact.result)", (p.Sampled("attention", "bf16"),)),
+    Mutant("queries with their scale and without", "pairs", "backends.cpu.exact_factors:_move",
+           "tile.DotOp(scale.inputs[0],", "tile.DotOp(op.a,", (p.Sampled("attention", "bf16"),)),
+    Mutant("pairs of weights the wrong way round", "pairs", "backends.cpu.pack:_pairs", ".transpose(1, 2))",
+           ".transpose(1, 2).flip(3))", (p.Sampled("gemm_gelu", "bf16"),)),
+    Mutant("pairs of values are of one row", "pairs", "ww_dot.h", "load_partial(row + ldb, cols - j)",
+           "load_partial(row, cols - j)", (p.Sampled("attention", "bf16"),)),
+]  # fmt: skip
 EXPERTS = [
     Mutant("weights of experts not divided by their sum", "flow", "passes.recognise_experts:_route",
            "softmax is not None, quotient is not None,", "softmax is not None, False,", (CAPTURED,)),
@@ -363,4 +373,4 @@ PLANS = [
            (flow(Linear(), Softmax(), Linear()),)),
 ]  # fmt: skip
 
-MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *TRITON, *EXPERTS, *PLANS)
+MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *PAIRS, *TRITON, *EXPERTS, *PLANS)
