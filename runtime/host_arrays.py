@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +19,6 @@ try:
 except ImportError:
     ml_dtypes = None
 
-HUGE_PAGE = 2 << 20
 _EXTENDED = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
 
@@ -35,22 +33,6 @@ def aligned_bytes(count: int) -> NDArray[np.uint8]:
     """Uninitialised memory of `count` bytes, aligned to ALIGNMENT."""
     raw = np.empty(count + ALIGNMENT, dtype=np.uint8)
     start = -address(raw) % ALIGNMENT
-    return raw[start : start + count]
-
-
-def lasting_bytes(count: int) -> NDArray[np.uint8]:
-    """Uninitialised memory for what many calls read whole: in huge pages where the system has them, else as `aligned_bytes`.
-
-    Decoding of a Llama-like model, 2 threads, fp32: 9.4 and 7.4 ms with weights in small pages, 5.8 and 5.6 in huge ones (Zen 5).
-    """
-    whole = count // HUGE_PAGE * HUGE_PAGE
-    if not whole or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return aligned_bytes(count)
-    memory = mmap.mmap(-1, count + HUGE_PAGE)
-    raw = np.frombuffer(memory, dtype=np.uint8)
-    start = -address(raw) % HUGE_PAGE
-    with suppress(OSError):  # a kernel without them
-        memory.madvise(mmap.MADV_HUGEPAGE, start, whole)  # not the rest: it would be resident as a whole
     return raw[start : start + count]
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from ...runtime.host_arrays import lasting_bytes
-
 if TYPE_CHECKING:
     import torch
 
@@ -48,7 +46,7 @@ def pack(weight: torch.Tensor, layout: PackedLayout) -> torch.Tensor:
     if layout == "rows":
         return weight.contiguous()
     if layout == "panel":
-        return _laid(F.pad(weight, (0, 0, 0, -n % 32)).view(-1, 32, k).transpose(1, 2))
+        return F.pad(weight, (0, 0, 0, -n % 32)).view(-1, 32, k).transpose(1, 2).contiguous()
     if layout == "pairs":
         return _pairs(weight)
     if layout == "vnni":
@@ -66,7 +64,7 @@ def _pairs(weight: torch.Tensor) -> torch.Tensor:
 
     n, k = weight.shape
     padded = F.pad(weight, (0, -k % 2, 0, -n % 32))
-    return _laid(padded.view(-1, 32, padded.shape[1] // 2, 2).transpose(1, 2))
+    return padded.view(-1, 32, padded.shape[1] // 2, 2).transpose(1, 2).contiguous()
 
 
 def _tiles(weight: torch.Tensor) -> torch.Tensor:
@@ -74,12 +72,4 @@ def _tiles(weight: torch.Tensor) -> torch.Tensor:
 
     n, k = weight.shape
     padded = F.pad(weight, (0, -k % 32, 0, -n % 32))
-    return _laid(padded.view(-1, 2, 16, padded.shape[1] // 32, 16, 2).permute(0, 3, 1, 4, 2, 5))
-
-
-def _laid(view: torch.Tensor) -> torch.Tensor:
-    """A copy of the view in the order of its elements."""
-    import torch
-
-    memory = torch.from_numpy(lasting_bytes(view.numel() * view.element_size()))
-    return memory.view(view.dtype).view(view.shape).copy_(view)
+    return padded.view(-1, 2, 16, padded.shape[1] // 32, 16, 2).permute(0, 3, 1, 4, 2, 5).contiguous()

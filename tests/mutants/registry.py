@@ -290,7 +290,7 @@ KERNELS = [
     Mutant("condition of a choice negated", "program", "backends.cpu.expressions:pointwise",
            'cast(text, own, "bool") for text', '"!" + cast(text, own, "bool") for text', (flow(Choice()),)),
     Mutant("weights packed in another order", "program", "backends.cpu.pack:pack",
-           ".transpose(1, 2))", ".transpose(1, 2).flip(2))", (flow(Linear()),)),
+           ".transpose(1, 2).contiguous()", ".transpose(1, 2).flip(2).contiguous()", (flow(Linear()),)),
 ]  # fmt: skip
 RAGGED = TileRecipe(rows=7, columns=9, shape=(3, 6), ops=(TileOp(12),), reads=("dense", "gapped"))
 TRITON = [
@@ -338,8 +338,8 @@ PAIRS = [
            "replace_all_uses_with(factor.result)", "replace_all_uses_with(exact.result)", (p.Sampled("attention", "bf16"),)),
     Mutant("queries with their scale and without", "pairs", "backends.cpu.exact_factors:_move",
            "tile.DotOp(scale.inputs[0],", "tile.DotOp(op.a,", (p.Sampled("attention", "bf16"),)),
-    Mutant("pairs of weights the wrong way round", "pairs", "backends.cpu.pack:_pairs", ".transpose(1, 2))",
-           ".transpose(1, 2).flip(3))", (p.Sampled("gemm_gelu", "bf16"),)),
+    Mutant("pairs of weights the wrong way round", "pairs", "backends.cpu.pack:_pairs", ".transpose(1, 2)",
+           ".transpose(1, 2).flip(3)", (p.Sampled("gemm_gelu", "bf16"),)),
     Mutant("pairs of values are of one row", "pairs", "ww_dot.h", "load_partial(row + ldb, cols - j)",
            "load_partial(row, cols - j)", (p.Sampled("attention", "bf16"),)),
 ]  # fmt: skip
