@@ -46,22 +46,20 @@ class Spec(msgspec.Struct, frozen=True):
 def measure(spec: Spec) -> list[dict[str, Any]]:
     """One record for each phase and batch: see `measure_phase`."""
     torch.set_num_threads(spec.threads)
-    limits = ceilings.measure(spec.threads)
     model = models.MODELS[spec.model](models.DTYPES[spec.dtype])
     case = {"model": spec.model, "dtype": spec.dtype, "threads": spec.threads}
     with torch.no_grad():
         return [
-            case
-            | {"phase": phase, "batch": batch, "ceilings": msgspec.to_builtins(limits)}
-            | measure_phase(spec, model, models.make_call(model, phase, batch), limits)
+            case | {"phase": phase, "batch": batch} | measure_phase(spec, model, models.make_call(model, phase, batch))
             for phase in spec.phases
             for batch in spec.batches
         ]
 
 
-def measure_phase(spec: Spec, model: torch.nn.Module, call: models.Call, limits: ceilings.Ceilings) -> dict[str, Any]:
+def measure_phase(spec: Spec, model: torch.nn.Module, call: models.Call) -> dict[str, Any]:
     """`flops` and `bytes` of the call (`bench.work`). `systems`: milliseconds (`summary`), seconds of the first call with
     compilation, `models.distance` from the first system's result; ours with `kernels` (`bench.kernels`). `skipped`: system → why.
+    `ceilings`: measured right after the calls, as a machine that is shared does not stay the same for minutes.
     """
     torch._dynamo.reset()
     needed = {"flops": work.flops(model, call), "bytes": work.read_bytes(model, call)}
@@ -93,6 +91,7 @@ def measure_phase(spec: Spec, model: torch.nn.Module, call: models.Call, limits:
                 timed(system)
 
     measured = interleaved(list(functions), lambda system: timed(system)[0], spec)
+    limits = ceilings.measure(spec.threads)
     reference = next(iter(functions), "")
     systems: dict[str, dict[str, Any]] = {
         system: summary(measured[system])
@@ -101,7 +100,7 @@ def measure_phase(spec: Spec, model: torch.nn.Module, call: models.Call, limits:
     }
     if OURS in systems:
         systems[OURS]["kernels"] = kernels.profile(lambda: timed(OURS), limits)
-    return needed | {"systems": systems, "skipped": skipped}
+    return needed | {"ceilings": msgspec.to_builtins(limits), "systems": systems, "skipped": skipped}
 
 
 def prepared(spec: Spec, model: torch.nn.Module, call: models.Call, system: str) -> Function:

@@ -29,11 +29,16 @@ def is_cache(value: Value) -> bool:
     return isinstance(value, BlockArgument)
 
 
+def has_rows(value: Value, axis: int) -> bool:
+    """Whether kernels can write at computed positions along `axis`: rows of numbers, of whatever width."""
+    return is_float(value) and axis + 1 < len(shape_of(value))
+
+
 def append(b: Builder, cache: Value, new: Value, positions: Value, axis: int) -> Value:
     """`new`, broadcast to the cache's other dims, written at `positions` (non-negative, [n]) along `axis`."""
+    if not has_rows(cache, axis):
+        raise Unsupported("a write at computed positions into integers, or along the last axis")
     shape = list(shape_of(cache))
-    if not is_float(cache) or len(shape) < 2:
-        raise Unsupported("a write at computed positions into integers, or into a vector")
     shape[axis] = shape_of(positions)[0]
     new = b.broadcast(b.cast(new, dtype_of(cache)), shape)
     return b.emit(flow.KVAppendOp(cache, new, b.cast(positions, "i64"), axis))
@@ -83,7 +88,7 @@ def slice_scatter(
         raise Unsupported("a slice_scatter with a step")
     first = begin(start, shape_of(x)[axis])  # pyright: ignore[reportArgumentType]
     length = shape_of(source)[axis]
-    if is_cache(x) and length != shape_of(x)[axis]:
+    if is_cache(x) and has_rows(x, axis) and length != shape_of(x)[axis]:
         return append(b, x, source, b.iota(length, start=first), axis)
     return splice(b, x, source, axis, first)
 

@@ -218,14 +218,15 @@ class _Importer:
         outputs: Any = node.args[0] if isinstance(node.args[0], list | tuple) else [node.args[0]]
         for output in outputs:
             value = self.env[output] if isinstance(output, Node) else output
-            self.outputs.append(self.result(value))
+            given = isinstance(output, Node) and output.op == "placeholder"
+            self.outputs.append(self.result(value, given=given))
             if self.outputs[-1] == "tensor":
                 self.returned.append(value)
                 self.strides.append(self.symbols.dims(output.meta["val"].stride()))
 
-    def result(self, value: Any) -> str:
-        """What the caller gets, as `weave.outputs` says it."""
-        if isinstance(value, BlockArgument):
+    def result(self, value: Any, *, given: bool) -> str:
+        """What the caller gets, as `weave.outputs` says it. `given`: it is an argument itself, and no copy of one."""
+        if given and isinstance(value, BlockArgument):
             return f"arg:{value.index}"
         if isinstance(value, SSAValue):
             return "tensor"

@@ -42,9 +42,8 @@ def plan(
     inliner = Inliner(module, layouts)
     returned = inliner.run()
     main = functions_of(module)["main"]
-    steps = [*inliner.steps, *write_back(main, returned, inliner.arguments)]
     results = returned_values(main, returned, inliner)
-    steps += results.copies
+    steps = [*inliner.steps, *results.copies, *write_back(main, returned, inliner)]
     constants = inliner.read_constants(steps)
     lifetimes(steps, [ref for ref in returned if ref is not None])
     sizes = chunks(steps)

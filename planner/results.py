@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from xdsl.dialects import func
-from xdsl.ir import SSAValue
 
 from ..ir import flow
 from ..ir.dims import Dim
@@ -27,16 +27,28 @@ class Results:
     strided: dict[Buffer, Layout] = field(default_factory=dict[Buffer, Layout])
 
 
-def write_back(main: func.FuncOp, returned: Sequence[Ref | None], arguments: Mapping[SSAValue, Ref]) -> list[Step]:
-    """Steps that store mutated arguments' new values in them, where a kernel has not written them in place."""
-    steps: list[Step] = []
+def write_back(main: func.FuncOp, returned: Sequence[Ref | None], inliner: Inliner) -> list[Step]:
+    """Steps, the program's last, that store mutated arguments' new values in them where no kernel has written them in place.
+
+    A new value that is the old contents of another of them (`a, b = b, a`) is copied before any is overwritten.
+    """
+    stored: list[tuple[Ref, Ref]] = []
     for position, index in mutations_of(main):
-        value, target = returned[position], arguments[main.body.block.args[index]]
+        value, target = returned[position], inliner.arguments[main.body.block.args[index]]
         assert value is not None
         if value.buffer is not target.buffer:
-            copy = _call("aten.copy_.default", "an argument that the model writes to")
-            steps.append(Step(copy, [target, value], [target]))
-    return steps
+            stored.append((target, value))
+    overwritten = {target.place for target, _ in stored}
+    saved: list[Step] = []
+    copies: list[Step] = []
+    for target, value in stored:
+        if value.place in overwritten:
+            old, value = value, inliner.new("aten", TensorType.of(value.layout.sizes, value.dtype))
+            clone = _call("aten.clone.default", "what another argument held that the model writes to", [_operand(0)])
+            saved.append(Step(clone, [old], [value]))
+        copy = _call("aten.copy_.default", "an argument that the model writes to", [_operand(0), _operand(1)])
+        copies.append(Step(copy, [target, value], [target]))
+    return [*saved, *copies]
 
 
 def returned_values(main: func.FuncOp, returned: Sequence[Ref | None], inliner: Inliner) -> Results:
@@ -61,18 +73,21 @@ def _copied(ref: Ref, strides: tuple[Dim, ...] | None, inliner: Inliner, results
     made = Ref(made.buffer, layout, ref.dtype)
     results.strided[made.buffer] = layout
     sizes = [{"dim": str(d)} for d in layout.sizes], [{"dim": str(d)} for d in layout.strides]
-    empty = json.dumps({"args": [{"tensor": 0}, *sizes], "kwargs": {}})
     reason = "a result with strides of its own"
-    results.copies.append(Step(_call("aten.new_empty_strided.default", reason, empty), [ref], [made]))
-    results.copies.append(Step(_call("aten.copy_.default", reason), [made, ref], [made]))
+    empty = _call("aten.new_empty_strided.default", reason, [_operand(0), *sizes])
+    results.copies.append(Step(empty, [ref], [made]))
+    copy = _call("aten.copy_.default", reason, [_operand(0), _operand(1)])
+    results.copies.append(Step(copy, [made, ref], [made]))
     return made
 
 
-def _call(
-    target: str, reason: str, arguments: str = '{"args": [{"tensor": 0}, {"tensor": 1}], "kwargs": {}}'
-) -> flow.AtenOp:
+def _call(target: str, reason: str, arguments: list[Any]) -> flow.AtenOp:
     """An ATen call that the planner itself adds; its operands are the step's reads."""
-    return flow.AtenOp(target, arguments, reason, [], [])
+    return flow.AtenOp(target, json.dumps({"args": arguments, "kwargs": {}}), reason, [], [])
+
+
+def _operand(number: int) -> dict[str, int]:
+    return {"tensor": number}
 
 
 def _same(layout: Layout, strides: tuple[Dim, ...]) -> bool:

@@ -148,6 +148,9 @@ def rope(lower: Expressions, x: Tensor, cos: Tensor, sin: Tensor, interleaved: F
 def kv_append(lower: Expressions, cache: Tensor, new: Tensor, positions: Tensor, axis: Axis = 1) -> SSAValue:
     """cache with the rows new written at positions (i64) along axis; a parameter that is a `cache` is written in place"""
     axis = _axis(cache, axis)
+    need(
+        axis + 1 < len(shape_of(cache)), f"`cache` is {text(cache)}, axis {axis} its last", "rows are appended", "axis"
+    )
     same_dtype(("cache", cache), ("new", new))
     rest = [shape_of(v)[:axis] + shape_of(v)[axis + 1 :] for v in (cache, new)]
     need(rest[0] == rest[1], f"rows of {text(new)} into {text(cache)}", f"they differ along axis {axis} only", "new")
