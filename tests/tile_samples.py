@@ -505,7 +505,7 @@ def gated_stats(dtype: str) -> Sample:
 
     return Sample(
         made,
-        [{"M": 1}, {"M": 37}, {"M": 4}],
+        [{"M": 1}, {"M": 4}, {"M": 37}, {"M": 301}],
         shapes,
         lambda a, g, u, s, y, o, M: expected(a, g, u, s.square(), y, o, M),
     )

@@ -6,7 +6,7 @@ A loop over groups of rows is one call for each group that has any.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import scf
@@ -14,13 +14,14 @@ from xdsl.ir import Operation, SSAValue
 
 from ...ir import tile
 from ...ir.dims import Dim
-from . import access
-from .blocking import Blocking, blocking
+from . import access, row_numbers
+from .blocking import ROWS, Blocking, blocking
 from .context import Context
-from .expressions import memory_type
+from .expressions import held, memory_type
 from .pack import packed_type
-from .rows import Place, RowPrinter
+from .rows import RowPrinter
 from .stages import VIRTUAL, shape
+from .values import Place, wish
 
 MAX_COLUMNS = 256
 PANEL = 32
@@ -146,8 +147,7 @@ def _call(ctx: Context, gemms: Sequence[Gemm], chosen: Blocking, rows: str, grou
     first, out = gemms[0], ctx.out
     segments: list[str] = []
     for gemm in gemms:
-        epilogue = ctx.names.fresh("epilogue")
-        _epilogue(ctx, gemm, epilogue, begin)
+        epilogue = _epilogue(ctx, gemm, begin)
         weights = ", ".join(_weight(ctx, gemm, w, group) for w in gemm.weights)
         segments.append(f"ww::segment<{gemm.columns}>({gemm.loop.columns.data}, {epilogue}, {weights})")
     ctx.symbols.names[first.a.row] = f"({begin} + m)" if begin else "m"
@@ -168,30 +168,65 @@ def _weight(ctx: Context, gemm: Gemm, load: tile.LoadOp, group: str) -> str:
     return f"{text} + {group} * {math.prod(shape) // (2 if ctx.in_pairs else 1)}"
 
 
-def _epilogue(ctx: Context, gemm: Gemm, name: str, begin: str) -> None:
-    """The epilogue as a function of the driver's rows, which count from `begin` where that is given."""
-    loop = gemm.loop
+def _epilogue(ctx: Context, gemm: Gemm, begin: str) -> str:
+    """The epilogue as a function of the driver's rows, which count from `begin` where that is given; gives its name, or the
+    expression that joins it to its prologue."""
+    loop, out = gemm.loop, ctx.out
     _, row, column = loop.body.args
     ctx.loop = loop
+    name = ctx.names.fresh("epilogue")
     accumulators = [ctx.names.of(v, "sum") for v in gemm.mainloop.results]
     row_name, column_name = ctx.names.of(row, "row"), ctx.names.of(column, "column")
     ctx.symbols.names[row], ctx.symbols.names[column] = row_name, column_name
     first = ctx.names.fresh("m") if begin else row_name
-    parameters = f"int64_t {first}, int64_t {ctx.rows}, int64_t {column_name}, int64_t"
+    parameters = f"int64_t {first}, int64_t {ctx.rows}"
+    start = f"const int64_t {row_name} = {begin} + {first};" if begin else ""
+    numbers = row_numbers.find(ctx, loop, gemm.mainloop)
+    prologue, kept = _prologue(ctx, numbers, parameters, first, start) if numbers.values else ("", {})
     accs = ", ".join(f"const float* {a}" for a in accumulators)
-    ops = [
-        op for op in loop.body.ops if op is not gemm.mainloop and not tile.is_index(op) and not isinstance(op, VIRTUAL)
-    ]
-    head = f"const auto {name} = [&]({parameters}, {accs}) __attribute__((noinline))"  # two callers, compiled once
-    with ctx.out.block(head, "};"):
-        if begin:
-            ctx.out(f"const int64_t {row_name} = {begin} + {first};")
+    ops = numbers.rest(_printed(op for op in loop.body.ops if op is not gemm.mainloop))
+    head = f"const auto {name} = [&]({parameters}, int64_t {column_name}, int64_t, {accs})"
+    with out.block(f"{head} __attribute__((noinline))", "};"):  # two callers, compiled once
+        if start:
+            out(start)
         ctx.define_indices(loop.body.ops)
-        with ctx.ragged(loop.body.ops):
+        with ctx.ragged(ops):
             printer = RowPrinter(ctx, ops)
-            with ctx.out.block(f"for (int64_t r = 0; r < {ctx.rows}; ++r)"):
+            with out.block(f"for (int64_t r = 0; r < {ctx.rows}; ++r)"):
                 for value, acc in zip(gemm.mainloop.results, accumulators, strict=True):
                     at = ctx.names.fresh(f"{acc}_r")
-                    ctx.out(f"const float* {at} = {acc} + r * {gemm.columns};")
+                    out(f"const float* {at} = {acc} + r * {gemm.columns};")
                     printer.places[value] = Place(at, True)
+                for value, number in kept.items():
+                    local = ctx.names.of(value, wish(value))
+                    out(f"const {held(tile.element_dtype(value))} {local} = {number};")
+                    printer.places[value] = Place(local, False)
                 printer.print()
+    return f"ww::with_prologue({prologue}, {name})" if prologue else name
+
+
+def _prologue(
+    ctx: Context, numbers: row_numbers.RowNumbers, parameters: str, first: str, start: str
+) -> tuple[str, dict[SSAValue, str]]:
+    """The prologue, which computes what a block of rows needs once for each row; its name, and where the epilogue finds that."""
+    out, name, origin = ctx.out, ctx.names.fresh("prologue"), ctx.names.fresh("origin")
+    arrays = {value: ctx.names.fresh(f"{wish(value)}_of") for value in numbers.values}
+    for value, array in arrays.items():
+        ctx.array(array, held(tile.element_dtype(value)), ROWS)
+    out(f"int64_t {origin} = 0;")
+    with out.block(f"const auto {name} = [&]({parameters}) __attribute__((noinline))", "};"):
+        out(f"{origin} = {first};")
+        if start:
+            out(start)
+        ctx.define_indices(numbers.ops)
+        with ctx.ragged(numbers.ops):
+            printer = RowPrinter(ctx, _printed(numbers.ops))
+            printer.sinks = {value: Place(f"{array}[r]", False) for value, array in arrays.items()}
+            with out.block(f"for (int64_t r = 0; r < {ctx.rows}; ++r)"):
+                printer.print()
+    return name, {value: f"{array}[{first} - {origin} + r]" for value, array in arrays.items()}
+
+
+def _printed(ops: Iterable[Operation]) -> list[Operation]:
+    """Without indices, and what is spelled out where it is used."""
+    return [op for op in ops if not tile.is_index(op) and not isinstance(op, VIRTUAL)]

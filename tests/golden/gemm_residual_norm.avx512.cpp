@@ -52,7 +52,7 @@ void gemm_residual_stats_128x192_636efe8a(void* const* bufs, const int64_t* dims
 
 extern "C" {
 extern const int64_t gemm_norm_192x320_ffa76e83_scratch_bytes;
-const int64_t gemm_norm_192x320_ffa76e83_scratch_bytes = ww::gemm_scratch_bytes(192, 192, 32) + 64;
+const int64_t gemm_norm_192x320_ffa76e83_scratch_bytes = ww::gemm_scratch_bytes(192, 192, 32) + 640;
 
 void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
@@ -63,10 +63,12 @@ void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_
   {
     // a [d0, 192] . w [320; 192]^T
     [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(192, 192, 32));
-    const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
+    float* const rsqrt_of = ww::scratch_at<float>(arrays, 0);
+    int64_t origin = 0;
+    const auto prologue = [&](int64_t row, int64_t rows) __attribute__((noinline)) {
+      origin = row;
       for (int64_t r = 0; r < rows; ++r) {
-        const float* sum_r = sum + r * 32;
-        float* const parts = ww::scratch_at<float>(arrays, 0);
+        float* const parts = ww::scratch_at<float>(arrays, 576);
         {
           auto* in2_at = in2 + (row + r) * 3;
 #pragma omp simd
@@ -79,11 +81,18 @@ void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_
         const float mul = (sum2 * 0.005208333333333333f);
         const float add = (mul + 1e-06f);
         const float rsqrt = ww::rsqrt(add);
+        rsqrt_of[r] = rsqrt;
+      }
+    };
+    const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const float* sum_r = sum + r * 32;
+        const float rsqrt2 = rsqrt_of[row - origin + r];
         {
           auto* out3_at = out3 + (row + r) * 320 + column;
 #pragma omp simd
           for (int c = 0; c < 32; ++c) {
-            const float mul2 = (sum_r[c] * rsqrt);
+            const float mul2 = (sum_r[c] * rsqrt2);
             ww::store(out3_at + c, mul2);
           }
         }
@@ -91,7 +100,7 @@ void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_
     };
     const auto a_row = [&](int64_t m) { return in0 + m * 192; };
     ww::gemm<192, 192>(d0, a_row, scratch, tid, nt,
-        ww::segment<32>(320, epilogue, w1));
+        ww::segment<32>(320, ww::with_prologue(prologue, epilogue), w1));
   }
 }
 }  // extern "C"

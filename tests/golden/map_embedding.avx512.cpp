@@ -66,7 +66,7 @@ void map_embedding_row_stats_160_3f36cfb6(void* const* bufs, const int64_t* dims
 
 extern "C" {
 extern const int64_t gemm_norm_160x64_06c66a93_scratch_bytes;
-const int64_t gemm_norm_160x64_06c66a93_scratch_bytes = ww::gemm_scratch_bytes(160, 160, 32) + 64;
+const int64_t gemm_norm_160x64_06c66a93_scratch_bytes = ww::gemm_scratch_bytes(160, 160, 32) + 640;
 
 void gemm_norm_160x64_06c66a93(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
@@ -77,10 +77,12 @@ void gemm_norm_160x64_06c66a93(void* const* bufs, const int64_t* dims, [[maybe_u
   {
     // a [d0, 160] . w [64; 160]^T
     [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(160, 160, 32));
-    const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
+    float* const rsqrt_of = ww::scratch_at<float>(arrays, 0);
+    int64_t origin = 0;
+    const auto prologue = [&](int64_t row, int64_t rows) __attribute__((noinline)) {
+      origin = row;
       for (int64_t r = 0; r < rows; ++r) {
-        const float* sum_r = sum + r * 32;
-        float* const parts = ww::scratch_at<float>(arrays, 0);
+        float* const parts = ww::scratch_at<float>(arrays, 576);
         {
           auto* in2_at = in2 + (row + r) * 3;
 #pragma omp simd
@@ -93,11 +95,18 @@ void gemm_norm_160x64_06c66a93(void* const* bufs, const int64_t* dims, [[maybe_u
         const float mul = (sum2 * 0.00625f);
         const float add = (mul + 1e-06f);
         const float rsqrt = ww::rsqrt(add);
+        rsqrt_of[r] = rsqrt;
+      }
+    };
+    const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const float* sum_r = sum + r * 32;
+        const float rsqrt2 = rsqrt_of[row - origin + r];
         {
           auto* out3_at = out3 + (row + r) * 64 + column;
 #pragma omp simd
           for (int c = 0; c < 32; ++c) {
-            const float mul2 = (sum_r[c] * rsqrt);
+            const float mul2 = (sum_r[c] * rsqrt2);
             ww::store(out3_at + c, mul2);
           }
         }
@@ -105,7 +114,7 @@ void gemm_norm_160x64_06c66a93(void* const* bufs, const int64_t* dims, [[maybe_u
     };
     const auto a_row = [&](int64_t m) { return in0 + m * 160; };
     ww::gemm<160, 160>(d0, a_row, scratch, tid, nt,
-        ww::segment<32>(64, epilogue, w1));
+        ww::segment<32>(64, ww::with_prologue(prologue, epilogue), w1));
   }
 }
 }  // extern "C"

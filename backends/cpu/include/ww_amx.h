@@ -161,6 +161,7 @@ template <bool split> struct TiledMethod {
       const i64 rows = part.m_end - m0 < amx::kBlockRows ? part.m_end - m0 : amx::kBlockRows;
       amx::pack_rows<K>(a, m0, rows, false, packed);
       if (split) amx::pack_rows<K>(a, m0, rows, true, low);
+      (begin_rows(segments.epilogue, m0, rows), ...);
       part.for_each_tile([&](const auto& s, i64 t) {
         amx::tile<K>(s, t, packed, low, rows, acc);
         for (i64 r = 0; r < rows; r += WW_TM)

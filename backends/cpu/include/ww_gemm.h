@@ -4,6 +4,8 @@
 //                                                     D: how much of K at a time (K, or a multiple of 16 below it, 32 for bf16x2)
 //   ww::rows(p, stride)                               A as pointer and row stride; or any callable  const TA* (int64_t m)
 //   ww::segment<TN>(N, epilogue, w0[, w1[, w2]])      epilogue(m0, rows, n0, cols, acc0[, acc1[, acc2]]), rows <= WW_TM
+//   ww::with_prologue(prologue, epilogue)             an epilogue before whose tiles of some rows each thread calls
+//                                                     prologue(m0, rows), rows <= kBlockRows
 //   ww::gemm_scratch_bytes<TW>(K, D, tile)            per thread; tile = the largest TN * number of weights of a segment
 //
 // Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero; bf16x2: panels [ceil(N/32)][ceil(K/2)][32] of two
@@ -32,6 +34,19 @@ template <class T> struct Rows {
   WW_INLINE const T* operator()(i64 m) const { return p + m * stride; }
 };
 template <class T> WW_INLINE Rows<T> rows(const T* p, i64 stride) { return {p, stride}; }
+
+template <class Prologue, class Epilogue> struct WithPrologue {
+  Prologue prologue;
+  Epilogue epilogue;
+  template <class... Args> WW_INLINE void operator()(Args... args) const { epilogue(args...); }
+};
+template <class Prologue, class Epilogue> WW_INLINE WithPrologue<Prologue, Epilogue> with_prologue(Prologue p, Epilogue e) {
+  return {p, e};
+}
+template <class Epilogue> WW_INLINE void begin_rows(const Epilogue&, i64, i64) {}
+template <class Prologue, class Epilogue> WW_INLINE void begin_rows(const WithPrologue<Prologue, Epilogue>& e, i64 m0, i64 rows) {
+  e.prologue(m0, rows);
+}
 
 template <int TN_, int NW_, class TW_, class Epilogue> struct Segment {
   static constexpr int TN = TN_, NW = NW_, panels = TN / kPanel;
@@ -266,6 +281,7 @@ template <class TW> struct Method {
       if (rows <= kSmallRows) {
         const i64 padded = small_rows(rows);
         detail::pack_rows<B>(a, m0, rows, padded, packed);
+        (begin_rows(segments.epilogue, m0, rows), ...);
         part.for_each_tile([&](const auto& s, i64 t) {
           detail::small_tile<B>(s, t, packed, padded, widened, acc);
           s.finish(m0, 0, rows, t, acc, padded * s.TN);
@@ -274,6 +290,7 @@ template <class TW> struct Method {
       }
       const i64 padded = RowBlocks(rows).rows();
       detail::pack_rows<B>(a, m0, rows, padded, packed);
+      (begin_rows(segments.epilogue, m0, rows), ...);
       part.for_each_group([&](const detail::Part& group) {
         i64 tiles = 0;
         group.for_each_tile([&](const auto&, i64) { ++tiles; }, segments...);
