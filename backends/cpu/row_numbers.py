@@ -20,8 +20,8 @@ from .stages import is_wide
 class RowNumbers:
     """`values`: numbers of a row, each from a reduction, that the epilogue uses. `ops`: what computes them, in order."""
 
-    values: list[SSAValue]
-    ops: list[Operation]
+    values: Sequence[SSAValue]
+    ops: Sequence[Operation]
 
     def rest(self, ops: Sequence[Operation]) -> list[Operation]:
         """Those of the epilogue's ops that are still to be printed for every tile."""
