@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from .constants import ConstantComputer
 from .ir.ledger import Ledger
@@ -24,7 +25,7 @@ from .ir.verify import verify_level
 from .options import Options
 from .passes import form_tiles, pipeline
 from .planner import plan
-from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_rows, publish
+from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_row, kernel_rows, publish
 from .reproducer import reproducible
 from .runtime.program import Program
 from .selection import backend_for
@@ -96,13 +97,15 @@ def compile_module(
         verify_level(module, "fused")
     if keep_ir:
         ir["fused"] = to_text(module)
-    rows, fallbacks = kernel_rows(module), fallback_rows(module)
+    fallbacks = fallback_rows(module)
     if options.strict and fallbacks:
         raise UnsupportedError(fallbacks)
     with phases("tiles"):
         shapes = backend.shapes(module, form_tiles.fused_ops(module), form_tiles.form, ledger)
-        pipeline.to_tiles(module, ledger, shapes=shapes, after=after)
+        made: dict[Operation, dict[str, Any]] = {}
+        pipeline.to_tiles(module, ledger, shapes=shapes, after=after, formed=lambda op, to: made.update({to: kernel_row(op)}))
         verify_level(module, "tile")
+        rows = kernel_rows(module, made)
     with phases("emit"):
         emitted = backend.emit(module, ledger)
         kernels = {e.kernel.name: e.kernel for e in emitted}

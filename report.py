@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -14,7 +14,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
-from .ir import flow, fused, locations, verify
+from .ir import flow, locations, verify
 from .ir.dims import Dim, product
 from .ir.ledger import Ledger
 from .ir.signature import functions_of
@@ -25,11 +25,6 @@ from .runtime.program import Program
 
 _reports: list[dict[str, Any]] = []
 _lock = Lock()
-
-KERNELS = (
-    fused.GemmOp, fused.MapOp, fused.AttentionKernelOp, fused.MatmulKernelOp, fused.RouteKernelOp, fused.CopyOp,
-)  # fmt: skip
-
 
 def reports() -> list[dict[str, Any]]:
     """One dict for each graph compiled in this process, oldest first."""
@@ -113,20 +108,16 @@ def fallback_rows(module: ModuleOp) -> list[dict[str, Any]]:
     ]
 
 
-def kernel_rows(module: ModuleOp) -> list[dict[str, Any]]:
-    """One row a kernel launch of a fused module, in program order, calls of layer functions inlined."""
-    texts: dict[Operation, str] = {}
-    return [
-        {
-            "kind": op.name.removeprefix("fused."),
-            "text": texts.get(op) or texts.setdefault(op, to_text(op)),
-            "modules": locations.modules(op),
-            "layer": layer or _layer(op),
-            "bytes": _bytes(op),
-        }
-        for op, layer in _executed(module)
-        if isinstance(op, KERNELS)
-    ]
+def kernel_row(op: Operation) -> dict[str, Any]:
+    """What is said of a fused op that becomes a kernel."""
+    kind, modules = op.name.removeprefix("fused."), locations.modules(op)
+    return {"kind": kind, "text": to_text(op), "modules": modules, "layer": _layer(op), "bytes": _bytes(op)}
+
+
+def kernel_rows(module: ModuleOp, made: Mapping[Operation, dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a kernel launch of a tile module, in program order, calls of layer functions inlined. `made`: the row of the
+    fused op that became a launch."""
+    return [{**made[op], "layer": layer or made[op]["layer"]} for op, layer in _executed(module) if op in made]
 
 
 def _executed(module: ModuleOp) -> Iterator[tuple[Operation, str]]:

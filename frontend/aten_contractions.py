@@ -49,6 +49,17 @@ def mm(b: Builder, lhs: Value, rhs: Value) -> Value:
     return product_of(b, lhs, rhs, b.out.dtype)
 
 
+@rule("aten._int_mm.default")
+def int_mm(b: Builder, lhs: Value, rhs: Value) -> Value:
+    """i8 [M, K] · i8 [K, N] → i32, as quantised linears are written (scales are applied to its result)."""
+    depth = shape_of(lhs)[-1]
+    if not from_weights(b, rhs):
+        raise Unsupported("an integer matrix product whose right side is no weight")
+    if not depth.is_const or depth.value > flow.INT8_DEPTH:
+        raise Unsupported(f"an integer matrix product over {depth}, whose sums may leave i32")
+    return b.linear(lhs, b.transpose(rhs, [1, 0]), None, b.out.dtype)
+
+
 @rule("aten.addmm.default")
 def addmm(b: Builder, bias: Value, lhs: Value, rhs: Value, beta: Number, alpha: Number) -> Value:
     _floats(lhs, rhs)

@@ -20,8 +20,8 @@ Operand: TypeAlias = "Value | Number"
 UNARY: dict[str, str] = {
     "neg": "neg", "abs": "abs", "reciprocal": "reciprocal", "square": "square", "exp": "exp", "exp2": "exp2",
     "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt", "sin": "sin", "cos": "cos", "tanh": "tanh", "erf": "erf",
-    "floor": "floor", "ceil": "ceil", "sign": "sign", "sigmoid": "sigmoid", "relu": "relu", "silu": "silu",
-    "isnan": "isnan", "isinf": "isinf",
+    "floor": "floor", "ceil": "ceil", "round": "round", "trunc": "trunc", "sign": "sign", "sigmoid": "sigmoid",
+    "relu": "relu", "silu": "silu", "isnan": "isnan", "isinf": "isinf",
 }  # fmt: skip
 ARITHMETIC: dict[str, str] = {
     "mul": "mul", "maximum": "max", "minimum": "min", "floor_divide": "floor_div", "remainder": "mod",

@@ -51,7 +51,7 @@ from .flow import (
     ScatterRowsOp,
     TransposeOp,
 )
-from .types import DimAttr, TensorType, shape_of, tensor_type
+from .types import DimAttr, TensorType, shape_of, sum_dtype, tensor_type
 
 # what a region may hold: table, so that a verifier, a pass and an emitter read the same list
 EPILOGUE_OPS = (
@@ -125,7 +125,7 @@ class KernelOp(IRDLOperation):
 
 @irdl_op_definition
 class GemmOp(KernelOp):
-    """acc_i = a [.., K] · weight_iᵀ [K, N_i] in f32, then the epilogue region on (acc_0, …, side_0, …).
+    """acc_i = a [.., K] · weight_iᵀ [K, N_i] in f32 (i8 in i32), then the epilogue region on (acc_0, …, side_0, …).
 
     Accumulators that meet in the region (gated activations) have one N and share a tile; the others are separate column
     segments of one kernel. A `kv_append {in_place}` in the region writes its cache side. One mainloop, several outputs.
@@ -164,9 +164,8 @@ class GemmOp(KernelOp):
 
     @staticmethod
     def accumulator_type(a: SSAValue, weight: SSAValue, rows: SSAValue | None = None) -> TensorType:
-        element = "f64" if tensor_type(a).dtype == "f64" else "f32"
         lead = shape_of(a)[:-1] if rows is None else shape_of(rows)
-        return TensorType.of([*lead, shape_of(weight)[-2]], element)
+        return TensorType.of([*lead, shape_of(weight)[-2]], sum_dtype(tensor_type(a).dtype))
 
     @property
     def lead(self) -> tuple[Dim, ...]:

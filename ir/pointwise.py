@@ -63,6 +63,8 @@ POINTWISE: dict[str, Pointwise] = {
     "erf": _u("ww::erf({0})", "tl.erf({0})"),
     "floor": _u("ww::floor({0})", "tl.floor({0})"),
     "ceil": _u("ww::ceil({0})", "tl.ceil({0})"),
+    "round": _u("ww::round({0})", "libdevice.rint({0})"),  # half to even
+    "trunc": _u("ww::trunc({0})", "libdevice.trunc({0})"),
     "sign": _u("ww::sign({0})", "tl.where({0} > 0, 1.0, tl.where({0} < 0, -1.0, 0.0))"),
     "sigmoid": _u("ww::sigmoid({0})", "tl.sigmoid({0})"),
     "relu": _u("ww::max({0}, 0)", "tl.maximum({0}, 0.0)"),

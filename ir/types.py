@@ -58,6 +58,11 @@ def is_float(element: Attribute) -> bool:
     return isinstance(element, _FLOATS)
 
 
+def sum_dtype(dtype: str) -> str:
+    """The element type in which products of numbers of a type are added up."""
+    return {"f64": "f64", "i8": "i32"}.get(dtype, "f32")
+
+
 @irdl_attr_definition
 class DimAttr(Data[Dim]):
     """One dimension, printed as a string: `#flow.dim<"B*S">`."""

@@ -90,10 +90,16 @@ def to_fused(module: ModuleOp, ledger: Ledger, *, after: After | None = None, wi
 
 
 def to_tiles(
-    module: ModuleOp, ledger: Ledger, *, shapes: form_tiles.Shapes = form_tiles.CPU, after: After | None = None
+    module: ModuleOp,
+    ledger: Ledger,
+    *,
+    shapes: form_tiles.Shapes = form_tiles.CPU,
+    after: After | None = None,
+    formed: form_tiles.OnFormed | None = None,
 ) -> None:
-    """A fused module becomes a tile module, in place. `shapes`: the tiles that the target wants, for all ops or for each."""
-    run([("form-tiles", partial(form_tiles.run, shapes=shapes))], module, ledger, after)
+    """A fused module becomes a tile module, in place. `shapes`: the tiles that the target wants, for all ops or for each.
+    `formed`: is told of each fused op before its launch takes its place."""
+    run([("form-tiles", partial(form_tiles.run, shapes=shapes, formed=formed))], module, ledger, after)
 
 
 def to_roles(module: ModuleOp, ledger: Ledger, *, target: Target = "sm_90a", after: After | None = None) -> None:

@@ -8,20 +8,22 @@ import os
 import platform
 from pathlib import Path
 
-# Widest first: the order of preference.
+_AVX512_FEATURES = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "f16c"})
+# Widest first: the order of preference. Every CPU with AVX-512's bf16 products has its int8 ones, and AMX's come together.
 ISAS: dict[str, frozenset[str]] = {
-    "amx": frozenset({"amx_tile", "amx_bf16", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"}),
-    "avx512_bf16": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16", "fma", "f16c"}),
-    "avx512": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "f16c"}),
+    "amx": _AVX512_FEATURES | {"avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"},
+    "avx512_bf16": _AVX512_FEATURES | {"avx512_bf16", "avx512_vnni"},
+    "avx512": _AVX512_FEATURES,
     "avx2": frozenset({"avx2", "fma", "f16c"}),
     "portable": frozenset(),
 }
 
 _AVX2 = ("-mfma", "-mf16c")
 _AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", *_AVX2, "-mprefer-vector-width=512")
+_PRODUCTS = ("-mavx512bf16", "-mavx512vnni")
 ISA_FLAGS: dict[str, tuple[str, ...]] = {
-    "amx": ("-DWW_ISA_AMX=1", *_AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
-    "avx512_bf16": ("-DWW_ISA_AVX512_BF16=1", *_AVX512, "-mavx512bf16"),
+    "amx": ("-DWW_ISA_AMX=1", *_AVX512, *_PRODUCTS, "-mamx-tile", "-mamx-bf16", "-mamx-int8"),
+    "avx512_bf16": ("-DWW_ISA_AVX512_BF16=1", *_AVX512, *_PRODUCTS),
     "avx512": ("-DWW_ISA_AVX512=1", *_AVX512),
     "avx2": ("-DWW_ISA_AVX2=1", "-mavx2", *_AVX2),
     "portable": ("-DWW_ISA_PORTABLE=1",),

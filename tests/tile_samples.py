@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from xdsl.builder import ImplicitBuilder
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import IndexType, f32, f64, i1, i64
+from xdsl.dialects.builtin import IndexType, f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute, Block, SSAValue
 
 from warpweave.ir import tile
@@ -50,6 +50,8 @@ class Sample:
                 result.append(torch.randperm(self.integers[i], generator=generator)[: shape[0]].to(dtype))
             elif i in self.integers:
                 result.append(torch.randint(self.integers[i], tuple(shape), generator=generator).to(dtype))
+            elif dtype == torch.int8:
+                result.append(torch.randint(-128, 128, tuple(shape), generator=generator, dtype=dtype))
             else:
                 result.append(torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype))
         return result
@@ -423,8 +425,9 @@ def mainloop(
     shape: tuple[int, int],
     element: Attribute = f32,
     a_access: Access | None = None,
+    sums: Attribute | None = None,
 ) -> Sequence[SSAValue]:
-    """One accumulator for each packed weight [n, k]."""
+    """One accumulator for each packed weight [n, k], of `sums` where factors of `element` are not added up as such."""
     step = 32
 
     def body(i: SSAValue, *acc: SSAValue) -> Sequence[SSAValue]:
@@ -432,7 +435,7 @@ def mainloop(
         right = [load(w, c, i, matrix(n, k), (shape[1], step), element) for w in weights]
         return [tile.DotOp(left, b, x, True).result for b, x in zip(right, acc, strict=True)]
 
-    return loop(0, index(k), step, [fill(0, *shape, element) for _ in weights], body)
+    return loop(0, index(k), step, [fill(0, *shape, sums or element) for _ in weights], body)
 
 
 def gemm_gelu(dtype: str) -> Sample:
@@ -458,6 +461,29 @@ def gemm_gelu(dtype: str) -> Sample:
         lambda B, S: [[B, S + 1, k], [n, k], [n], [B, S, n]],
         expected,
     )
+
+
+def gemm_int8(dtype: str) -> Sample:
+    """y = (a wᵀ) · step · scale of int8 rows and an int8 weight, summed up in i32; ragged N and K."""
+    k, n, shape = 70, 150, (32, 64)
+
+    def body(a: SSAValue, w: SSAValue, step: SSAValue, scale: SSAValue, y: SSAValue) -> None:
+        def one(_b: SSAValue, r: SSAValue, c: SSAValue) -> None:
+            (acc,) = mainloop(a, [w], r, c, k, n, shape, i8, sums=i32)
+            rows = load(step, r, index(0), Access(axes(["M"], [1]), ()), (32, 1))
+            columns = load(scale, index(0), c, Access((), axes([n], [1])), (1, 64))
+            store(pw("mul", pw("mul", convert(acc, f32), rows), columns), y, r, c, matrix("M", n))
+
+        parallel("M", n, shape, one)
+
+    def expected(
+        a: torch.Tensor, w: torch.Tensor, step: torch.Tensor, scale: torch.Tensor, y: torch.Tensor, M: int
+    ) -> Expected:
+        return {4: (a.double() @ w.double().T) * step[:, None] * scale}
+
+    made = kernel("gemm_int8", "gemm", "M", ["i8", packed("i8"), "f32", "f32", dtype], [4], body)
+    sizes = [{"M": 1}, {"M": 7}, {"M": 75}, {"M": 301}]
+    return Sample(made, sizes, lambda M: [[M, k], [n, k], [M], [n], [M, n]], expected)
 
 
 def gemm_f64(_dtype: str) -> Sample:
@@ -745,7 +771,7 @@ SAMPLES: dict[str, Callable[[str], Sample]] = {
     f.__name__: f
     for f in (
         silu, f64_map, softmax, rms_norm, layer_norm, embedding, masks, transpose, heads_norm,
-        gemm_gelu, gemm_f64, gated_stats, qkv, matmul, attention, centred, grouped, group_rows,
+        gemm_gelu, gemm_int8, gemm_f64, gated_stats, qkv, matmul, attention, centred, grouped, group_rows,
     )
 }  # fmt: skip
 

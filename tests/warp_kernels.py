@@ -43,6 +43,7 @@ REFUSED = {
     "copy_concat": [NO_PRODUCT],
     "gemm_bias_gelu": ["operands of f32"],
     "gemm_experts": [NO_PRODUCT, GROUPS, GROUPS, NO_PRODUCT],
+    "gemm_int8": ["operands of i8"],
     "map_embedding": [NO_PRODUCT],
     "map_softmax": [NO_PRODUCT],
 }

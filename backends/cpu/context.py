@@ -20,6 +20,7 @@ LINE = 64
 
 _PACKED_TYPES = {
     "pairs": "ww::bf16x2", "bf16x1-pairs": "ww::bf16x2", "vnni": "ww::vnni", "bf16x1": "ww::vnni", "bf16x3": "ww::vnni3",
+    "quads": "ww::s8x4", "vnni8": "ww::vnni8",
 }  # fmt: skip
 """The C++ type of packed weights, by layout, where it is not that of their elements."""
 
@@ -72,9 +73,14 @@ class Context:
             self.out(f"[[maybe_unused]] const int64_t {name} = dims[{i}];")
 
     @property
-    def in_pairs(self) -> bool:
-        """Whether packed weights are read two numbers of neighbouring k at a time."""
-        return self.packed in ("pairs", "bf16x1-pairs")
+    def unit(self) -> str:
+        """The C++ type of a few packed numbers of neighbouring k that are multiplied at once; empty for single ones."""
+        return _PACKED_TYPES[self.packed] if self.per > 1 else ""
+
+    @property
+    def per(self) -> int:
+        """How many numbers of neighbouring k are multiplied at once."""
+        return {"pairs": 2, "bf16x1-pairs": 2, "quads": 4}.get(self.packed, 1)
 
     def is_rounded(self, op: tile.DotOp) -> bool:
         """Whether the product takes bf16 numbers two at a time."""

@@ -16,7 +16,7 @@ from .target import CpuTarget
 # Instruction set → the layouts that its bf16 products read: of a bf16 weight, and by float32_matmul_precision of an fp32 one.
 # AVX-512 does twice as many bf16 products as fp32 ones, so three for one would be slower.
 _BF16_PRODUCTS: dict[str, dict[str, PackedLayout]] = {
-    "amx": {"bf16": "vnni", "high": "bf16x3", "medium": "bf16x1"},
+    "amx": {"bf16": "vnni", "high": "bf16x3", "medium": "bf16x1", "i8": "vnni8"},
     "avx512_bf16": {"bf16": "pairs", "medium": "bf16x1-pairs"},
 }
 
@@ -33,8 +33,7 @@ def kernel_source(
     phases = kernel.phases
     loops = [loop for phase in phases for loop in phase]
     gemms = [match(Context(kernel, loop=loop), loop) for loop in loops]
-    on_driver, layout = _layout(kernel, loops, gemms, target.isa, precision)
-    layout = layout if pack else "rows"
+    on_driver, layout = _layout(kernel, loops, gemms, target.isa, precision, pack)
     ctx = Context(kernel, layout, l2=target.l2, bf16_products=bf16_products)
     found = dict(zip(loops, gemms if on_driver else [None] * len(loops), strict=True))
     for number, phase in enumerate(phases):
@@ -62,9 +61,14 @@ def _check_lookups(ctx: Context) -> None:
 
 
 def _layout(
-    kernel: tile.KernelOp, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None], isa: str, precision: str
+    kernel: tile.KernelOp,
+    loops: Sequence[tile.ParallelOp],
+    gemms: Sequence[Gemm | None],
+    isa: str,
+    precision: str,
+    pack: bool,
 ) -> tuple[bool, PackedLayout]:
-    """Whether the driver takes all products with weights, and the layout in which they are read fastest."""
+    """Whether the driver takes all products with weights, and the layout in which they are read fastest, `rows` unless `pack`."""
     packed = [
         arg for arg in kernel.body.args if isinstance(arg.type, tile.BufferType) and arg.type.layout.data == "packed"
     ]
@@ -73,10 +77,13 @@ def _layout(
     if not packed or len(taken) < len(users):
         return False, "rows"
     types = {tile.element_dtype(v) for gemm in taken for v in (gemm.a.buffer, gemm.weights[0].buffer)}
+    if not pack:  # the driver transposes panels of floats on their way, not of i8
+        return "i8" not in types, "rows"
     if len(types) > 1:
         return True, "panel"
     dtype = types.pop()
-    return True, _BF16_PRODUCTS.get(isa, {}).get(precision if dtype == "f32" else dtype, "panel")
+    usual: PackedLayout = "quads" if dtype == "i8" else "panel"
+    return True, _BF16_PRODUCTS.get(isa, {}).get(precision if dtype == "f32" else dtype, usual)
 
 
 def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None]) -> None:

@@ -55,6 +55,15 @@ class Gemm:
     def weight_type(self) -> str:
         return tile.element_dtype(self.weights[0].buffer)
 
+    @property
+    def is_integer(self) -> bool:
+        return tile.element_dtype(self.a.buffer) == self.weight_type == "i8"
+
+    @property
+    def sum_type(self) -> str:
+        """The C++ type of the sums that the driver hands to the epilogue."""
+        return "int32_t" if self.is_integer else "float"
+
 
 def match(ctx: Context, loop: tile.ParallelOp) -> Gemm | None:
     """The GEMM that a parallel loop is, if it is one that the driver takes."""
@@ -99,7 +108,7 @@ def _fits(ctx: Context, gemm: Gemm) -> bool:
         and tile.constant_index(gemm.mainloop.ub) == depth[0].size.value
         and a.row is row and a.column is counter and a.batch is None
         and ctx.rows_inside(a)
-        and tile.element_dtype(a.buffer) in ("f32", "bf16", "f16")
+        and (tile.element_dtype(a.buffer) in ("f32", "bf16", "f16") or gemm.is_integer)
         and all(ctx.is_packed(w.buffer) and w.row is column and w.column is counter for w in gemm.weights)
         and all(w.batch is (batch if loop.groups is not None else None) for w in gemm.weights)
         and len({tile.element_dtype(w.buffer) for w in gemm.weights}) == 1
@@ -122,9 +131,9 @@ def emit_gemms(ctx: Context, gemms: Sequence[Gemm]) -> None:
     out, dim = ctx.out, ctx.symbols.dim
     ctx.begin(first.loop)
     widest = max(g.columns * len(g.weights) for g in gemms)
-    chosen = blocking(first.depth, widest, ctx.l2, 2 if ctx.in_pairs else 1)
+    chosen = blocking(first.depth, widest, ctx.l2, ctx.per)
     ctx.blocking.append(chosen.reason)
-    argument = "<ww::bf16x2>" if ctx.in_pairs else ""
+    argument = f"<{ctx.unit}>" if ctx.unit else ""
     ctx.scratch_base = f"ww::gemm_scratch_bytes{argument}({first.depth}, {chosen.depth}, {widest})"
     rows = dim(first.loop.rows.data)
     out(f"// a [{rows}, {first.depth}] . w [{', '.join(str(g.loop.columns.data) for g in gemms)}; {first.depth}]^T")
@@ -165,7 +174,7 @@ def _weight(ctx: Context, gemm: Gemm, load: tile.LoadOp, group: str) -> str:
     if not group:
         return text
     shape, _ = packed_type((gemm.loop.columns.data.value, gemm.depth), dtype, ctx.packed)
-    return f"{text} + {group} * {math.prod(shape) // (2 if ctx.in_pairs else 1)}"
+    return f"{text} + {group} * {math.prod(shape) // ctx.per}"
 
 
 def _epilogue(ctx: Context, gemm: Gemm, begin: str) -> str:
@@ -183,7 +192,7 @@ def _epilogue(ctx: Context, gemm: Gemm, begin: str) -> str:
     start = f"const int64_t {row_name} = {begin} + {first};" if begin else ""
     numbers = row_numbers.find(ctx, loop, gemm.mainloop)
     prologue, kept = _prologue(ctx, numbers, parameters, first, start) if numbers.values else ("", {})
-    accs = ", ".join(f"const float* {a}" for a in accumulators)
+    accs = ", ".join(f"const {gemm.sum_type}* {a}" for a in accumulators)
     ops = numbers.rest(_printed(op for op in loop.body.ops if op is not gemm.mainloop))
     head = f"const auto {name} = [&]({parameters}, int64_t {column_name}, int64_t, {accs})"
     with out.block(f"{head} __attribute__((noinline))", "};"):  # two callers, compiled once
@@ -195,7 +204,7 @@ def _epilogue(ctx: Context, gemm: Gemm, begin: str) -> str:
             with out.block(f"for (int64_t r = 0; r < {ctx.rows}; ++r)"):
                 for value, acc in zip(gemm.mainloop.results, accumulators, strict=True):
                     at = ctx.names.fresh(f"{acc}_r")
-                    out(f"const float* {at} = {acc} + r * {gemm.columns};")
+                    out(f"const {gemm.sum_type}* {at} = {acc} + r * {gemm.columns};")
                     printer.places[value] = Place(at, True)
                 for value, number in kept.items():
                     local = ctx.names.of(value, wish(value))

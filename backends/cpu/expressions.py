@@ -90,6 +90,7 @@ def converted(text: str, source: str, dtype: str) -> str:
 _SPECIAL: dict[tuple[str, str], str] = {
     **{("relu", t): f"ww::max({{0}}, {t}(0))" for t in ("float", "double", "int64_t")},
     ("not", "int64_t"): "(~{0})",
+    **{(kind, "int64_t"): "{0}" for kind in ("floor", "ceil", "round", "trunc")},
 }
 _TRUTHS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf"})
 

@@ -84,9 +84,10 @@ class Values:
                 operands = [(self.at(v, run.column), held(tile.element_dtype(v))) for v in op.inputs]
                 return pointwise(op.kind.data, operands, tile.element_dtype(value))
             case tile.ConvertOp():
-                return converted(
-                    self.at(op.input, run.column), held(tile.element_dtype(op.input)), tile.element_dtype(value)
-                )
+                text, source = self.at(op.input, run.column), held(tile.element_dtype(op.input))
+                if source == "float" and _is_stored_narrow(op):  # by way of 32 bits: vectors have that on every CPU
+                    text, source = f"int32_t({text})", "int32_t"
+                return converted(text, source, tile.element_dtype(value))
             case tile.ExpandColumnsOp():
                 start = run.base if run.base and op.group.data % run.length == 0 else f"({run.column})"
                 return self.at(op.input, f"{start} / {op.group.data}")
@@ -122,6 +123,12 @@ class Values:
                 if start and not is_wide(number) and tile.element_dtype(number) == "i64":
                     return f"{start} + {self.at(number, '0')}"
         return ""
+
+
+def _is_stored_narrow(op: tile.ConvertOp) -> bool:
+    """Whether the integers are only stored, in 8 or 16 bits."""
+    users = [use.operation for use in op.result.uses]
+    return all(isinstance(u, tile.StoreOp) and tile.element_dtype(u.buffer) in ("i8", "u8", "i16") for u in users)
 
 
 def wish(value: SSAValue) -> str:

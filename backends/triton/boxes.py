@@ -69,7 +69,7 @@ def _refusals(op: tile.LoadOp, layouts: Layouts, multiples: frozenset[str]) -> I
     if not isinstance(op.parent_op(), scf.ForOp):
         yield Refusal("it is loaded once a tile: making a descriptor takes longer", "a loop over its tiles")
     if not tile.exact_dtype(op.result):
-        yield Refusal(f"{dtype} numbers do not go into tensor cores as they lie", "16-bit numbers")
+        yield Refusal(f"{dtype} numbers do not go into tensor cores as they lie", "16-bit numbers, or int8")
     if op.index is not None:
         yield Refusal("its rows are looked up", "rows at one distance from each other")
     if len(walked.rows) != 1 or len(walked.columns) != 1 or walked.columns[0].stride != Dim.of(1):

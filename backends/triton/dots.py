@@ -21,10 +21,12 @@ def dotted(values: Values, product: Product, op: tile.DotOp) -> str:
     if product.mode == "split":
         small = ctx.scope.let("small", _call(a[0], b[0], op, sums, ""))
         return _scalar(_call(a[1], b[1], op, [small], ""), ctx.layouts.shape(op.result))
-    wide = {"f32": f', input_precision="{ctx.precision}"', "f64": ", out_dtype=tl.float64"}[
-        held(tile.element_dtype(op.result))
-    ]
-    text = _scalar(_call(a[0], b[0], op, sums, "" if product.mode == "exact" else wide), ctx.layouts.shape(op.result))
+    more = {
+        "f32": "" if product.mode == "exact" else f', input_precision="{ctx.precision}"',
+        "f64": ", out_dtype=tl.float64",
+        "i32": ", out_dtype=tl.int32",
+    }[held(tile.element_dtype(op.result))]
+    text = _scalar(_call(a[0], b[0], op, sums, more), ctx.layouts.shape(op.result))
     return text if product.factor is None else f"{text} * {values.of[product.factor].text}"
 
 

@@ -34,8 +34,8 @@ def language(dtype: str) -> str:
 
 
 def held(dtype: str) -> str:
-    """The type in which tile elements are computed: narrow floats in f32, integers in i64."""
-    if dtype in ("f64", "i1"):
+    """The type in which tile elements are computed: narrow floats in f32, integers in i64, sums of i8 products in i32."""
+    if dtype in ("f64", "i32", "i1"):
         return dtype
     return "f32" if dtype.startswith(("f", "bf")) else "i64"
 
@@ -44,7 +44,7 @@ def literal(value: float, dtype: str) -> str:
     """A number of a held type."""
     if dtype == "i1":
         return "True" if value else "False"
-    if dtype == "i64":
+    if dtype in ("i64", "i32"):
         return str(int(value))
     if dtype == "f32" and math.isfinite(value) and abs(value) > 3.5e38:
         value = math.copysign(math.inf, value)
@@ -77,7 +77,7 @@ def operand(text: str) -> str:
 
 # where the table's spelling is for floats, or for truth values
 _INTEGER: dict[str, str] = {
-    "not": "(~{0})", "relu": "tl.maximum({0}, 0)", "floor": "{0}", "ceil": "{0}",
+    "not": "(~{0})", "relu": "tl.maximum({0}, 0)", "floor": "{0}", "ceil": "{0}", "round": "{0}", "trunc": "{0}",
     "sign": "tl.where({0} > 0, 1, tl.where({0} < 0, -1, 0))",
     "floor_div": "ww_floor_div({0}, {1})", "mod": "ww_mod({0}, {1})",
 }  # fmt: skip

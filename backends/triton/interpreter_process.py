@@ -100,7 +100,7 @@ def repair() -> None:
 
         return apply
 
-    for name, function in {"tanh": np.tanh, "pow": _power}.items():
+    for name, function in {"tanh": np.tanh, "rint": np.rint, "trunc": np.trunc, "pow": _power}.items():
         setattr(libdevice, name, elementwise(function))
 
 

@@ -1,6 +1,6 @@
 """Products of tiles: which operands go into `tl.dot` in 16 bits, and how f32 operands do.
 
-- Both operands are 16-bit numbers of one type (loads, conversions): they stay so, accumulated in f32.
+- Both operands are 16-bit numbers of one type (loads, conversions): they stay so, accumulated in f32; i8 numbers in i32.
 - One is bf16, the other f32 (attention's weights): the f32 tile goes in as the sum of two bf16 ones, which leaves an error
   of |a|·2^-17; an infinity in it gives NaN.
 - A scale between a load and its product is applied to the product.
@@ -80,7 +80,7 @@ def _factors(product: Product, op: tile.DotOp) -> tuple[SSAValue, SSAValue]:
 
 def _product(op: tile.DotOp) -> Product:
     right = tile.exact_dtype(op.b)
-    if held(tile.element_dtype(op.result)) != "f32" or not (right or tile.exact_dtype(op.a)):
+    if held(tile.element_dtype(op.result)) == "f64" or not (right or tile.exact_dtype(op.a)):
         return Product("wide", op.a)
     if tile.exact_dtype(op.a) == right:
         return Product("exact", op.a)

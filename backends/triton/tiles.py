@@ -144,15 +144,16 @@ class Tiles:
         return self._let(op, cast(text, memory, dtype), dtype, at.shape, zeros)
 
     def _exact(self, op: Operation, text: str, shape: tuple[int, int], zeros: bool) -> Value:
-        """16-bit numbers: as they are where products read them so, and in f32 where anybody reads those."""
+        """16-bit numbers (and i8): as they are where products read them so, and held wide where anybody reads those."""
         result = op.results[0]
         dtype = tile.exact_dtype(result)
+        wide = held(dtype)
         if not self.products.is_read_exact(result):
-            return self._let(op, cast(text, dtype, "f32"), "f32", shape, zeros)
+            return self._let(op, cast(text, dtype, wide), wide, shape, zeros)
         exact = self.ctx.scope.let(result.name_hint or _wish(op), text)
         if not self.products.is_read_wide(result):
-            return Value("", "f32", shape, None, zeros, exact)
-        return self._let(op, cast(exact, dtype, "f32"), "f32", shape, zeros, exact)
+            return Value("", wide, shape, None, zeros, exact)
+        return self._let(op, cast(exact, dtype, wide), wide, shape, zeros, exact)
 
     def _store(self, op: tile.StoreOp) -> None:
         at, value = access.place(self.ctx, op), self.values.variable(self.values.of[op.value])

@@ -69,7 +69,8 @@ class Values:
         if lanes.is_whole or (own.zeros and own.shape == self.ctx.layouts.shape(like)):
             return text
         spread = "[:, None]" if axis == 0 else "[None, :]"
-        return f"tl.where({self.ctx.inside(lanes)}{spread}, {text}, 0.0)"
+        zero = "0.0" if own.dtype in ("f32", "f64") else "0"
+        return f"tl.where({self.ctx.inside(lanes)}{spread}, {text}, {zero})"
 
     def relaid(self, text: str, rows: int, lanes: Lanes, wanted: Lanes) -> str:
         """The text of a tensor with its columns in other lanes."""

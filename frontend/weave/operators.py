@@ -27,8 +27,8 @@ def _axis(value: SSAValue, axis: int, argument: str = "axis") -> int:
 
 @operator
 def linear(lower: Expressions, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> SSAValue:
-    """x [.., K] times the transpose of weight [N, K], plus bias [N]: [.., N]; summed up in f32"""
-    same_dtype(("x", x), ("weight", weight), ("bias", bias))
+    """x [.., K] times the transpose of weight [N, K], plus bias [N]: [.., N]; summed up in f32; i8 by i8 gives i32"""
+    _factors(x, weight, bias)
     need(len(shape_of(x)) >= 1, f"`x` is {text(x)}", "it has at least one dim", "x")
     need(len(shape_of(weight)) == 2, f"`weight` is {text(weight)}, and it is [N, K]", "", "weight")
     n, k = shape_of(weight)
@@ -37,7 +37,19 @@ def linear(lower: Expressions, x: Tensor, weight: Tensor, bias: Tensor | None = 
     what = f"rows of {rows} in {text(x)} against a weight {text(weight)}, whose rows are {k}"
     need(k == rows, what, "a weight is [N, K], as in PyTorch" + turned, "weight")
     need(bias is None or shape_of(bias) == (n,), f"`bias` is {bias and text(bias)}, and it is [{n}]", "", "bias")
-    return lower.linear(x, weight, bias, dtype_of(x))
+    return lower.linear(x, weight, bias, dtype_of(x) if is_float(x) else "i32")
+
+
+def _factors(x: SSAValue, weight: SSAValue, bias: SSAValue | None) -> None:
+    """Floats of one dtype; or i8 by i8, over a depth whose sums fit i32."""
+    if dtype_of(x) != "i8":
+        same_dtype(("x", x), ("weight", weight), ("bias", bias))
+        return
+    depth = shape_of(x)[-1]
+    need(dtype_of(weight) == "i8", f"`weight` is {text(weight)}, and `x` is {text(x)}", "i8 takes i8", "weight")
+    need(bias is None, "products of i8 have no bias", "add it to the sums, as f32", "bias")
+    fits = depth.is_const and depth.value <= flow.INT8_DEPTH
+    need(fits, f"sums of {depth} products of i8 may leave i32", f"a depth of at most {flow.INT8_DEPTH}", "x")
 
 
 @operator

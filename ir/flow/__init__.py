@@ -13,11 +13,12 @@ from .base import Float, FlowOp, optional_format, real
 from .elementwise import CastOp, ConstantOp, DimValueOp, IotaOp, PointwiseOp
 from .experts import GroupedLinearOp, RouteOp, ScatterRowsOp, sum_of_choices
 from .lookups import AtenOp, EmbeddingOp, KVAppendOp
-from .products import AttentionOp, LinearOp, MatmulOp, RopeOp
+from .products import INT8_DEPTH, AttentionOp, LinearOp, MatmulOp, RopeOp
 from .reductions import REDUCTIONS, LayerNormOp, ReduceOp, RMSNormOp, RowMeanOp, RowScaleOp, RowStatsOp, SoftmaxOp
 from .views import BroadcastOp, ConcatOp, ReshapeOp, SliceOp, TransposeOp
 
 __all__ = [
+    "INT8_DEPTH",
     "REDUCTIONS",
     "VIEWS",
     "AtenOp",

@@ -21,13 +21,34 @@ from xdsl.irdl import (
 )
 
 from ..dims import Dim, DimLike
-from ..types import DimAttr, TensorType, broadcast_shapes, shape_of, tensor_type
+from ..types import DTYPES, DimAttr, TensorType, broadcast_shapes, is_float, shape_of, sum_dtype, tensor_type
 from .base import Float, FlowOp, optional_format, real, require, texts
+
+INT8_DEPTH = 2**17 - 1
+"""As many products of two i8 numbers as always fit an i32 sum: (2³¹ - 1) / 2¹⁴."""
+
+
+def _check_factors(op: FlowOp, a: SSAValue, b: SSAValue) -> None:
+    """Floats; or i8 by i8 into i32, over a K whose sums fit."""
+    dtypes, depth = (tensor_type(a).dtype, tensor_type(b).dtype), shape_of(a)[-1]
+    if is_float(tensor_type(a).element) and is_float(tensor_type(b).element):
+        return
+    require(
+        dtypes == ("i8", "i8") and op.type.dtype == "i32",
+        f"{op.name}: {dtypes[0]} by {dtypes[1]} into {op.type.dtype}; integers are i8 by i8 into i32",
+    )
+    require(depth.is_const and depth.value <= INT8_DEPTH, f"{op.name}: sums of {depth} products of i8 may leave i32")
+
+
+def _result_of(factor: SSAValue) -> Attribute:
+    """What a product gives unless it is told: the type of its factors; i32 for i8."""
+    own = tensor_type(factor)
+    return own.element if is_float(own.element) else DTYPES[sum_dtype(own.dtype)]
 
 
 @irdl_op_definition
 class LinearOp(FlowOp):
-    """x [.., K] · weightᵀ [K, N] + bias [N]; accumulated in f32 (f64 for f64)."""
+    """x [.., K] · weightᵀ [K, N] + bias [N]; accumulated in f32 (f64 for f64). Of i8 numbers: exact sums in i32, without a bias."""
 
     name = "flow.linear"
     assembly_format: ClassVar[str | None] = optional_format(["input", "weight"], ["bias"])
@@ -40,7 +61,7 @@ class LinearOp(FlowOp):
         self, value: SSAValue, weight: SSAValue, bias: SSAValue | None = None, element: Attribute | str | None = None
     ):
         shape = [*shape_of(value)[:-1], shape_of(weight)[0]]
-        result = TensorType.of(shape, element if element is not None else tensor_type(value).element)
+        result = TensorType.of(shape, element if element is not None else _result_of(value))
         super().__init__(operands=[value, weight, bias], result_types=[result])
 
     def verify_(self) -> None:
@@ -52,11 +73,13 @@ class LinearOp(FlowOp):
         )
         require(self.shape == (*shape_of(self.input)[:-1], weight[0]), "flow.linear: wrong result shape")
         require(self.bias is None or shape_of(self.bias) == weight[:1], "flow.linear: the bias is [N]")
+        require(self.bias is None or is_float(self.type.element), "flow.linear: products of integers have no bias")
+        _check_factors(self, self.input, self.weight)
 
 
 @irdl_op_definition
 class MatmulOp(FlowOp):
-    """a [.., M, K] · b [.., K, N] with numpy-broadcast leading dims; accumulated in f32 (f64 for f64)."""
+    """a [.., M, K] · b [.., K, N] with numpy-broadcast leading dims; accumulated in f32 (f64 for f64), i8 numbers in i32."""
 
     name = "flow.matmul"
     lhs = operand_def(TensorType)
@@ -67,13 +90,14 @@ class MatmulOp(FlowOp):
         if batch is None:
             raise ValueError(f"matmul: batch dims {texts(shape_of(lhs))} and {texts(shape_of(rhs))} do not broadcast")
         result = TensorType.of(
-            [*batch, shape_of(lhs)[-2], shape_of(rhs)[-1]], element if element is not None else tensor_type(lhs).element
+            [*batch, shape_of(lhs)[-2], shape_of(rhs)[-1]], element if element is not None else _result_of(lhs)
         )
         super().__init__(operands=[lhs, rhs], result_types=[result])
 
     def verify_(self) -> None:
         a, b = shape_of(self.lhs), shape_of(self.rhs)
         require(len(a) >= 2 and len(b) >= 2 and a[-1] == b[-2], f"flow.matmul: {texts(a)} against {texts(b)}")
+        _check_factors(self, self.lhs, self.rhs)
 
 
 @irdl_op_definition

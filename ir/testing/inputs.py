@@ -1,8 +1,8 @@
 """Inputs for @main of any module, drawn from a seed: sizes that fit, and numbers that respect what they are for.
 
 Floats are normal numbers, weights scaled by their columns; truth values mostly true, the first of each row always (no row
-of a mask is empty); integers stay below every table that they index, cache positions are distinct and ascending; an
-argument that carries a size has it.
+of a mask is empty); int8 numbers are any; other integers stay below every table that they index, cache positions are
+distinct and ascending; an argument that carries a size has it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..reference import TORCH_DTYPES
 from ..signature import dim_of, functions_of, kind_of, role_of, strides_of
 from ..tile import NUM_THREADS
 from ..types import tensor_type
-from .limits import OFFSETS, PERMUTATION, POSITION, Limits
+from .limits import NUMBER, OFFSETS, PERMUTATION, POSITION, Limits
 from .sizes import choose_sizes
 
 
@@ -67,7 +67,11 @@ def _argument(arg: BlockArgument, sizes: Mapping[str, int], limits: Limits, gene
         value = torch.randn(shape, generator=generator, dtype=torch.float64)
         value = _scaled(value, role_of(arg)).to(dtype)
     else:
-        value = _integers(shape, *limits.of(arg), generator).to(dtype)
+        limit, use = limits.of(arg)
+        if dtype == torch.int8 and use == NUMBER:
+            value = torch.randint(-128, 128, shape, generator=generator, dtype=dtype)
+        else:
+            value = _integers(shape, limit, use, generator).to(dtype)
     return in_layout(value, strides_of(arg), sizes)
 
 

@@ -3,7 +3,8 @@
 A kernel's body is a list of `tile.parallel` loops with no order between them but where a `tile.barrier` stands; each walks
 tiles of a rows × columns domain. Tile values are builtin vectors of two dims, `vector<TMxTNxf32>`: [TM, TN] tiles, [TM, 1] row
 vectors, [1, TN] column vectors, [1, 1] scalars; pointwise ops broadcast. Float tiles are f32 (f64 in f64 kernels),
-integer tiles i64, truth values i1. Buffers are typed memory; an `Access` maps (row, column) to an element.
+integer tiles i64, truth values i1; integers that a product takes are i8, and it gives i32. Buffers are typed memory; an
+`Access` maps (row, column) to an element.
 """
 
 from __future__ import annotations

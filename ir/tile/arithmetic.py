@@ -12,6 +12,8 @@ from xdsl.dialects.builtin import (
     UnitAttr,
     VectorType,
     i1,
+    i8,
+    i32,
     i64,
 )
 from xdsl.ir import Attribute, SSAValue
@@ -27,12 +29,13 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..flow import REDUCTIONS, Float, real
 from ..pointwise import POINTWISE
+from ..types import is_float
 from .base import TileOp, tile_shape, tile_type
 
 
 @irdl_op_definition
 class DotOp(TileOp):
-    """accumulator [M, N] + a [M, K] · b, where b is [K, N], or [N, K] with `transposed`."""
+    """accumulator [M, N] + a [M, K] · b, where b is [K, N], or [N, K] with `transposed`; of floats, or of i8 into i32."""
 
     name = "tile.dot"
     a = operand_def(VectorType)
@@ -48,6 +51,9 @@ class DotOp(TileOp):
         (m, k), b, (rows, columns) = tile_shape(self.a), tile_shape(self.b), tile_shape(self.accumulator)
         if b[::-1] != (k, columns) if self.transposed is not None else b != (k, columns):
             raise VerifyException(f"tile.dot: {m}x{k} by {b[0]}x{b[1]} into {rows}x{columns}")
+        elements = [v.type.element_type for v in (self.a, self.b, self.accumulator)]  # pyright: ignore
+        if elements != [i8, i8, i32] and not all(is_float(e) for e in elements):
+            raise VerifyException(f"tile.dot: {elements[0]} by {elements[1]} into {elements[2]}")
 
 
 @irdl_op_definition

@@ -30,12 +30,12 @@ def element_dtype(value: SSAValue) -> str:
 
 
 def exact_dtype(value: SSAValue) -> str:
-    """`bf16` or `f16` where all numbers of a tile are such; else empty."""
+    """`bf16`, `f16` or `i8` where all numbers of a tile are such; else empty."""
     op = value.owner
     own = element_dtype(value)
     if isinstance(op, LoadOp) and own == "f32":
         own = element_dtype(op.buffer)
-    return own if own in ("bf16", "f16") else ""
+    return own if own in ("bf16", "f16", "i8") else ""
 
 
 def scaled(op: DotOp) -> PointwiseOp | None:

@@ -29,6 +29,7 @@ from .kernel import Draft
 RULE = "form-tiles"
 CPU = TileShapes()
 Shapes = TileShapes | Callable[[Operation], TileShapes]
+OnFormed = Callable[[Operation, tile.LaunchOp], None]
 LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
     fused.GemmOp: gemm.lower,
     fused.MapOp: map.lower,
@@ -39,9 +40,9 @@ LOWERINGS: dict[type[Operation], Callable[..., Draft]] = {
 }
 
 
-def run(module: ModuleOp, ledger: Ledger, shapes: Shapes = CPU) -> None:
+def run(module: ModuleOp, ledger: Ledger, shapes: Shapes = CPU, formed: OnFormed | None = None) -> None:
     """Expects materialised operands (`passes.materialise`). A region without a tile form becomes one kernel an op. `shapes`:
-    the tiles that the target wants, for all ops or for each.
+    the tiles that the target wants, for all ops or for each. `formed`: is told of each op before its launch takes its place.
 
     Raises UnsupportedRegionError with the module path where an op by itself has none.
     """
@@ -58,7 +59,10 @@ def run(module: ModuleOp, ledger: Ledger, shapes: Shapes = CPU) -> None:
             except UnsupportedRegionError as error:
                 pending.extendleft(reversed(_exploded(op, error, ledger)))
                 continue
-            _launch(module, op, draft, kernels, ledger)
+            launch = _launch(module, op, draft, kernels, ledger)
+            if formed is not None:
+                formed(op, launch)
+            _replace(op, launch)
         erase_unused(op for op in function.body.block.ops if isinstance(op, flow.VIEWS))
 
 
@@ -92,7 +96,10 @@ def _exploded(op: Operation, error: UnsupportedRegionError, ledger: Ledger) -> l
     return [new for made in explode(op) for new in (*materialise.fix(made, ledger), made)]
 
 
-def _launch(module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, str], ledger: Ledger) -> None:
+def _launch(
+    module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, str], ledger: Ledger
+) -> tile.LaunchOp:
+    """A launch of the draft's kernel, which is the module's once."""
     digest = structural_hash(draft.kernel)
     if digest not in kernels:
         kernels[digest] = _name(draft, digest)
@@ -103,6 +110,10 @@ def _launch(module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, st
     results = [*(tensor_type(r) for r in op.results), *draft.workspaces]
     launch = tile.LaunchOp(kernels[digest], draft.operands, results, draft.dims, draft.in_place)
     launch.location = op.location
+    return launch
+
+
+def _replace(op: Operation, launch: tile.LaunchOp) -> None:
     block = op.parent
     assert isinstance(block, Block)
     block.insert_op_before(launch, op)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from xdsl.dialects.builtin import f32, f64, i1, i64
+from xdsl.dialects.builtin import f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...ir.types import DTYPES, is_float
@@ -18,6 +18,11 @@ def element_of(dtype: str) -> Attribute:
     if is_float(DTYPES[dtype]):
         return f32
     return i1 if dtype == "i1" else i64
+
+
+def factors_of(sums: Attribute) -> Attribute:
+    """The element type of tiles whose products are added up in `sums`: of i8 in i32, of floats in their own."""
+    return i8 if sums == i32 else sums
 
 
 @dataclass(eq=False)

@@ -16,10 +16,10 @@ from ...ir import flow, fused, tile
 from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout, resolve
 from ...ir.tile_shapes import TileShapes
-from ...ir.types import dtype_of, shape_of
-from .arithmetic import number, pointwise, tile_element
+from ...ir.types import DTYPES, dtype_of, shape_of
+from .arithmetic import convert, number, pointwise, tile_element
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, flat, regroup, settled
-from .context import Context, element_of
+from .context import Context, element_of, factors_of
 from .kernel import Draft, KernelBuilder, Lookup
 from .region import Region, along
 from .statistics import column_limit, store_row_stats
@@ -254,7 +254,8 @@ def _segment(
     height = kernel.shapes.rows_for(rows.size) if rows.axes else 1
     shape = (height, _tile_columns(op, region.dims, segment, kernel.shapes))
     ctx = kernel.parallel(rows, columns, shape, groups, kernel.buffer(op.groups) if op.groups is not None else None)
-    accumulators = _main_loop(op, kernel, region, ctx, segment, inner)
+    held = element_of(dtype_of(op.accumulators[0]))
+    accumulators = [convert(ctx, v, held) for v in _main_loop(op, kernel, region, ctx, segment, inner)]
     region.accumulators.update((op.accumulators[i], v) for i, v in zip(segment.weights, accumulators, strict=True))
     for root in segment.roots:
         _store(op, region, root, ctx, results)
@@ -265,7 +266,8 @@ def _main_loop(
 ) -> Sequence[SSAValue]:
     """The accumulators, [TM, TN] each."""
     a_base, a_layout = resolve(op.a)
-    element = element_of(dtype_of(op.accumulators[0]))
+    sums = DTYPES[dtype_of(op.accumulators[0])]
+    element = factors_of(sums)
     step, (tall, wide) = _step(op, kernel.shapes), ctx.tile
     a_dims = (*region.dims[op.accumulators[0]][:-1], inner.axes)
     gather = None
@@ -279,7 +281,7 @@ def _main_loop(
     def body(block: Block, k: SSAValue, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         at_a = ctx.inner(block, inner, k, step)
         a = kernel.load(at_a, kernel.buffer(a_base), a_dims, a_layout, element, gather)
-        sums: list[SSAValue] = []
+        totals: list[SSAValue] = []
         for i, accumulator in zip(segment.weights, carried, strict=True):
             at_w = Context(
                 block, ctx.columns, ctx.column, inner, k, (wide, step), ctx.batch, ctx.batch_index, outer=ctx
@@ -288,11 +290,11 @@ def _main_loop(
             w = kernel.load(at_w, kernel.buffer(op.weights[i], "packed"), w_axes, w_layout, element)
             dot = tile.DotOp(a, w, accumulator, transposed=True)
             block.add_op(dot)
-            sums.append(dot.result)
-        return sums
+            totals.append(dot.result)
+        return totals
 
     start, end = kernel.constant(ctx, 0), kernel.constant(ctx, shape_of(op.a)[-1].value)
-    zeros = [ctx.add(tile.FillOp(0.0, tile.tile_type(tall, wide, element))) for _ in segment.weights]
+    zeros = [ctx.add(tile.FillOp(0.0, tile.tile_type(tall, wide, sums))) for _ in segment.weights]
     return kernel.loop(ctx, start, end, step, zeros, body)
 
 

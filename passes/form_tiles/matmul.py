@@ -1,18 +1,17 @@
-"""`fused.matmul` as a tile kernel: a batched product of two activations, accumulated in f32 (f64 for f64)."""
+"""`fused.matmul` as a tile kernel: a batched product of two activations, accumulated in f32 (f64 for f64, i32 for i8)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import f32, f64
 from xdsl.ir import Block, SSAValue
 
 from ...ir import fused, tile
 from ...ir.layout import ONE, Layout, resolve
 from ...ir.tile_shapes import TileShapes
-from ...ir.types import dtype_of, shape_of, tensor_type
+from ...ir.types import DTYPES, dtype_of, shape_of, sum_dtype, tensor_type
 from .axes import IterAxis, broadcast_dims
-from .context import Context
+from .context import Context, factors_of
 from .kernel import Draft, KernelBuilder
 
 
@@ -24,7 +23,8 @@ def lower(op: fused.MatmulKernelOp, shapes: TileShapes) -> Draft:
     a, b = kernel.buffer(a_base), kernel.buffer(b_base)
     result = kernel.result(tensor_type(op.result))
     shape = shape_of(op.result)
-    element = f64 if "f64" in (dtype_of(op.lhs), dtype_of(op.rhs)) else f32
+    dtypes = (dtype_of(op.lhs), dtype_of(op.rhs))
+    element = DTYPES["f64" if "f64" in dtypes else sum_dtype(dtypes[0])]
     batch_dims = tuple((IterAxis(size),) for size in shape[:-2])
     m, n, k = (IterAxis(size) for size in (*shape[-2:], shape_of(op.lhs)[-1]))
     batch = kernel.space([axis for dim in batch_dims for axis in dim], symbolic=True)
@@ -41,8 +41,8 @@ def lower(op: fused.MatmulKernelOp, shapes: TileShapes) -> Draft:
             at_b = Context(block, columns, ctx.column, inner, at, (wide, step), batch, ctx.batch_index, ctx)
         else:
             at_b = Context(block, inner, at, columns, ctx.column, (step, wide), batch, ctx.batch_index, ctx)
-        left = kernel.load(at_a, a, a_dims, a_layout, element)
-        right = kernel.load(at_b, b, (*b_batch, (k,), (n,)), b_layout, element)
+        left = kernel.load(at_a, a, a_dims, a_layout, factors_of(element))
+        right = kernel.load(at_b, b, (*b_batch, (k,), (n,)), b_layout, factors_of(element))
         dot = tile.DotOp(left, right, carried[0], transposed)
         block.add_op(dot)
         return [dot.result]

@@ -12,6 +12,7 @@ Y = torch.randn(3, 5, 8)
 ROW = torch.randn(8)
 BF = torch.randn(3, 5, 8).bfloat16()
 INT = torch.randint(-9, 9, (3, 5, 8))
+INT8 = torch.randint(-128, 128, (24, 16), dtype=torch.int8)
 MASK = torch.randn(3, 5, 8) > 0
 W = torch.randn(6, 8)
 BIAS = torch.randn(6)
@@ -40,6 +41,9 @@ POINTWISE = {
     "pow_base": (lambda x: 2.0**x, X),
     "pow_int": (lambda x: x**2, INT),
     "float_unary": (lambda x: x.exp() + x.sin() + x.cos() + x.tanh() + x.erf() + x.sigmoid() + x.floor() + x.ceil(), X),
+    "rounding": (lambda x: (x * 3).round() + (x * 5).trunc() + (x > 0).long().float().div(2).round(), X),
+    "rounding_of_integers": (lambda x: x.floor() + x.ceil() * x.round() - x.trunc(), INT),
+    "rounding_bf16": (lambda x: (x * 3).round() * (x * 5).trunc(), BF),
     "log_sqrt": (lambda x: (x.abs() + 1).log() + x.abs().sqrt() + (x.abs() + 1).rsqrt() + (x + 9).reciprocal(), X),
     "sign_neg": (lambda x: x.sign() - x.neg(), X),
     "activations": (lambda x: F.relu(x) + F.silu(x) + F.gelu(x) + F.gelu(x, approximate="tanh"), X),
@@ -170,6 +174,7 @@ LEFT_TO_PYTORCH = {
     "argmax": (lambda x: x.argmax(-1) + 1, {"aten.argmax.default"}, X),
     "max_position": (lambda x: x.max(1), {"aten.max.dim"}, X),
     "int_matmul": (lambda x: x[0] @ x[0].t(), {"aten.mm.default", "aten.matmul.default"}, INT),
+    "int8_product_of_inputs": (lambda x, y: torch._int_mm(x, y).float(), {"aten._int_mm.default"}, INT8, INT8.t()),
     "conv_overlapping": (lambda x, w: F.conv2d(x, w, padding=1), {"aten.convolution.default"}, IMAGE, IMAGE[:, :, :3, :3]),
     "gather": (lambda x, i: x.gather(1, i), {"aten.gather.default"}, X, INT[:, :2].abs() % 5),
     "index_pairs": (lambda x, i: x[i, i], {"aten.index.Tensor"}, X, IDS % 3),

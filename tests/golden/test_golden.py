@@ -36,8 +36,8 @@ from warpweave.passes.pipeline import to_fused, to_tiles
 
 HERE = Path(__file__).parent
 PROGRAMS = sorted(path.stem for path in HERE.glob("*.weave"))
-WITH_BF16_PRODUCTS = ("gemm", "gemm_swiglu")
-BF16_PRODUCTS = ("avx512_bf16", "amx")
+ISAS = {"gemm": ("avx512", "avx512_bf16", "amx"), "gemm_swiglu": ("avx512", "avx512_bf16", "amx"), "gemm_int8": ("avx512", "amx")}
+"""For which instruction sets a program's C++ is recorded; of the others, for AVX-512."""
 TARGETS = {
     isa: CpuTarget(isa, width, l1=32 << 10, l2=1 << 20, l3=32 << 20, cores=8) for isa, width in VECTOR_BYTES.items()
 }
@@ -75,10 +75,9 @@ def triton(program: str) -> str:
 def golden(program: str) -> dict[str, str]:
     """The golden files of a program: name → text as the compiler gives it now."""
     module = formed(program)
-    isas = ("avx512", *BF16_PRODUCTS) if program in WITH_BF16_PRODUCTS else ("avx512",)
     return {
         f"{program}.tile.mlir": to_text(module) + "\n",
-        **{f"{program}.{isa}.cpp": printed(module, isa) for isa in isas},
+        **{f"{program}.{isa}.cpp": printed(module, isa) for isa in ISAS.get(program, ("avx512",))},
         f"{program}.triton.py": triton(program),
     }
 
@@ -109,7 +108,7 @@ def message(what: str) -> str:
 def strays(names: Iterable[str]) -> list[str]:
     """Golden files without a program."""
     belong = {f"{p}.{kind}" for p in PROGRAMS for kind in ("tile.mlir", "avx512.cpp", "triton.py")}
-    belong |= {f"{p}.{isa}.cpp" for p in WITH_BF16_PRODUCTS for isa in BF16_PRODUCTS}
+    belong |= {f"{p}.{isa}.cpp" for p, isas in ISAS.items() for isa in isas}
     return sorted(name for name in names if name.endswith((".mlir", ".cpp", ".triton.py")) and name not in belong)
 
 
@@ -158,12 +157,12 @@ def test_triton_computes_what_the_program_says(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_only_bf16_products_have_text_of_their_own(program):
+def test_only_products_of_a_cpu_have_text_of_their_own(program):
     """The others differ in the headers: a golden file for each would say the same."""
     module = formed(program)
     assert printed(module, "avx2") == printed(module, "portable") == printed(module, "avx512")
-    if program in WITH_BF16_PRODUCTS:
-        assert len({printed(module, isa) for isa in ("avx512", *BF16_PRODUCTS)}) == 3
+    isas = ISAS.get(program, ())
+    assert len({printed(module, isa) for isa in isas}) == len(isas)
 
 
 # (function, old, new), a program whose text it changes, and one that it leaves alone

@@ -1,14 +1,16 @@
-// GEMM on AMX bf16 tiles: ww::gemm for weights in VNNI tiles (const ww::vnni*, const ww::vnni3*), sums in float.
+// GEMM on AMX tiles: ww::gemm for weights in VNNI tiles (const ww::vnni*, const ww::vnni3*), sums in float; and, with A and weights
+// int8, in quads (const ww::vnni8*), sums in int32.
 //
 // A is bf16, or float, which is rounded to bf16. With vnni3, A = high + low and W = high + low in bf16, and a product is the three
 // larger ones of four (bf16x3): its relative error is at most 2^-16; an infinite factor gives NaN.
 //
 // Layout of a weight [N, K]: [ceil(N/32)][ceil(K/32)][2][16][16][2] bf16 = (panel of 32 columns, block of 32 k, half of the
 // panel, pair of k, column, parity of k); zero beyond N and K. A panel is one sequential stream of 2 KB blocks. vnni3: each panel
-// twice, of the high parts, then of the low ones.
+// twice, of the high parts, then of the low ones. vnni8: [ceil(N/32)][ceil(K/64)][2][16][16][4] int8 = (..., block of 64 k, ...,
+// quad of k, column, k in the quad); the products are of signed by signed, so there is no correction.
 //
 // Tile registers: 0-3 sums of 2 x 2 tiles (32 rows x 32 columns), 4-5 A, 6-7 W. A is packed to [32-row block][ceil(K/32)]
-// [2][16][32].
+// [2][16][32], int8 to [32-row block][ceil(K/64)][2][16][64].
 // The process asks Linux once for the tile data; every call configures its thread's tiles and releases them at the end.
 // WW_EMULATE_AMX replaces the seven instructions by plain C++, for tests on other machines.
 #pragma once
@@ -18,14 +20,17 @@ namespace ww {
 
 struct vnni { uint16_t bits; };
 struct vnni3 { uint16_t bits; };
+struct vnni8 { int8_t value; };
+template <> struct Weight<vnni8> : Weight<s8x4> {};  // its sums, and as much scratch
 
 #if defined(WW_ISA_AMX) || defined(WW_EMULATE_AMX)
 
 namespace amx {
 
-constexpr int kTile = 512;       // bf16 elements of a tile: 16 rows of 64 bytes
+template <class T> constexpr int kBlock = 64 / sizeof(T);  // numbers in a row of a tile: a k block
+template <class T> constexpr int kTile = 16 * kBlock<T>;
 constexpr i64 kBlockRows = 128;  // rows of A packed at a time
-constexpr int kDepth = 8;        // k blocks of 32 per pass: A and W of a 2 x 2 product take 32 KB, which fits L1
+constexpr int kDepth = 8;        // k blocks per pass: A and W of a 2 x 2 product take 32 KB, which fits L1
 
 #ifdef WW_EMULATE_AMX
 struct Register { char bytes[1024]; };
@@ -40,15 +45,18 @@ template <int T> inline void load(const void* p, i64 stride) {
 template <int T> inline void store(void* p, i64 stride) {
   for (int r = 0; r < 16; ++r) __builtin_memcpy(static_cast<char*>(p) + r * stride, registers[T].bytes + 64 * r, 64);
 }
-template <int C, int A, int B> inline void dot() {
-  float c[256];
-  bf16 a[kTile], b[kTile];
+inline float factor(bf16 v) { return to_f32(v); }
+inline uint32_t factor(int8_t v) { return uint32_t(v); }  // sums modulo 2^32, which is signed arithmetic's result
+template <class T, int C, int A, int B> inline void dot() {
+  constexpr int size = kBlock<T>, per = size / 16;
+  decltype(factor(T())) c[256];
+  T a[kTile<T>], b[kTile<T>];
   __builtin_memcpy(c, &registers[C], 1024);
   __builtin_memcpy(a, &registers[A], 1024);
   __builtin_memcpy(b, &registers[B], 1024);
   for (int r = 0; r < 16; ++r)
-    for (int k = 0; k < 32; ++k)
-      for (int n = 0; n < 16; ++n) c[r * 16 + n] += to_f32(a[r * 32 + k]) * to_f32(b[(k / 2) * 32 + 2 * n + k % 2]);
+    for (int k = 0; k < size; ++k)
+      for (int n = 0; n < 16; ++n) c[r * 16 + n] += factor(a[r * size + k]) * factor(b[k / per * size + per * n + k % per]);
   __builtin_memcpy(&registers[C], c, 1024);
 }
 #else
@@ -72,13 +80,15 @@ template <int T> WW_INLINE void load(const void* p, i64 stride) {
 template <int T> WW_INLINE void store(void* p, i64 stride) {
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(stride), "i"(T) : "memory");
 }
-template <int C, int A, int B> WW_INLINE void dot() {
-  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+template <class T, int C, int A, int B> WW_INLINE void dot() {
+  if constexpr (sizeof(T) == 1) asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+  else asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
 }
 #endif
 
-// c[16 * MT][32] (+)= a . w over `depth` blocks of 32 k.
-template <int MT> WW_NOINLINE void micro(const bf16* a, const vnni* w, int depth, float* c, i64 ldc, bool add) {
+// c[16 * MT][32] (+)= a . w over `depth` blocks of k.
+template <int MT, class T, class TW> WW_NOINLINE void micro(const T* a, const TW* w, int depth, float* c, i64 ldc, bool add) {
+  constexpr int size = kTile<T>;
   const i64 stride = ldc * 4;
   if (add) {
     load<0>(c, stride), load<1>(c + 16, stride);
@@ -87,21 +97,21 @@ template <int MT> WW_NOINLINE void micro(const bf16* a, const vnni* w, int depth
     zero<0>(), zero<1>();
     if (MT == 2) zero<2>(), zero<3>();
   }
-  for (int k = 0; k < depth; ++k, a += 2 * kTile, w += 2 * kTile) {
+  for (int k = 0; k < depth; ++k, a += 2 * size, w += 2 * size) {
     if (MT == 1)  // few rows: the weights come from memory
-      WW_UNROLL(1) for (int line = 0; line < 2 * kTile; line += 32) prefetch(w + 8 * kTile + line);
+      WW_UNROLL(1) for (int line = 0; line < 2 * size; line += kBlock<T>) prefetch(w + 8 * size + line);
     load<4>(a, 64), load<6>(w, 64);
-    dot<0, 4, 6>();
-    load<7>(w + kTile, 64);
-    dot<1, 4, 7>();
-    if (MT == 2) load<5>(a + kTile, 64), dot<2, 5, 6>(), dot<3, 5, 7>();
+    dot<T, 0, 4, 6>();
+    load<7>(w + size, 64);
+    dot<T, 1, 4, 7>();
+    if (MT == 2) load<5>(a + size, 64), dot<T, 2, 5, 6>(), dot<T, 3, 5, 7>();
   }
   store<0>(c, stride), store<1>(c + 16, stride);
   if (MT == 2) store<2>(c + 16 * ldc, stride), store<3>(c + 16 * ldc + 16, stride);
 }
 
-// `count` elements as bf16: the rounded ones, or with `low` what rounding them left over.
-inline void part_of(const bf16* in, int count, bool, bf16* out) { __builtin_memcpy(out, in, 2 * count); }
+// `count` elements as they are, or as bf16: the rounded ones, or with `low` what rounding them left over.
+template <class T> inline void part_of(const T* in, int count, bool, T* out) { __builtin_memcpy(out, in, sizeof(T) * count); }
 inline void part_of(const float* in, int count, bool low, bf16* out) {
   for (int i = 0; i < count; ++i) {
     const bf16 high = from_f32<bf16>(in[i]);
@@ -109,22 +119,22 @@ inline void part_of(const float* in, int count, bool low, bf16* out) {
   }
 }
 
-template <int K, class A> void pack_rows(const A& a, i64 m0, i64 rows, bool low, bf16* out) {
-  constexpr int blocks = (K + 31) / 32;
+template <int K, class A, class T> void pack_rows(const A& a, i64 m0, i64 rows, bool low, T* out) {
+  constexpr int size = kBlock<T>, blocks = (K + size - 1) / size;
   for (i64 r = 0; r < detail::round_up(rows, 32); ++r) {
     const auto* in = r < rows ? a(m0 + r) : nullptr;
-    bf16* p = out + r / 32 * 32 * 32 * blocks + r % 32 * 32;
-    for (int k = 0; k < blocks; ++k, p += 2 * kTile) {
-      const int left = K - 32 * k;
-      if (!in || left < 32) __builtin_memset(p, 0, 64);
-      if (in) part_of(in + 32 * k, left < 32 ? left : 32, low, p);
+    T* p = out + r / 32 * 32 * size * blocks + r % 32 * size;
+    for (int k = 0; k < blocks; ++k, p += 2 * kTile<T>) {
+      const int left = K - size * k;
+      if (!in || left < size) __builtin_memset(p, 0, 64);
+      if (in) part_of(in + size * k, left < size ? left : size, low, p);
     }
   }
 }
 
 // `low`: packed A's low parts, or null.
-template <int K, class S> void tile(const S& s, i64 t, const bf16* a, const bf16* low, i64 rows, float* acc) {
-  constexpr int blocks = (K + 31) / 32;
+template <class TW, int K, class S, class T> void tile(const S& s, i64 t, const T* a, const T* low, i64 rows, float* acc) {
+  constexpr int blocks = (K + kBlock<T> - 1) / kBlock<T>, size = 2 * kTile<T>;
   const int parts = low ? 2 : 1;
   const i64 padded = detail::round_up(rows, 32);
   const i64 p0 = t * S::panels, panels = s.panels_of(t);
@@ -132,29 +142,29 @@ template <int K, class S> void tile(const S& s, i64 t, const bf16* a, const bf16
   for (int k = 0; k < blocks; k += kDepth)
     for (int w = 0; w < S::NW; ++w)
       for (i64 p = 0; p < panels; ++p) {
-        const vnni* panel = reinterpret_cast<const vnni*>(s.w[w]) + ((p0 + p) * parts * blocks + k) * 2 * kTile;
+        const TW* panel = reinterpret_cast<const TW*>(s.w[w]) + ((p0 + p) * parts * blocks + k) * size;
         const int depth = blocks - k < kDepth ? blocks - k : kDepth;
         for (i64 r = 0; r < rows; r += 32) {
-          const i64 at = r * 32 * blocks + k * 2 * kTile;
+          const i64 at = (r / 32 * blocks + k) * size;
           float* c = acc + (w * padded + r) * S::TN + p * kPanel;
-          const auto add = [&](const bf16* x, const vnni* y, bool more) {
+          const auto add = [&](const T* x, const TW* y, bool more) {
             if (rows - r > 16) micro<2>(x + at, y, depth, c, S::TN, more);
             else micro<1>(x + at, y, depth, c, S::TN, more);
           };
           add(a, panel, k > 0);
-          if (low) add(low, panel, true), add(a, panel + blocks * 2 * kTile, true);
+          if (low) add(low, panel, true), add(a, panel + blocks * size, true);
         }
       }
 }
 
 }  // namespace amx
 
-template <bool split> struct TiledMethod {
+template <class T, class TW, bool split = false> struct TiledMethod {
   template <int K, int, class A, class... S>
   static void run(const detail::Part& part, const A& a, void* scratch, const S&... segments) {
-    constexpr i64 size = amx::kBlockRows * detail::round_up(K, 32);
-    bf16* packed = static_cast<bf16*>(scratch);
-    bf16* low = split ? packed + size : nullptr;
+    constexpr i64 size = amx::kBlockRows * detail::round_up(K, amx::kBlock<T>);
+    T* packed = static_cast<T*>(scratch);
+    T* low = split ? packed + size : nullptr;
     float* acc = reinterpret_cast<float*>(packed + (split ? 2 : 1) * size);
     amx::start();
     for (i64 m0 = part.m_begin; m0 < part.m_end; m0 += amx::kBlockRows) {
@@ -163,7 +173,7 @@ template <bool split> struct TiledMethod {
       if (split) amx::pack_rows<K>(a, m0, rows, true, low);
       (begin_rows(segments.epilogue, m0, rows), ...);
       part.for_each_tile([&](const auto& s, i64 t) {
-        amx::tile<K>(s, t, packed, low, rows, acc);
+        amx::tile<TW, K>(s, t, packed, low, rows, acc);
         for (i64 r = 0; r < rows; r += WW_TM)
           s.finish(m0, r, rows - r < WW_TM ? rows - r : WW_TM, t, acc, detail::round_up(rows, 32) * s.TN);
       }, segments...);
@@ -171,8 +181,9 @@ template <bool split> struct TiledMethod {
     amx::stop();
   }
 };
-template <> struct Method<vnni> : TiledMethod<false> {};
-template <> struct Method<vnni3> : TiledMethod<true> {};
+template <> struct Method<vnni> : TiledMethod<bf16, vnni> {};
+template <> struct Method<vnni3> : TiledMethod<bf16, vnni, true> {};
+template <> struct Method<vnni8> : TiledMethod<int8_t, vnni8> {};
 
 #endif
 

@@ -1,7 +1,8 @@
 // GEMM with fused epilogues:  for every segment and weight  acc = A[M, K] . W[N, K]^T,  then epilogue(tile).
 //
 //   ww::gemm<K, D>(M, a, scratch, tid, nt, segments...)  called by every thread of the team; only tid and scratch differ;
-//                                                     D: how much of K at a time (K, or a multiple of 16 below it, 32 for bf16x2)
+//                                                     D: how much of K at a time (K, or a multiple below it of 16, 32 for bf16x2,
+//                                                     64 for s8x4)
 //   ww::rows(p, stride)                               A as pointer and row stride; or any callable  const TA* (int64_t m)
 //   ww::segment<TN>(N, epilogue, w0[, w1[, w2]])      epilogue(m0, rows, n0, cols, acc0[, acc1[, acc2]]), rows <= WW_TM
 //   ww::with_prologue(prologue, epilogue)             an epilogue before whose tiles of some rows each thread calls
@@ -9,14 +10,17 @@
 //   ww::gemm_scratch_bytes<TW>(K, D, tile)            per thread; tile = the largest TN * number of weights of a segment
 //
 // Weights (float, bf16, f16): panels [ceil(N/32)][K][32], columns past N zero; bf16x2: panels [ceil(N/32)][ceil(K/2)][32] of two
-// neighbouring k; or, as ww::plain<T>, the matrix [N][K] as it lies, of which every panel is transposed on its way. See README.md
-// for the whole contract.
+// neighbouring k; or, as ww::plain<T>, the matrix [N][K] as it lies, of which every panel is transposed on its way; s8x4, with A
+// int8 and sums int32: [ceil(N/32)][1 + ceil(K/4)][32] of four neighbouring k, after a correction. See README.md for the whole
+// contract.
 //
 // How it works: the team is a grid of column groups x row groups. A thread packs up to kBlockRows rows of A to units (float, or
-// bf16x2 where the weights are), in k blocks of D whose rows have an odd number of cache lines. For groups of column tiles that
+// the weights' bf16x2 or s8x4), in k blocks of D whose rows have an odd number of cache lines. For groups of column tiles that
 // fill kGroup columns it walks k block by block, so that a block of A stays in L2; a block of rows meets a tile's panels one after
 // the other, and after the last k goes to the epilogue at once. Panels of bf16 and f16 are widened once per block of rows. With
 // few rows (M <= kSmallRows) panels are widened in registers and every weight is read once.
+// Byte products take unsigned by signed: A is packed with 128 added, and the sums of a panel begin with its correction,
+// -128 * sum over k of w.
 #pragma once
 #include "ww_micro.h"
 
@@ -25,8 +29,6 @@
 namespace ww {
 
 constexpr i64 kBlockRows = 144;
-
-template <class T> struct plain { T value; };
 
 template <class T> struct Rows {
   const T* p;
@@ -51,6 +53,7 @@ template <class Prologue, class Epilogue> WW_INLINE void begin_rows(const WithPr
 template <int TN_, int NW_, class TW_, class Epilogue> struct Segment {
   static constexpr int TN = TN_, NW = NW_, panels = TN / kPanel;
   using TW = TW_;
+  using Sum = typename Weight<TW>::Sum;
   static_assert(TN % kPanel == 0 && NW >= 1 && NW <= 3, "TN is a multiple of 32; one to three weights");
   i64 n;
   Epilogue epilogue;
@@ -62,10 +65,10 @@ template <int TN_, int NW_, class TW_, class Epilogue> struct Segment {
     return left < panels ? left : panels;
   }
 
-  // The epilogue on `rows` <= WW_TM rows, from row r of the tile at (m0, tile * TN) on; acc: NW tiles of `stride` floats.
+  // The epilogue on `rows` <= WW_TM rows, from row r of the tile at (m0, tile * TN) on; acc: NW tiles of `stride` sums.
   WW_INLINE void finish(i64 m0, i64 r, i64 rows, i64 tile, const float* acc, i64 stride) const {
     const i64 n0 = tile * TN, cols = n - n0 < TN ? n - n0 : TN;
-    const float* p = acc + r * TN;
+    const Sum* p = reinterpret_cast<const Sum*>(acc) + r * TN;
     if constexpr (NW == 1) epilogue(m0 + r, rows, n0, cols, p);
     if constexpr (NW == 2) epilogue(m0 + r, rows, n0, cols, p, p + stride);
     if constexpr (NW == 3) epilogue(m0 + r, rows, n0, cols, p, p + stride, p + 2 * stride);
@@ -165,36 +168,23 @@ template <class TW> void widen(const TW* __restrict in, i64 count, float* __rest
   for (i64 i = 0; i < count; i += kLanes) store(out + i, load(in + i));
 }
 
-// A weight's element type in memory, whether it lies in panels, and the unit of `per` numbers that is multiplied.
-template <class TW> struct Weight {
-  using T = TW;
-  using Unit = float;
-  static constexpr bool packed = true;
-  static constexpr int per = 1;
-};
-template <> struct Weight<bf16x2> {
-  using T = bf16x2;
-  using Unit = bf16x2;
-  static constexpr bool packed = true;
-  static constexpr int per = 2;
-};
-template <class TW> struct Weight<plain<TW>> {
-  using T = TW;
-  using Unit = float;
-  static constexpr bool packed = false;
-  static constexpr int per = 1;
-};
-
-// The panels of a segment's weights, of `depth` rows: `at` row k0 as they lie, `wide` from there on k rows as units.
+// The panels of a segment's weights, of `depth` units of k: `at` unit k0 as they lie, `wide` from there on k units.
 template <class S> struct Panels {
   using W = Weight<typename S::TW>;
   using T = typename W::T;
   using U = typename W::Unit;
   const S& s;
   i64 depth;
+  i64 size() const { return (W::lead + depth) * kPanel; }
   const T* at(i64 tile, i64 i, i64 k0) const {  // i: weight and panel, panels first
     const i64 panels = s.panels_of(tile), p = tile * S::panels + i % panels;
-    return reinterpret_cast<const T*>(s.w[i / panels]) + p * depth * kPanel + k0 * (W::packed ? kPanel : 1);
+    return reinterpret_cast<const T*>(s.w[i / panels]) + p * size() + (W::lead + k0) * (W::packed ? kPanel : 1);
+  }
+  // Whether block kb of k adds to what the sums c of `rows` rows hold: in the first block, a correction if there is one.
+  bool begin(i64 tile, i64 i, int kb, i64 rows, float* c) const {
+    if constexpr (W::lead > 0)
+      for (i64 r = 0; r < rows && kb == 0; ++r) __builtin_memcpy(c + r * S::TN, at(tile, i, -1), sizeof(T) * kPanel);
+    return kb > 0 || W::lead > 0;
   }
   const U* wide(i64 tile, i64 i, i64 k0, i64 k, float* widened) const {
     const T* panel = at(tile, i, k0);
@@ -223,10 +213,10 @@ void small_tile(const S& s, i64 t, const U* a, i64 padded, float* widened, float
       const auto run = [&](const auto* b) {
         constexpr i64 step = kPair * sizeof(*b);
         float* c = acc + i / count * padded * S::TN + i % count * kPanel;
+        const bool add = panels.begin(t, i, kb, padded, c);
         const char* next = reinterpret_cast<const char*>(b + B::length(kb) * kPanel);  // where the stream goes on
         for (int j = 0; j < kPanel; j += kPair, next += B::length(kb) * step)
-          micro_small<B::stride>(padded, a + kb * padded * B::stride, b + j, kPanel, B::length(kb), c + j, S::TN, kb > 0, next,
-                                 step);
+          micro_small<B::stride>(padded, a + kb * padded * B::stride, b + j, kPanel, B::length(kb), c + j, S::TN, add, next, step);
       };
       if constexpr (P::W::packed) run(panels.at(t, i, kb * B::size));
       else run(panels.wide(t, i, kb * B::size, B::length(kb), widened));
@@ -247,15 +237,15 @@ void tile_step(const S& s, i64 t, int kb, const U* a, i64 padded, i64 rows, floa
   const U* b[S::NW * S::panels];
   for (i64 i = 0; i < all; ++i) b[i] = panels.wide(t, i, kb * B::size, k, widened + i * B::size * kPanel);
   const i64 step = kPair * sizeof(typename P::T) / (blocks.large + blocks.small) + 1;
-  const i64 ahead = (next_tile - t) * S::panels * B::depth * kPanel, part = k * step * (kPanel / kPair);
+  const i64 ahead = (next_tile - t) * S::panels * panels.size(), part = k * step * (kPanel / kPair);
   for (i64 n = 0, r = 0; r < padded; ++n) {
     const i64 height = n < blocks.large ? kMaxRows : kLargeRows;
     for (i64 i = 0; i < all; ++i) {
       float* c = acc + (i / count * padded + r) * S::TN + i % count * kPanel;
+      const bool add = panels.begin(t, i, kb, height, c);
       const char* next = reinterpret_cast<const char*>(panels.at(t, i, next_kb * B::size) + ahead) + n * part;
       for (int j = 0; j < kPanel; j += kPair, next += k * step)
-        micro_large<B::stride>(height, a + (kb * padded + r) * B::stride, b[i] + j, kPanel, k, c + j, S::TN, kb > 0, next,
-                               step);
+        micro_large<B::stride>(height, a + (kb * padded + r) * B::stride, b[i] + j, kPanel, k, c + j, S::TN, add, next, step);
     }
     if (kb + 1 == B::count && r < rows) done(r, rows - r < height ? rows - r : height);
     r += height;
@@ -268,8 +258,8 @@ void tile_step(const S& s, i64 t, int kb, const U* a, i64 padded, i64 rows, floa
 template <class TW> struct Method {
   template <int K, int D, class A, class... S>
   static void run(const detail::Part& part, const A& a, void* scratch, const S&... segments) {
-    using B = detail::KBlocks<K, D, detail::Weight<TW>::per>;
-    using U = typename detail::Weight<TW>::Unit;
+    using B = detail::KBlocks<K, D, Weight<TW>::per>;
+    using U = typename Weight<TW>::Unit;
     U* packed = static_cast<U*>(scratch);
     float* widened = reinterpret_cast<float*>(packed + kBlockRows * B::stride * B::count);
     float* acc = widened + B::size * detail::largest_tile<S...>();
@@ -314,7 +304,7 @@ template <class TW> struct Method {
 
 template <class TW = float> constexpr i64 gemm_scratch_bytes(i64 k, i64 depth, i64 tile) {
   const i64 group = tile < detail::kGroup ? detail::kGroup + tile : 2 * tile;  // a group's tiles begin inside it
-  const i64 units = (depth - 1) / detail::Weight<TW>::per + 1, packed = (k + depth - 1) / depth * detail::row_units(units);
+  const i64 units = (depth - 1) / Weight<TW>::per + 1, packed = (k + depth - 1) / depth * detail::row_units(units);
   return 4 * (kBlockRows * packed + detail::round_up(units, 16) * tile + kBlockRows * group);
 }
 

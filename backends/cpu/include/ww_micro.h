@@ -2,7 +2,7 @@
 //
 //   micro<MR, AR>(a, b, ldb, k, c, ldc, add, next, step)
 //     c[r * ldc + j] (+)= sum over i < k of a[r * AR + i] * b[i * ldb + j],   r < MR, j < kPair = 2 * kLanes
-//     a and b may both be bf16x2, and k then counts those
+//     a and b may both be bf16x2, or s8x4 with c int32, and k then counts those
 //     with many rows it also prefetches into L2 the `step` bytes per k at `next` that will be needed next, and a and b, which L1
 //     does not hold, from L2; with few it prefetches b into L1 from memory, far ahead; `resident`: a and b are in L1
 //   micro_small, micro_large      the same with a row count known at run time
@@ -55,12 +55,12 @@ WW_NOINLINE void micro(const TA* __restrict a, const TB* __restrict b, i64 ldb, 
   if constexpr (U > 1) {
     for (; k > 0; --k, ++a) step(0);
     WW_UNROLL(4) for (int u = 1; u < U; ++u)
-      WW_UNROLL(16) for (int r = 0; r < MR; ++r) x[0][r] += x[u][r], y[0][r] += y[u][r];
+      WW_UNROLL(16) for (int r = 0; r < MR; ++r) add_sum<TA>(x[0][r], x[u][r]), add_sum<TA>(y[0][r], y[u][r]);
   }
   WW_UNROLL(16) for (int r = 0; r < MR; ++r) {
     vf p = x[0][r], q = y[0][r];
     Pair<TB>::natural(p, q);
-    if (add) p += load(c + r * ldc), q += load(c + r * ldc + kLanes);
+    if (add) add_sum<TA>(p, load(c + r * ldc)), add_sum<TA>(q, load(c + r * ldc + kLanes));
     store(c + r * ldc, p), store(c + r * ldc + kLanes, q);
   }
 }
@@ -107,7 +107,7 @@ template <class T> WW_NOINLINE vf load_few(const T* p, i64 count) {
 template <class T> WW_INLINE vf load_partial(const T* p, i64 count) { return count >= kLanes ? load(p) : load_few(p, count); }
 WW_INLINE vf load_partial(const bf16x2* p, i64 count) { return load_partial(reinterpret_cast<const float*>(p), count); }
 
-// `count` numbers as the units that are multiplied; half a pair is filled with zero.
+// `count` numbers as the units that are multiplied; half a pair is filled with zero, a quad with anything: it meets zero weights.
 template <class T> WW_INLINE void to_units(const T* in, int count, float* out) {
   for (int i = 0; i < count; ++i) out[i] = load_f32(in + i);
 }
@@ -122,6 +122,11 @@ template <> WW_INLINE void to_units(const bf16* in, int count, bf16x2* units) {
   bf16* out = reinterpret_cast<bf16*>(units);
   __builtin_memcpy(out, in, sizeof(bf16) * count);
   if (count % 2) out[count] = {0};
+}
+WW_INLINE void to_units(const int8_t* __restrict in, int count, s8x4* units) {
+  uint8_t* __restrict out = units->bytes;
+  for (int i = 0; i < count; ++i) out[i] = uint8_t(in[i] ^ 0x80);
+  for (; count % 4; ++count) out[count] = 0;
 }
 
 }  // namespace detail

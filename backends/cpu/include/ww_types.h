@@ -1,6 +1,8 @@
 // Element types and their conversion to and from float.
 //
-//   ww::bf16, ww::f16, float, double, integers, bool; ww::bf16x2: two bf16 of neighbouring k, in packed operands
+//   ww::bf16, ww::f16, float, double, integers, bool; in packed operands ww::bf16x2, ww::s8x4: two bf16, four int8 of neighbouring k
+//   ww::plain<T>                       a weight's element where it is not packed
+//   Weight<TW>                         how weights of type TW lie and are multiplied
 //   float ww::load_f32(const T* p)     one element as float
 //   void  ww::store(T* p, float v)     round to nearest even (integers: towards zero); NaN stays NaN, overflow gives inf
 //   float ww::to_f32(T v), T ww::from_f32<T>(float v)
@@ -26,6 +28,8 @@ using i64 = int64_t;
 struct bf16 { uint16_t bits; };
 struct f16 { uint16_t bits; };
 struct bf16x2 { bf16 even, odd; };  // two neighbours: what AVX-512's bf16 products take in a lane
+struct s8x4 { uint8_t bytes[4]; };  // what AVX-512 VNNI's products take in a lane; a left operand's have 128 added
+template <class T> struct plain { T value; };
 
 WW_INLINE uint32_t bits(float v) { return __builtin_bit_cast(uint32_t, v); }
 WW_INLINE float from_bits(uint32_t v) { return __builtin_bit_cast(float, v); }
@@ -63,6 +67,30 @@ template <> struct Rounded<f16> {
 template <class T> WW_INLINE T from_f32(float v) { return Rounded<T>::from(v); }
 template <class T> WW_INLINE float load_f32(const T* p) { return to_f32(*p); }
 template <class T> WW_INLINE void store(T* p, float v) { *p = Rounded<T>::from(v); }
+
+// A weight's element type in memory, the unit of `per` numbers that is multiplied, the type of the sums, how many rows a panel
+// has before its first k, and whether the weight lies in panels.
+template <class TW> struct Weight {
+  using T = TW;
+  using Unit = float;
+  using Sum = float;
+  static constexpr int per = 1, lead = 0;
+  static constexpr bool packed = true;
+};
+template <> struct Weight<bf16x2> : Weight<float> {
+  using T = bf16x2;
+  using Unit = bf16x2;
+  static constexpr int per = 2;
+};
+template <> struct Weight<s8x4> : Weight<float> {
+  using T = s8x4;
+  using Unit = s8x4;
+  using Sum = int32_t;
+  static constexpr int per = 4, lead = 1;
+};
+template <class TW> struct Weight<plain<TW>> : Weight<TW> {
+  static constexpr bool packed = false;
+};
 
 WW_INLINE void range(i64 total, int tid, int nt, i64* begin, i64* end) {
   *begin = total * tid / nt;

@@ -3,8 +3,11 @@
 //   kLanes                      floats in a vector: 16 (AVX-512), 8 (AVX2), 4 (portable)
 //   vf                          a vector of kLanes floats
 //   load(p), store(p, v)        unaligned; load accepts float, bf16, f16 and gives floats; store rounds to bf16
+//                               units (bf16x2, s8x4), and s8x4's int32 sums, are carried as they are, only moved as floats
 //   Pair<T>                     2 * kLanes consecutive elements as two vectors in T's cheapest order
-//   add_product<T>(c, a, b)     c += a * b; bf16x2: c += the two products in each lane, as AVX-512 BF16 rounds them, or near that
+//   add_product<T>(c, a, b)     c += a * b; bf16x2: c += the two products in each lane, as AVX-512 BF16 rounds them, or near that;
+//                               s8x4: the four, of a's unsigned bytes by b's signed ones, in int32 that wraps around
+//   add_sum<T>(c, s)            c += s, both sums of add_product<T>
 //   transpose(v), sums(v)       v[kLanes] as a square matrix: in place; the sum of each row as one vector
 //   prefetch(p)                 into L1 (prefetch<2>: into L2)
 #pragma once
@@ -23,6 +26,8 @@ constexpr int kLanes = 4;
 typedef float vf __attribute__((vector_size(4 * kLanes)));
 typedef uint32_t vu __attribute__((vector_size(4 * kLanes)));
 typedef int32_t vi __attribute__((vector_size(4 * kLanes)));
+typedef int16_t vi16 __attribute__((vector_size(4 * kLanes)));
+typedef uint16_t vu16 __attribute__((vector_size(4 * kLanes)));
 typedef uint16_t vh __attribute__((vector_size(2 * kLanes)));
 typedef float vf_any __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
 typedef uint32_t vu_any __attribute__((vector_size(4 * kLanes), aligned(2), may_alias));
@@ -30,7 +35,10 @@ typedef uint16_t vh_any __attribute__((vector_size(2 * kLanes), aligned(2), may_
 
 WW_INLINE vf splat(float x) { return x - vf{}; }
 WW_INLINE vf splat(bf16x2 x) { return (vf)(__builtin_bit_cast(uint32_t, x) - vu{}); }
+WW_INLINE vf splat(s8x4 x) { return (vf)(__builtin_bit_cast(uint32_t, x) - vu{}); }
 WW_INLINE vf load(const float* p) { return *reinterpret_cast<const vf_any*>(p); }
+WW_INLINE vf load(const bf16x2* p) { return load(reinterpret_cast<const float*>(p)); }
+WW_INLINE vf load(const s8x4* p) { return load(reinterpret_cast<const float*>(p)); }
 WW_INLINE vf load(const bf16* p) {
   return (vf)(__builtin_convertvector((vh)*reinterpret_cast<const vh_any*>(p), vu) << 16);
 }
@@ -85,13 +93,6 @@ template <> struct Pair<bf16> {  // even elements, odd elements: one instruction
   }
 };
 
-template <> struct Pair<bf16x2> {
-  static WW_INLINE void load(const bf16x2* p, vf& x, vf& y) {
-    Pair<float>::load(reinterpret_cast<const float*>(p), x, y);
-  }
-  static WW_INLINE void natural(vf&, vf&) {}
-};
-
 template <class T> WW_INLINE void add_product(vf& c, vf a, vf b) { c += a * b; }
 template <> WW_INLINE void add_product<bf16x2>(vf& c, vf a, vf b) {
 #if defined(__AVX512BF16__)
@@ -101,6 +102,32 @@ template <> WW_INLINE void add_product<bf16x2>(vf& c, vf a, vf b) {
   c += (vf)((vu)a << 16) * (vf)((vu)b << 16);
 #endif
 }
+
+// In each lane the sum of the products of x's and y's two int16.
+WW_INLINE vu pair_products(vu x, vu y) {
+#if defined(__AVX__)
+  vu sums;
+  asm("vpmaddwd %2, %1, %0" : "=v"(sums) : "v"(x), "v"(y));
+  return sums;
+#elif defined(__SSE2__)
+  asm("pmaddwd %1, %0" : "+x"(x) : "x"(y));
+  return x;
+#else
+  return (vu)(((vi)(x << 16) >> 16) * ((vi)(y << 16) >> 16) + ((vi)x >> 16) * ((vi)y >> 16));
+#endif
+}
+template <> WW_INLINE void add_product<s8x4>(vf& c, vf a, vf b) {
+#if defined(__AVX512VNNI__)
+  asm("vpdpbusd %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+#else  // even bytes, then odd ones, widened to 16 bits: those of b, which has the sign, once for all rows
+  const vu even = pair_products((vu)((vu16)a & 0xff), (vu)(((vi16)b << 8) >> 8));
+  const vu odd = pair_products((vu)((vu16)a >> 8), (vu)((vi16)b >> 8));
+  c = (vf)((vu)c + even + odd);
+#endif
+}
+
+template <class T> WW_INLINE void add_sum(vf& c, vf s) { c += s; }
+template <> WW_INLINE void add_sum<s8x4>(vf& c, vf s) { c = (vf)((vu)c + (vu)s); }
 
 // kLanes x kLanes transposition: log2(kLanes) perfect shuffles of rows i and i + kLanes / 2.
 WW_INLINE void transpose(vf (&v)[kLanes]) {

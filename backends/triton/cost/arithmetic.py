@@ -21,7 +21,7 @@ SCORES = 2.25
 SHARED_PER_CLOCK = 128  # bytes an SM
 LANES, SPECIAL_LANES = 128, 16  # instructions an SM and clock
 ADDRESSING = 4 / 16  # instructions a byte that threads load or store, 16 bytes at a time
-_ITEMS = {"bf16": 2, "f16": 2, "f64": 8}
+_ITEMS = {"i8": 1, "bf16": 2, "f16": 2, "f64": 8}
 
 
 class Arithmetic:
@@ -48,7 +48,8 @@ class Arithmetic:
         """FLOP/s of the whole target by its data sheet."""
         target = self.target
         wide = target.fp32_flops if self.precision == "ieee" else target.tf32_flops
-        return {"bf16": target.bf16_flops, "f16": target.bf16_flops, "f32": wide, "f64": target.fp32_flops / 2}[dtype]
+        half = target.bf16_flops  # i8: twice as many by the data sheets of all targets
+        return {"i8": 2 * half, "bf16": half, "f16": half, "f32": wide, "f64": target.fp32_flops / 2}[dtype]
 
     def tensor_seconds(self) -> float:
         """Of one tile's products, by tensor cores (f32 by `ieee`: by the ordinary ones)."""
@@ -127,7 +128,7 @@ class Arithmetic:
         """Seconds of one trip."""
         m, n, k = self._sizes(product)
         rate = self.peak(product.dtype) / self.target.sms
-        if product.dtype in ("bf16", "f16") or (product.dtype == "f32" and self.precision != "ieee"):
+        if product.dtype in ("i8", "bf16", "f16") or (product.dtype == "f32" and self.precision != "ieee"):
             op = self.target.tensor_op
             rate *= (TENSOR_REACHED if m >= INSTRUCTION_ROWS[op] else NARROW_RATE)[op]
         return 2 * m * n * k / rate

@@ -11,6 +11,7 @@ from .flow import Block, FlowRecipe, flow_recipe
 from .fused import Attend, Copy, FusedRecipe, Gemm, Map, Product, RegionOp, fused_recipe
 from .layout import LayoutRecipe, View, layout_recipe
 from .norms import Activation, Norm, Softmax
+from .quantised import Quantised
 from .source import RandomSource, Source
 from .steps import (
     Binary,
@@ -31,6 +32,6 @@ from .tile import TileOp, TileRecipe, tile_recipe
 __all__ = [
     "Activation", "Attend", "Attention", "Binary", "Block", "Cast", "Choice", "Column", "Copy", "Experts", "FlowRecipe",
     "FusedRecipe", "Gated", "Gemm", "LayoutRecipe", "Linear", "Map", "Mixed", "Norm", "Positions", "Product",
-    "RandomSource", "Reduction", "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View",
+    "Quantised", "RandomSource", "Reduction", "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View",
     "Viewed", "flow_recipe", "fused_recipe", "layout_recipe", "tile_recipe",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from .attention import Attention
 from .builder import FlowBuilder, FlowStep, width_of
 from .experts import Experts
 from .norms import Activation, Norm, Softmax
+from .quantised import Quantised
 from .source import Source, near, pick, sometimes
 from .steps import (
     Binary,
@@ -59,7 +60,7 @@ class Block:
 STEPS = (
     Block, Block, Block,
     Norm, Linear, Binary, Activation, Attention, Gated, Experts, Norm, Linear, Binary, Attention, Scalar, Column, Softmax,
-    Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed,
+    Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed, Quantised,
 )  # fmt: skip
 """What a step is drawn from; those that stand twice come twice as often."""
 

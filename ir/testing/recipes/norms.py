@@ -38,15 +38,16 @@ class Norm:
 def norm(builder: FlowBuilder, x: SSAValue, how: Norm) -> SSAValue:
     """The norm of the last dim."""
     size, dtype = [width_of(x)], dtype_of(x)
+    centred = how.centred and width_of(x) > 1  # x - mean(x) of one column is what roundings left, and eps divides by nothing
     weight = builder.weight("gain", size, dtype) if how.weighted else None
-    bias = builder.weight("shift", size, dtype) if how.weighted and how.centred else None
-    if not how.spelled and how.centred:
+    bias = builder.weight("shift", size, dtype) if how.weighted and centred else None
+    if not how.spelled and centred:
         return builder(LayerNormOp(x, weight, bias, how.eps))
     if not how.spelled:
         return builder(RMSNormOp(x, weight, how.eps, how.unit_offset and weight is not None))
     wide = builder(CastOp(x, "f32")) if dtype in ("f16", "bf16") else x
     axis = [tensor_type(x).rank - 1]
-    if how.centred:
+    if centred:
         wide = builder.pointwise("sub", wide, builder(ReduceOp("mean", wide, axis)))
     mean = builder(ReduceOp("mean", builder.pointwise("square", wide), axis))
     factor = builder.pointwise("rsqrt", builder.scaled("add", mean, how.eps))

@@ -25,12 +25,13 @@ WW_RUN = Path(__file__).parents[3] / "runtime" / "native" / "ww_run.cpp"
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 COMPILE = ["g++", "-std=c++17", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fPIC", *WARNINGS]
 AVX512 = "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512"
+PRODUCTS = AVX512 + " -mavx512bf16 -mavx512vnni"
 ISA_FLAGS = {
     "PORTABLE": ("", ()),
     "AVX2": ("-mavx2 -mfma -mf16c", ("avx2", "fma", "f16c")),
-    "AVX512_BF16": (AVX512 + " -mavx512bf16", ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16")),
+    "AVX512_BF16": (PRODUCTS, ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16", "avx512_vnni")),
     "AVX512": (AVX512, ("avx512f", "avx512bw", "avx512dq", "avx512vl")),
-    "AMX": (AVX512 + " -mavx512bf16 -mamx-tile -mamx-bf16", ("amx_tile", "amx_bf16", "avx512_bf16")),
+    "AMX": (PRODUCTS + " -mamx-tile -mamx-bf16 -mamx-int8", ("amx_tile", "amx_bf16", "amx_int8", "avx512_vnni")),
 }
 C_TYPE = {torch.float32: "float", torch.bfloat16: "ww::bf16", torch.float16: "ww::f16"}
 
