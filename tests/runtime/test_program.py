@@ -326,6 +326,13 @@ def test_after_a_fork(scaled, two_threads):
     assert team.thread_count() == 2
 
 
+@pytest.mark.parametrize(("asked", "cpus", "taken"), [(64, 3, 3), (2, 3, 2), (4, 1, 1)])
+def test_no_more_threads_than_cpus(monkeypatch, asked, cpus, taken):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: asked)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cpus)))
+    assert team.thread_count() == taken
+
+
 def test_the_loaded_openmp_runtime_is_used():
     assert "torch" in team.team().library
     assert team.team().parallel
