@@ -105,7 +105,6 @@ def compile_module(
         made: dict[Operation, dict[str, Any]] = {}
         pipeline.to_tiles(module, ledger, shapes=shapes, after=after, formed=lambda op, to: made.update({to: kernel_row(op)}))
         verify_level(module, "tile")
-        rows = kernel_rows(module, made)
     with phases("emit"):
         emitted = backend.emit(module, ledger)
         kernels = {e.kernel.name: e.kernel for e in emitted}
@@ -115,6 +114,7 @@ def compile_module(
     with phases("plan"):
         planned = plan(module, name, kernels, layouts, backend.packed_type)
         description = planned.description
+        rows = kernel_rows(module, made, planned.steps)
         description.headers.update(backend.headers)
     with phases("kernels"):
         constants = ConstantComputer(module, planned.constants, backend.pack)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from .ir.ledger import Ledger
 from .ir.signature import functions_of
 from .ir.text import to_text
 from .ir.types import BITS, TensorType, is_float, tensor_type
+from .planner import Step
 from .runtime.artifact import ProgramDescription, aten_calls, launches
 from .runtime.program import Program
 
@@ -114,10 +115,16 @@ def kernel_row(op: Operation) -> dict[str, Any]:
     return {"kind": kind, "text": to_text(op), "modules": modules, "layer": _layer(op), "bytes": _bytes(op)}
 
 
-def kernel_rows(module: ModuleOp, made: Mapping[Operation, dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a kernel launch of a tile module, in program order, calls of layer functions inlined. `made`: the row of the
-    fused op that became a launch."""
-    return [{**made[op], "layer": layer or made[op]["layer"]} for op, layer in _executed(module) if op in made]
+def kernel_rows(
+    module: ModuleOp, made: Mapping[Operation, dict[str, Any]], steps: Sequence[Step]
+) -> list[dict[str, Any]]:
+    """One row a kernel launch of a tile module, in the order of `steps`. `made`: the row of the fused op that became a launch,
+    which in a layer's function runs once for each layer."""
+    rows: dict[Operation, deque[dict[str, Any]]] = {op: deque() for op in made}
+    for op, layer in _executed(module):
+        if op in made:
+            rows[op].append({**made[op], "layer": layer or made[op]["layer"]})
+    return [rows[step.op].popleft() for step in steps if step.op in rows]
 
 
 def _executed(module: ModuleOp) -> Iterator[tuple[Operation, str]]:

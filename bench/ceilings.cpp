@@ -1,8 +1,8 @@
 // What this machine can do at most: loops that do one thing and nothing else. `ceilings.py` runs one call a thread and
 // times them.
 //
-//   ww_fma_fp32, ww_dot_bf16    `rounds` rounds of independent multiply-adds in registers; the FLOPs done (a multiply-add
-//                               is two), 0 where the processor has no bf16 products
+//   ww_fma_fp32, ww_dot_bf16, ww_dot_int8     `rounds` rounds of independent multiply-adds in registers; the operations done (a
+//                               multiply-add is two), 0 where the processor has no such products
 //   ww_read                     sums `count` floats at `from`, 64-byte aligned; the bytes read. A tail of less than one
 //                               round is left out
 //
@@ -85,6 +85,27 @@ extern "C" int64_t ww_dot_bf16(int64_t rounds, float*) {
   return rounds * 6 * (2 * 16 * 16 * 32);
 }
 
+extern "C" int64_t ww_dot_int8(int64_t rounds, float*) {
+  struct alignas(64) {
+    uint8_t palette = 1, start = 0, reserved[14] = {};
+    uint16_t column_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } shape;
+  _tile_loadconfig(&shape);
+  _tile_zero(6);
+  _tile_zero(7);
+  for (int64_t round = 0; round < rounds; ++round) {
+    _tile_dpbssd(0, 6, 7);
+    _tile_dpbssd(1, 6, 7);
+    _tile_dpbssd(2, 6, 7);
+    _tile_dpbssd(3, 6, 7);
+    _tile_dpbssd(4, 6, 7);
+    _tile_dpbssd(5, 6, 7);
+  }
+  _tile_release();
+  return rounds * 6 * (2 * 16 * 16 * 64);
+}
+
 #elif defined(WW_ISA_AVX512_BF16) || defined(WW_ISA_AVX512)
 
 namespace {
@@ -102,14 +123,34 @@ __attribute__((target("avx512bf16"))) int64_t dot(int64_t rounds, float* values)
   return rounds * kChains * kLanes * 4;
 }
 
+__attribute__((target("avx512vnni"))) int64_t dot_int8(int64_t rounds, float* values) {
+  const __m512i a = _mm512_set1_epi32(int(values[1]));
+  __m512i chains[kChains];
+#pragma GCC unroll 24
+  for (int i = 0; i < kChains; ++i) chains[i] = _mm512_set1_epi32(i);  // unrolled, and asm below: GCC 12 keeps them in memory
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kChains; ++i) asm("vpdpbusd %1, %1, %0" : "+v"(chains[i]) : "v"(a));
+  }
+#pragma GCC unroll 24
+  for (int i = 1; i < kChains; ++i) chains[0] = _mm512_add_epi32(chains[0], chains[i]);
+  values[0] = float(_mm512_reduce_add_epi32(chains[0]));
+  return rounds * kChains * kLanes * 8;
+}
+
 }  // namespace
 
 extern "C" int64_t ww_dot_bf16(int64_t rounds, float* values) {
   return __builtin_cpu_supports("avx512bf16") ? dot(rounds, values) : 0;
 }
 
+extern "C" int64_t ww_dot_int8(int64_t rounds, float* values) {
+  return __builtin_cpu_supports("avx512vnni") ? dot_int8(rounds, values) : 0;
+}
+
 #else
 
 extern "C" int64_t ww_dot_bf16(int64_t, float*) { return 0; }
+extern "C" int64_t ww_dot_int8(int64_t, float*) { return 0; }
 
 #endif

@@ -17,7 +17,7 @@ from ..runtime.host_arrays import address, aligned_bytes
 from ..runtime.toolchain import Source, build
 
 SOURCE = Path(__file__).with_name("ceilings.cpp")
-ROUNDS = {"ww_fma_fp32": 8 << 20, "ww_dot_bf16": 1 << 20}
+ROUNDS = {"ww_fma_fp32": 8 << 20, "ww_dot_bf16": 1 << 20, "ww_dot_int8": 1 << 20}
 """Tens of milliseconds for each run."""
 BUFFER_BYTES = 256 << 20
 REPEATS = 5
@@ -27,17 +27,19 @@ REPEATS = 5
 class Ceilings(msgspec.Struct, frozen=True):
     """At `threads` threads: 10⁹ FLOP/s (a multiply-add is two) and 10⁹ bytes/s read from memory.
 
-    `bf16_gflops`: of AMX's or AVX-512's bf16 products with fp32 sums; None without them.
+    `bf16_gflops`: of AMX's or AVX-512's bf16 products with fp32 sums; `int8_gops`: of their int8 ones with int32 sums; None
+    without them.
     """
 
     threads: int
     fp32_gflops: float
     bf16_gflops: float | None
     read_gbps: float
+    int8_gops: float | None = None
 
     def peak_gflops(self, dtype: str) -> float:
-        """For operands of `dtype`: bf16's where there is one, else fp32's."""
-        return self.bf16_gflops if dtype == "bf16" and self.bf16_gflops else self.fp32_gflops
+        """For operands of `dtype`: bf16's and int8's where there are such, else fp32's."""
+        return {"bf16": self.bf16_gflops, "i8": self.int8_gops}.get(dtype) or self.fp32_gflops
 
     def bound_ms(self, dtype: str, flops: float, bytes: float) -> float:
         """The milliseconds that this work takes at least: the roofline's bound."""
@@ -62,6 +64,7 @@ def measure(threads: int) -> Ceilings:
         _rate(compute("ww_fma_fp32"), threads),
         _rate(compute("ww_dot_bf16"), threads) or None,
         _rate(read, threads),
+        _rate(compute("ww_dot_int8"), threads) or None,
     )
 
 

@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..ir import flow, tile
 from ..ir.ledger import Decision, Ledger
+from ..ir.signature import functions_of, mutations_of
 from ..ir.testing import oracles
 from ..ir.testing.inputs import Inputs, draw
 from ..ir.testing.recipes import Source, flow_recipe, fused_recipe, layout_recipe, tile_recipe
@@ -151,7 +152,9 @@ RUN: dict[Backend, Callable[[ModuleOp, Mapping[str, oracles.Pass], int], Facts]]
 def program_rounds_within(module: ModuleOp, program: Callable[[list[Any]], list[Any]], inputs: Inputs) -> None:
     """The compiled program is as close to float64 as its dtypes allow, in its results and in what it writes."""
     arguments = [a.clone() for a in inputs.arguments]
-    oracles.rounds_within(module, program(arguments), inputs)
+    results = program(arguments)
+    written = [arguments[index] for _, index in sorted(mutations_of(functions_of(module)["main"]))]
+    oracles.rounds_within(module, [*results, *written], inputs)
 
 
 def ops_of(module: ModuleOp) -> set[tuple[str, str, int]]:

@@ -15,9 +15,10 @@ from xdsl.dialects.builtin import ModuleOp
 from ..ir.signature import functions_of
 from ..runtime.artifact import Kernel, ProgramDescription
 from .describe import Describer, PackedType
+from .in_place import store_in_place
 from .inline import Inliner
 from .memory import chunks, lifetimes
-from .results import returned_values, write_back
+from .results import returned_values, stored, write_back
 from .values import ConstantRecipe, Step
 
 __all__ = ["ConstantRecipe", "Plan", "Step", "plan"]
@@ -43,7 +44,8 @@ def plan(
     returned = inliner.run()
     main = functions_of(module)["main"]
     results = returned_values(main, returned, inliner)
-    steps = [*inliner.steps, *results.copies, *write_back(main, returned, inliner)]
+    steps, left = store_in_place([*inliner.steps, *results.copies], stored(main, returned, inliner), inliner.kernels)
+    steps += write_back(left, inliner)
     constants = inliner.read_constants(steps)
     lifetimes(steps, [ref for ref in returned if ref is not None])
     sizes = chunks(steps)

@@ -19,13 +19,13 @@ Refs = dict[SSAValue, Ref]
 
 
 class Inliner:
-    """`run()` gives what @main returns and fills `steps`. `arguments`: the tensors among @main's arguments."""
+    """`run()` gives what @main returns and fills `steps`. `arguments`: the tensors among @main's arguments. `kernels`: by name."""
 
     def __init__(self, module: ModuleOp, layouts: Mapping[str, str]):
         self.steps: list[Step] = []
         self.arguments: Refs = {}
         self._functions = functions_of(module)
-        self._kernels = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
+        self.kernels = {op.sym_name.data: op for op in module.ops if isinstance(op, tile.KernelOp)}
         self._layouts = layouts
         self._main = self._functions["main"]
         self._constant_values = {r for op in constant_ops(self._main) for r in op.results}
@@ -86,7 +86,7 @@ class Inliner:
         refs.update((r, ref) for r, ref in zip(op.results, returned, strict=True) if ref is not None)
 
     def _launch(self, op: tile.LaunchOp, refs: Refs) -> None:
-        kernel = self._kernels[op.kernel.root_reference.data]
+        kernel = self.kernels[op.kernel.root_reference.data]
         aliases = op.aliases
         reads: list[Ref] = []
         for value, arg in zip(op.inputs, kernel.body.args, strict=False):

@@ -27,17 +27,17 @@ class Results:
     strided: dict[Buffer, Layout] = field(default_factory=dict[Buffer, Layout])
 
 
-def write_back(main: func.FuncOp, returned: Sequence[Ref | None], inliner: Inliner) -> list[Step]:
-    """Steps, the program's last, that store mutated arguments' new values in them where no kernel has written them in place.
+def stored(main: func.FuncOp, returned: Sequence[Ref | None], inliner: Inliner) -> list[tuple[Ref, Ref]]:
+    """(mutated argument, its new value) where no kernel has written it in place."""
+    pairs = [(inliner.arguments[main.body.block.args[index]], returned[at]) for at, index in mutations_of(main)]
+    return [(target, value) for target, value in pairs if value is not None and not _is(value, target)]
+
+
+def write_back(stored: Sequence[tuple[Ref, Ref]], inliner: Inliner) -> list[Step]:
+    """Steps, the program's last, that store arguments' new values in them.
 
     A new value that is the old contents of another of them (`a, b = b, a`) is copied before any is overwritten.
     """
-    stored: list[tuple[Ref, Ref]] = []
-    for position, index in mutations_of(main):
-        value, target = returned[position], inliner.arguments[main.body.block.args[index]]
-        assert value is not None
-        if value.buffer is not target.buffer:
-            stored.append((target, value))
     overwritten = {target.place for target, _ in stored}
     saved: list[Step] = []
     copies: list[Step] = []
@@ -88,6 +88,11 @@ def _call(target: str, reason: str, arguments: list[Any]) -> flow.AtenOp:
 
 def _operand(number: int) -> dict[str, int]:
     return {"tensor": number}
+
+
+def _is(value: Ref, target: Ref) -> bool:
+    """Whether a value lies in a buffer as an argument does: not one that the argument shows turned over."""
+    return value.buffer is target.buffer and value.layout == target.layout
 
 
 def _same(layout: Layout, strides: tuple[Dim, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import os
 import sys
@@ -47,12 +48,17 @@ def thread_count() -> int:
     """
     if _forked or team() is SERIAL:
         return 1
-    cpus = len(os.sched_getaffinity(0))
     torch: Any = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
-        return min(torch.get_num_threads(), cpus)
+        return min(torch.get_num_threads(), _cpus())
     stated = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    return min(max(1, int(stated)), cpus) if stated.isdigit() else cpus
+    return min(max(1, int(stated)), _cpus()) if stated.isdigit() else _cpus()
+
+
+@functools.cache
+def _cpus() -> int:
+    """How many CPUs this process may use; asked for once, as libgomp does."""
+    return len(os.sched_getaffinity(0))
 
 
 def loaded_libraries() -> list[str]:

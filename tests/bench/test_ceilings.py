@@ -18,6 +18,7 @@ def test_ceilings_are_those_of_a_real_machine(one):
     assert 0.5 < one.read_gbps < 1e4
     assert 1 < one.fp32_gflops < 1e4
     assert one.bf16_gflops is None or one.fp32_gflops < one.bf16_gflops < 1e6
+    assert one.int8_gops is None or one.fp32_gflops < one.int8_gops < 1e6
 
 
 def test_floats_are_computed_faster_than_they_are_read(one):
@@ -43,7 +44,8 @@ def test_the_loops_say_what_they_did():
 
 
 def test_a_bound_is_the_slower_of_computing_and_reading():
-    machine = Ceilings(1, fp32_gflops=100.0, bf16_gflops=400.0, read_gbps=10.0)
+    machine = Ceilings(1, fp32_gflops=100.0, bf16_gflops=400.0, read_gbps=10.0, int8_gops=800.0)
+    assert machine.bound_ms("i8", flops=2e9, bytes=1e6) == pytest.approx(2.5)
     assert machine.bound_ms("fp32", flops=2e9, bytes=1e6) == pytest.approx(20)
     assert machine.bound_ms("bf16", flops=2e9, bytes=1e6) == pytest.approx(5)
     assert machine.bound_ms("bf16", flops=2e9, bytes=1e9) == pytest.approx(100)

@@ -20,6 +20,7 @@ from warpweave.ir.testing.recipes.layout import LayoutRecipe, View
 from warpweave.ir.testing.recipes.norms import Activation, Norm, Softmax
 from warpweave.ir.testing.recipes.steps import Choice, Gated, Linear, Reduction, Scalar, Viewed
 from warpweave.ir.testing.recipes.tile import TileOp, TileRecipe
+from warpweave.ir.testing.recipes.writes import Overwritten
 
 
 @dataclass(frozen=True)
@@ -377,6 +378,11 @@ EXPERTS = [
 PLANS = [
     Mutant("chunk reused while it is read", "plan", "planner.memory:lifetimes", "for ref in step.reads:", "for ref in ():",
            (flow(Block(RMS, Gated()), Block(RMS, Gated(columns=16)), Linear(), Softmax(), Linear()),)),
+    Mutant("arguments overwritten while others read them", "program", "planner.in_place:_reads_before_it_writes",
+           "and _place(store) == _place(load)", "", (flow(Overwritten(kind="symmetric"), width=65),)),
+    Mutant("arguments overwritten before their last readers", "program", "planner.in_place:_comes_last",
+           "return not any(", "return True or not any(",
+           (flow(Overwritten(kind="scaled"), Linear(), width=65),)),
     Mutant("barrier missing", "plan", "planner.describe:Hazards.conflicts", "return bool(", "return False and bool(",
            (flow(Linear(), Softmax(), Linear()),)),
 ]  # fmt: skip

@@ -51,7 +51,39 @@ def returned_views(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> tuple[t
     return part, turned, a.clone()
 
 
-@pytest.mark.parametrize("function", [swapped, rotated, shifted, returned_old, returned_views])
+def turned(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> None:
+    """Found by generated programs: the new value is the argument itself, seen otherwise; nothing was stored."""
+    square = a[:, :4]
+    square.copy_(square.t().clone())
+    b.copy_(b.flip(0))
+
+
+def halves(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> None:
+    a.copy_(torch.cat([a[2:], a[:2]]))
+    b.add_(b.sum())
+    c.add_(1).mul_(c.sum(1, keepdim=True))
+
+
+def counted(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+    a.add_(1)
+    b.mul_(2)
+    return a.sum() + c
+
+
+def counted_together(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+    """One kernel makes both, of which each reads both."""
+    total, difference = a + b, a - b
+    a.copy_(total)
+    b.copy_(difference)
+    return c * 2
+
+
+FUNCTIONS = [
+    swapped, rotated, shifted, returned_old, returned_views, turned, halves, counted, counted_together,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_what_arguments_held_survives_them(function: Callable[..., object]) -> None:
     torch.manual_seed(0)
     given = [torch.randn(4, 8) for _ in range(3)]

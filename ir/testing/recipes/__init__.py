@@ -28,10 +28,11 @@ from .steps import (
     Viewed,
 )
 from .tile import TileOp, TileRecipe, tile_recipe
+from .writes import Overwritten
 
 __all__ = [
     "Activation", "Attend", "Attention", "Binary", "Block", "Cast", "Choice", "Column", "Copy", "Experts", "FlowRecipe",
-    "FusedRecipe", "Gated", "Gemm", "LayoutRecipe", "Linear", "Map", "Mixed", "Norm", "Positions", "Product",
+    "FusedRecipe", "Gated", "Gemm", "LayoutRecipe", "Linear", "Map", "Mixed", "Norm", "Overwritten", "Positions", "Product",
     "Quantised", "RandomSource", "Reduction", "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View",
     "Viewed", "flow_recipe", "fused_recipe", "layout_recipe", "tile_recipe",
 ]  # fmt: skip

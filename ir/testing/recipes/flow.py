@@ -28,6 +28,7 @@ from .steps import (
     Viewed,
     linear,
 )
+from .writes import Overwritten
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ STEPS = (
     Block, Block, Block,
     Norm, Linear, Binary, Activation, Attention, Gated, Experts, Norm, Linear, Binary, Attention, Scalar, Column, Softmax,
     Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed, Quantised,
+    Overwritten,
 )  # fmt: skip
 """What a step is drawn from; those that stand twice come twice as often."""
 
