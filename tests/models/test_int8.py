@@ -13,7 +13,7 @@ import torch
 
 import instruction_sets
 import warpweave
-from model_zoo import build, first_output, inputs
+from model_zoo import MOST_KERNELS, build, first_output, inputs
 from quantised_models import Int8Linear, quantise
 from warpweave.backends.cpu.target import VECTOR_BYTES
 
@@ -51,6 +51,7 @@ def test_a_model_in_int8(name: str, dtype: torch.dtype) -> None:
     (report,) = warpweave.reports()[before:]
     products = [kernel["text"] for kernel in report["kernels"] if "], i8> weights" in kernel["text"]]
     assert len(products) >= 8
+    assert report["kernels_per_layer"] <= MOST_KERNELS[name] + 4  # quantisations; epilogues stay in the products
     assert {row["op"] for row in report["fallbacks"]} <= {"aten.gather.default"}  # in BERT's embeddings
 
 

@@ -230,3 +230,12 @@ def experts_as_captured(b: FlowBuilder, x: SSAValue) -> SSAValue:
     (back,) = _aten(b, "index.Tensor", [t0, [t1]], [scaled, inverse], TensorType.of([slots, width], "f32"))
     total = b(ReduceOp("sum", b.reshape(back, tokens, k, width), [1]))
     return b.reshape(total, b.batch, b.length, width)
+
+
+def int8_rows(b: FlowBuilder, x: SSAValue) -> SSAValue:
+    """Flattened rows, each column of which is divided by its largest number, as int8 numbers by an int8 weight."""
+    rows = b.reshape(x, b.batch * b.length, width_of(x))
+    largest = b(ReduceOp("max", b.pointwise("abs", rows), [0]))
+    quantised = b(CastOp(b.scaled("mul", b.pointwise("div", rows, largest), 127.0), "i8"))
+    sums = b(LinearOp(quantised, b.weight("weight", [width_of(x), width_of(x)], "i8")))
+    return b.reshape(b(CastOp(sums, "f32")), b.batch, b.length, width_of(x))

@@ -54,6 +54,8 @@ CAPTURED = p.written(p.experts_as_captured, width=8, length=7)
 SPELLED = flow(Attention(spelled=True, causal=True, groups=2))
 
 FOLDS = [
+    Mutant("numbers of each column are taken for those of each row", "flow", "passes.unflatten_linears:_sink",
+           "op.dims_reduced != (1,)", "False", (p.written(p.int8_rows, width=8, length=1),)),
     Mutant("adding any number is adding zero", "flow", "passes.folds:identity_arithmetic",
            "number(op.inputs[index]) == neutral[0]", "number(op.inputs[index]) is not None", (flow(Scalar(kind="add")),)),
     Mutant("transposes composed the wrong way round", "layout", "passes.folds:transpose_of_transpose",
