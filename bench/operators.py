@@ -1,7 +1,8 @@
 """Single operators beside PyTorch's own: `python -m warpweave.bench.operators --threads 1`.
 
-A GEMM with its epilogue against a plain `F.linear`, which has none; attention against `scaled_dot_product_attention`,
-over a prompt and over a long context. Calls take turns, there and back; a ratio is of medians in one process. Writes JSON.
+A GEMM with its epilogue against a plain `F.linear` (of int8 numbers: `torch._int_mm`), which has none; attention against
+`scaled_dot_product_attention`, over a prompt and over a long context. Calls take turns, there and back; a ratio is of medians
+in one process. Writes JSON.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ PYTORCH = "pytorch"
 
 @dataclass(frozen=True)
 class Case:
-    """`ours` compiled against `theirs` as it is, on the same `inputs`. `read`: tensors that have to be read."""
+    """`ours` compiled against `theirs` as it is, on the same `inputs`. `read`: tensors that have to be read. `exact`: the result in
+    float64, where that is not what `ours` gives for inputs of that type. `products`: of which type, where not of the results'."""
 
     ours: Callable[..., Tensor]
     theirs: Callable[..., Tensor]
     inputs: tuple[Tensor, ...]
     flops: float
     read: tuple[Tensor, ...]
+    exact: Callable[..., Tensor] | None = None
+    products: str = ""
 
 
 class Gated(nn.Module):
@@ -61,6 +65,32 @@ class Added(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return F.linear(x, self.weight) + skip
+
+
+class Scaled(nn.Module):
+    """A linear of int8 numbers, with a scale for each column."""
+
+    def __init__(self, weight: Tensor, scale: Tensor, dtype: torch.dtype):
+        super().__init__()
+        self.weight, self.scale, self.dtype = nn.Buffer(weight), nn.Buffer(scale), dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (torch._int_mm(x, self.weight.t()) * self.scale).to(self.dtype)
+
+
+def scaled(rows: int, columns: int, depth: int) -> Callable[[torch.dtype], Case]:
+    """An int8 linear with its scales, results in `dtype`, against the plain product of int8 numbers."""
+
+    def case(dtype: torch.dtype) -> Case:
+        draw = torch.Generator().manual_seed(0)
+        x, weight = (torch.randint(-128, 128, (n, depth), generator=draw, dtype=torch.int8) for n in (rows, columns))
+        scale = torch.rand(columns, generator=draw) / (128 * depth)
+        return Case(
+            Scaled(weight, scale, dtype), lambda x: torch._int_mm(x, weight.t()), (x,), 2.0 * rows * columns * depth,
+            (x, weight), lambda x: (x.double() @ weight.double().t()) * scale.double(), "i8",
+        )  # fmt: skip
+
+    return case
 
 
 def gated(rows: int, columns: int, depth: int) -> Callable[[torch.dtype], Case]:
@@ -112,6 +142,8 @@ def context(
 CASES: dict[str, Callable[[torch.dtype], Case]] = {
     "swiglu-512x5632x1024": gated(512, 5632, 1024),
     "residual-512x1024x2816": added(512, 1024, 2816),
+    "int8-512x5632x1024": scaled(512, 5632, 1024),
+    "int8-1x5632x1024": scaled(1, 5632, 1024),
     "prompt-512": prompt(512),
     "prompt-2048": prompt(2048),
     "prompt-8192": prompt(8192),
@@ -143,13 +175,15 @@ def measure(name: str, dtype: str, limits: ceilings.Ceilings, rounds: int, budge
     read = float(sum(tensor.nbytes for tensor in case.read))
     return {
         "case": name, "dtype": dtype, "threads": limits.threads, "flops": case.flops, "bytes": read, "systems": medians,
-        "over": medians[PYTORCH]["median_ms"] / ours, "bound": limits.bound_ms(dtype, case.flops, read) / ours,
+        "over": medians[PYTORCH]["median_ms"] / ours, "bound": limits.bound_ms(case.products or dtype, case.flops, read) / ours,
         "gflops": case.flops / ours / 1e6, "gbps": read / ours / 1e6, "max_error": error,
     }  # fmt: skip
 
 
 def exactly(case: Case) -> Tensor:
     """The result in float64."""
+    if case.exact is not None:
+        return case.exact(*case.inputs)
     ours = copy.deepcopy(case.ours).double() if isinstance(case.ours, nn.Module) else case.ours
     return ours(*(tensor.double() for tensor in case.inputs))
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from warpweave.bench import operators
 from warpweave.bench.ceilings import Ceilings
 
-MACHINE = Ceilings(1, fp32_gflops=100.0, bf16_gflops=None, read_gbps=10.0)
+MACHINE = Ceilings(1, fp32_gflops=100.0, bf16_gflops=None, read_gbps=10.0, int8_gops=800.0)
 
 
 def test_the_gated_pair_is_the_plain_linear_with_an_epilogue():
@@ -38,10 +38,11 @@ def test_half_of_a_prompts_scores_count():
     [
         operators.gated(7, 48, 40),
         operators.added(7, 24, 40),
+        operators.scaled(7, 24, 40),
         operators.prompt(9, heads=4, kv_heads=2, head=8),
         operators.context(21, 3, heads=4, kv_heads=2, head=8),
     ],
-    ids=["gated", "added", "prompt", "context"],
+    ids=["gated", "added", "scaled", "prompt", "context"],
 )
 def test_a_record_has_both_medians_and_our_distance_from_float64(monkeypatch, case, dtype):
     monkeypatch.setitem(operators.CASES, "small", case)
@@ -50,5 +51,6 @@ def test_a_record_has_both_medians_and_our_distance_from_float64(monkeypatch, ca
     theirs, ours = (record["systems"][system]["median_ms"] for system in (operators.PYTORCH, operators.OURS))
     assert record["over"] == theirs / ours
     assert record["gflops"] == pytest.approx(record["flops"] / ours / 1e6)
-    assert record["bound"] == pytest.approx(MACHINE.bound_ms(dtype, record["flops"], record["bytes"]) / ours)
+    products = case(torch.float32).products or dtype
+    assert record["bound"] == pytest.approx(MACHINE.bound_ms(products, record["flops"], record["bytes"]) / ours)
     assert record["max_error"] < {"fp32": 1e-6, "bf16": 8e-3}[dtype]
