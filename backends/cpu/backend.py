@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from ...ir import tile
-from ...ir.ledger import Ledger
+from ...ir.ledger import Ledger, Refusal
 from ...ir.tile_shapes import TileShapes
 from ...runtime.artifact import Kernel, ProgramDescription
 from ...runtime.host_device import HostDevice, load_host
@@ -85,6 +85,11 @@ class CpuBackend:
             if made.rounds_weights:
                 what = "softmax weights are rounded to bf16 where they meet values, so that the CPU takes two products at a time"
                 ledger.take("bf16-products", made.name, what, bound="2^-9 of each weight")
+            if made.packed_layout == "rows" and any(
+                isinstance(inner, tile.DotOp) and tile.exact_dtype(inner.b) == "i8" for inner in op.walk()
+            ):
+                slow = Refusal("weights that are not packed are multiplied number by number", "pack_weights='auto'")
+                ledger.refuse("int8-products", made.name, slow)
             for reason in made.blocking:
                 ledger.take("gemm-blocking", made.name, reason)
             found.append(Emitted(Kernel(made.name, made.source, made.entry, self.target.isa), made.packed_layout))

@@ -140,3 +140,11 @@ def test_mixed_operands_meet_in_the_wider_type():
 def test_the_headers_are_complete():
     source = '#include "ww_tile.h"\nextern "C" float f(const float* p) { return ww::row_max<40>(p); }\n'
     assert build([Source("headers", source, "portable", headers())])[0].path.exists()
+
+
+@pytest.mark.parametrize(("packs", "layout", "reasons"), [(True, "quads", []), (False, "rows", ["int8-products"])])
+def test_int8_weights_that_are_not_packed_are_slow_and_the_ledger_says_so(packs, layout, reasons):
+    kernel, ledger = SAMPLES["gemm_int8"]("f32").kernel, Ledger()
+    (emitted,) = CpuBackend(CpuTarget.of("avx2"), pack_weights=packs).emit(ModuleOp([kernel.clone()]), ledger)
+    assert emitted.layout == layout
+    assert [row.rule for row in ledger.rows if row.outcome == "refused"] == reasons
