@@ -28,6 +28,7 @@ from .models import DTYPES, distance
 from .report import OURS
 
 PYTORCH = "pytorch"
+int_mm = torch._int_mm  # pyright: ignore[reportPrivateImportUsage]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Scaled(nn.Module):
         self.weight, self.scale, self.dtype = nn.Buffer(weight), nn.Buffer(scale), dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        return (torch._int_mm(x, self.weight.t()) * self.scale).to(self.dtype)
+        return (int_mm(x, self.weight.t()) * self.scale).to(self.dtype)
 
 
 def scaled(rows: int, columns: int, depth: int) -> Callable[[torch.dtype], Case]:
@@ -86,7 +87,7 @@ def scaled(rows: int, columns: int, depth: int) -> Callable[[torch.dtype], Case]
         x, weight = (torch.randint(-128, 128, (n, depth), generator=draw, dtype=torch.int8) for n in (rows, columns))
         scale = torch.rand(columns, generator=draw) / (128 * depth)
         return Case(
-            Scaled(weight, scale, dtype), lambda x: torch._int_mm(x, weight.t()), (x,), 2.0 * rows * columns * depth,
+            Scaled(weight, scale, dtype), lambda x: int_mm(x, weight.t()), (x,), 2.0 * rows * columns * depth,
             (x, weight), lambda x: (x.double() @ weight.double().t()) * scale.double(), "i8",
         )  # fmt: skip
 
