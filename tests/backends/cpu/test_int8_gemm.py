@@ -18,8 +18,11 @@ from warpweave.runtime.cpu import ISA_FLAGS, ISAS, supports
 INCLUDE = Path(__file__).parents[3] / "backends" / "cpu" / "include"
 COMPILE = ["g++", "-std=c++17", "-O3", "-fopenmp-simd", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
 HERE = [isa for isa in ISAS if supports(isa)]
-AMX = ["-DWW_ISA_AMX=1", *"-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx512vnni -mamx-tile -mamx-bf16".split()]
-AMX += ["-mamx-int8", "-mfma", "-mf16c"]  # whatever a run for another instruction set has put in the table
+AMX = [
+    "-DWW_ISA_AMX=1", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mavx512vnni", "-mamx-tile",
+    "-mamx-bf16", "-mamx-int8", "-mfma", "-mf16c",
+]  # fmt: skip
+"""Whatever a run for another instruction set has put in the table."""
 C_TYPE: dict[PackedLayout, str] = {"quads": "ww::s8x4", "vnni8": "ww::vnni8"}
 ROWS = (1, 2, 4, 7, 16, 17, 33, 130, 300)
 
