@@ -64,7 +64,10 @@ extern "C" int64_t ww_read(const float* from, int64_t count, float* values) {
 
 #if defined(WW_ISA_AMX)
 
-extern "C" int64_t ww_dot_bf16(int64_t rounds, float*) {
+namespace {
+
+// Six sums of tiles of bf16, or int8, by the same factors.
+template <bool int8> int64_t dot_tiles(int64_t rounds) {
   struct alignas(64) {
     uint8_t palette = 1, start = 0, reserved[14] = {};
     uint16_t column_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -74,37 +77,30 @@ extern "C" int64_t ww_dot_bf16(int64_t rounds, float*) {
   _tile_zero(6);
   _tile_zero(7);
   for (int64_t round = 0; round < rounds; ++round) {
-    _tile_dpbf16ps(0, 6, 7);
-    _tile_dpbf16ps(1, 6, 7);
-    _tile_dpbf16ps(2, 6, 7);
-    _tile_dpbf16ps(3, 6, 7);
-    _tile_dpbf16ps(4, 6, 7);
-    _tile_dpbf16ps(5, 6, 7);
+    if constexpr (int8) {
+      _tile_dpbssd(0, 6, 7);
+      _tile_dpbssd(1, 6, 7);
+      _tile_dpbssd(2, 6, 7);
+      _tile_dpbssd(3, 6, 7);
+      _tile_dpbssd(4, 6, 7);
+      _tile_dpbssd(5, 6, 7);
+    } else {
+      _tile_dpbf16ps(0, 6, 7);
+      _tile_dpbf16ps(1, 6, 7);
+      _tile_dpbf16ps(2, 6, 7);
+      _tile_dpbf16ps(3, 6, 7);
+      _tile_dpbf16ps(4, 6, 7);
+      _tile_dpbf16ps(5, 6, 7);
+    }
   }
   _tile_release();
-  return rounds * 6 * (2 * 16 * 16 * 32);
+  return rounds * 6 * (2 * 16 * 16 * (int8 ? 64 : 32));
 }
 
-extern "C" int64_t ww_dot_int8(int64_t rounds, float*) {
-  struct alignas(64) {
-    uint8_t palette = 1, start = 0, reserved[14] = {};
-    uint16_t column_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-  } shape;
-  _tile_loadconfig(&shape);
-  _tile_zero(6);
-  _tile_zero(7);
-  for (int64_t round = 0; round < rounds; ++round) {
-    _tile_dpbssd(0, 6, 7);
-    _tile_dpbssd(1, 6, 7);
-    _tile_dpbssd(2, 6, 7);
-    _tile_dpbssd(3, 6, 7);
-    _tile_dpbssd(4, 6, 7);
-    _tile_dpbssd(5, 6, 7);
-  }
-  _tile_release();
-  return rounds * 6 * (2 * 16 * 16 * 64);
-}
+}  // namespace
+
+extern "C" int64_t ww_dot_bf16(int64_t rounds, float*) { return dot_tiles<false>(rounds); }
+extern "C" int64_t ww_dot_int8(int64_t rounds, float*) { return dot_tiles<true>(rounds); }
 
 #elif defined(WW_ISA_AVX512_BF16) || defined(WW_ISA_AVX512)
 

@@ -7,8 +7,6 @@ it meets the one that takes it back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import Rewriter
@@ -36,7 +34,7 @@ def why_not(op: LinearOp, flat: ReshapeOp) -> Refusal | None:
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
     """Applies the rule everywhere; bitwise."""
-    flats = {flat for op in module.walk() if _is_int8(op) for flat in _flattened(op)}
+    flats = _flattened(module)
     for op in list(module.walk()):
         if isinstance(op, RowWise):
             _sink(op, flats)
@@ -59,14 +57,16 @@ def _is_int8(op: Operation) -> bool:
     return isinstance(op, LinearOp) and dtype_of(op.input) == "i8"
 
 
-def _flattened(op: Operation) -> Iterator[ReshapeOp]:
-    """The reshapes to rows from which an int8 product's operand is computed row by row."""
-    for value in op.operands:
-        owner = value.owner
-        if isinstance(owner, ReshapeOp) and len(owner.shape) == 2 < len(shape_of(owner.input)):
-            yield owner
-        elif isinstance(owner, RowWise):
-            yield from _flattened(owner)
+def _flattened(module: ModuleOp) -> set[ReshapeOp]:
+    """The reshapes to rows from which operands of int8 products are computed row by row."""
+    pending: list[Operation] = [op for op in module.walk() if _is_int8(op)]
+    seen = set(pending)
+    for op in pending:
+        makers = {v.owner for v in op.operands if isinstance(v.owner, ReshapeOp | RowWise)} - seen
+        seen |= makers
+        pending += (maker for maker in makers if isinstance(maker, RowWise))
+    found = (op for op in seen if isinstance(op, ReshapeOp))
+    return {flat for flat in found if len(flat.shape) == 2 < len(shape_of(flat.input))}
 
 
 def _sink(op: RowWise, flats: set[ReshapeOp]) -> None:

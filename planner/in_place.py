@@ -39,7 +39,7 @@ def _targets(step: Step, stored: Stored) -> list[Ref] | None:
     if not isinstance(step.op, tile.LaunchOp):
         return None
     found = [[target for target, value in stored if value.buffer is made.buffer] for made in step.writes]
-    if any(len(targets) != 1 for targets in found):
+    if not found or any(len(targets) != 1 for targets in found):
         return None
     targets = [target for (target,) in found]
     fits = all(

@@ -13,9 +13,9 @@ from .expressions import Writer
 from .pack import PackedLayout
 from .target import CpuTarget
 
-# Instruction set → the layouts that its bf16 products read: of a bf16 weight, and by float32_matmul_precision of an fp32 one.
+# Instruction set → the layouts that its bf16 and int8 products read: by a weight's type, or float32_matmul_precision for fp32.
 # AVX-512 does twice as many bf16 products as fp32 ones, so three for one would be slower.
-_BF16_PRODUCTS: dict[str, dict[str, PackedLayout]] = {
+_NARROW_PRODUCTS: dict[str, dict[str, PackedLayout]] = {
     "amx": {"bf16": "vnni", "high": "bf16x3", "medium": "bf16x1", "i8": "vnni8"},
     "avx512_bf16": {"bf16": "pairs", "medium": "bf16x1-pairs"},
 }
@@ -49,7 +49,7 @@ def kernel_source(
 
 def has_bf16_products(target: CpuTarget) -> bool:
     """Whether the CPU multiplies two bf16 numbers where it would one of fp32."""
-    return target.isa in _BF16_PRODUCTS
+    return target.isa in _NARROW_PRODUCTS
 
 
 def _check_lookups(ctx: Context) -> None:
@@ -83,7 +83,7 @@ def _layout(
         return True, "panel"
     dtype = types.pop()
     usual: PackedLayout = "quads" if dtype == "i8" else "panel"
-    return True, _BF16_PRODUCTS.get(isa, {}).get(precision if dtype == "f32" else dtype, usual)
+    return True, _NARROW_PRODUCTS.get(isa, {}).get(precision if dtype == "f32" else dtype, usual)
 
 
 def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm | None]) -> None:

@@ -69,8 +69,7 @@ class Values:
         if lanes.is_whole or (own.zeros and own.shape == self.ctx.layouts.shape(like)):
             return text
         spread = "[:, None]" if axis == 0 else "[None, :]"
-        zero = "0.0" if own.dtype in ("f32", "f64") else "0"
-        return f"tl.where({self.ctx.inside(lanes)}{spread}, {text}, {zero})"
+        return f"tl.where({self.ctx.inside(lanes)}{spread}, {text}, {literal(0, own.dtype)})"
 
     def relaid(self, text: str, rows: int, lanes: Lanes, wanted: Lanes) -> str:
         """The text of a tensor with its columns in other lanes."""
