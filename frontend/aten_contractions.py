@@ -55,7 +55,7 @@ def int_mm(b: Builder, lhs: Value, rhs: Value) -> Value:
     depth = shape_of(lhs)[-1]
     if not from_weights(b, rhs):
         raise Unsupported("an integer matrix product whose right side is no weight")
-    if not depth.is_const or depth.value > flow.INT8_DEPTH:
+    if not flow.sums_fit_i32(depth):
         raise Unsupported(f"an integer matrix product over {depth}, whose sums may leave i32")
     return b.linear(lhs, b.transpose(rhs, [1, 0]), None, b.out.dtype)
 

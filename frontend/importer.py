@@ -9,7 +9,6 @@ reason. Raises GraphUnsupportedError where no module can say the graph.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,10 +24,12 @@ from ..ir.dims import Dim
 from ..ir.signature import Kind, Role, argument_attributes, sizes_attribute
 from ..ir.types import TensorType, dims_attr
 from . import complex_pairs
+from .aten_calls import bound, encode, used_results
 from .aten_table import TABLE
 from .build import DTYPES, Builder, Value, tensor
 from .errors import GraphUnsupportedError, Unsupported
 from .origins import node_location
+from .placeholders import check_bound, contiguous, device_of, suggest_names
 from .symbols import Symbols, expression
 
 PARTS = {torch.complex64: torch.float32, torch.complex128: torch.float64}
@@ -264,33 +265,12 @@ class _Importer:
         return ModuleOp([function])
 
 
-def device_of(placeholders: Sequence[Node]) -> str:
-    """The device of all tensor inputs; of none, the CPU. Raises GraphUnsupportedError where there are several."""
-    values = [node.meta.get("val") for node in placeholders]
-    devices = sorted({str(value.device) for value in values if isinstance(value, torch.Tensor)})
-    if len(devices) > 1:
-        raise GraphUnsupportedError(f"tensors on several devices: {', '.join(devices)}")
-    return devices[0] if devices else "cpu"
-
-
 def erase_unused(block: Block) -> None:
     """Drop pure ops whose results nobody reads."""
     for op in reversed(list(block.ops)):
         if isinstance(op, flow.FlowOp) and not op.result.uses.get_length():
             op.detach()
             op.erase()
-
-
-def contiguous(value: torch.Tensor) -> bool:
-    """Whether the strides are the row-major ones, without a guard on sizes. The stride of a dim of 1 does not count."""
-    expected: Any = 1
-    for size, stride in zip(reversed(value.shape), reversed(value.stride()), strict=True):
-        if expression(size) is None and size == 1:
-            continue
-        if expression(stride) != expression(expected) or (expression(stride) is None and stride != expected):
-            return False
-        expected = expected * size
-    return True
 
 
 def ascii_text(text: str) -> str:
@@ -304,74 +284,3 @@ def fill_value(value: torch.Tensor) -> int | float | None:
             return 0
         first = value.flatten()[0]
         return first.item() if bool((value == first).all()) else None
-
-
-def used_results(node: Node, count: int) -> tuple[bool, ...]:
-    """Which results of a node are read: all of them unless it is only taken apart."""
-    items = [u for u in node.users if getattr(u.target, "__name__", "") == "getitem"]
-    if count < 2 or len(items) < len(node.users):
-        return (True,) * count
-    return tuple(any(u.args[1] == i and u.users for u in items) for i in range(count))
-
-
-def bound(target: torch._ops.OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    """All arguments in the order of the schema, defaults filled in."""
-    schema = target._schema.arguments
-    given = list(args)
-    for argument in schema[len(given) :]:
-        given.append(kwargs.get(argument.name, argument.default_value if argument.has_default_value() else None))
-    return given
-
-
-def encode(value: Any, operands: list[Value]) -> Any:
-    """An argument of an ATen call as JSON with tagged references; tensors are appended to `operands`."""
-    match value:
-        case SSAValue():
-            if value not in operands:
-                operands.append(value)
-            return {"tensor": operands.index(value)}
-        case Dim():
-            return value.value if value.is_const else {"dim": str(value)}
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else {"float": str(value)}
-        case list() | tuple():
-            return [encode(v, operands) for v in value]
-        case dict():
-            return {key: encode(v, operands) for key, v in value.items()}
-        case torch.dtype() | torch.layout() | torch.memory_format():
-            return {type(value).__name__: str(value).removeprefix("torch.")}
-        case torch.device():
-            return {"device": str(value)}
-        case _:
-            raise Unsupported(f"an argument of type {type(value).__name__}")
-
-
-def suggest_names(symbols: Symbols, placeholders: Sequence[Node], roles: Sequence[Role]) -> None:
-    """B for a batch, S for a sequence, L for a cache's length: by the rank of the run-time inputs they occur in."""
-    by_rank = {1: ("S",), 2: ("B", "S"), 3: ("B", "S"), 4: ("B", "", "L")}
-    inputs = [
-        (role == "cache", node.meta["val"])
-        for role, node in zip(roles, placeholders, strict=True)
-        if role != "weight" and isinstance(node.meta.get("val"), torch.Tensor)
-    ]
-    for _, value in sorted(inputs, key=lambda entry: (entry[1].dim() != 2, entry[0], entry[1].dim())):
-        names = by_rank.get(value.dim(), ())
-        if value.dim() == 4 and isinstance(value.shape[3], torch.SymInt):
-            names = ("B", "", "S", "L")
-        for size, name in zip(value.shape, names, strict=False):
-            if name and isinstance(size, torch.SymInt):
-                symbols.suggest(size, name)
-
-
-def check_bound(placeholders: Sequence[Node], symbols: Symbols) -> None:
-    """Raises GraphUnsupportedError where a symbol is neither an int argument nor a dim of a tensor argument."""
-    bound_names: set[str] = set()
-    for node in placeholders:
-        value = node.meta.get("val")
-        sizes = value.shape if isinstance(value, torch.Tensor) else [value] if isinstance(value, torch.SymInt) else []
-        bound_names |= {str(symbols.dim(size)) for size in sizes}
-    missing = set(symbols.names.values()) - bound_names
-    if missing:
-        raise GraphUnsupportedError(f"the sizes {', '.join(sorted(missing))} are no argument's own")

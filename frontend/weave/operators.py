@@ -48,8 +48,8 @@ def _factors(x: SSAValue, weight: SSAValue, bias: SSAValue | None) -> None:
     depth = shape_of(x)[-1]
     need(dtype_of(weight) == "i8", f"`weight` is {text(weight)}, and `x` is {text(x)}", "i8 takes i8", "weight")
     need(bias is None, "products of i8 have no bias", "add it to the sums, as f32", "bias")
-    fits = depth.is_const and depth.value <= flow.INT8_DEPTH
-    need(fits, f"sums of {depth} products of i8 may leave i32", f"a depth of at most {flow.INT8_DEPTH}", "x")
+    what = f"sums of {depth} products of i8 may leave i32"
+    need(flow.sums_fit_i32(depth), what, f"a depth of at most {flow.INT8_DEPTH}", "x")
 
 
 @operator

@@ -13,7 +13,7 @@ from .base import Float, FlowOp, optional_format, real
 from .elementwise import CastOp, ConstantOp, DimValueOp, IotaOp, PointwiseOp
 from .experts import GroupedLinearOp, RouteOp, ScatterRowsOp, sum_of_choices
 from .lookups import AtenOp, EmbeddingOp, KVAppendOp
-from .products import INT8_DEPTH, AttentionOp, LinearOp, MatmulOp, RopeOp
+from .products import INT8_DEPTH, AttentionOp, LinearOp, MatmulOp, RopeOp, sums_fit_i32
 from .reductions import REDUCTIONS, LayerNormOp, ReduceOp, RMSNormOp, RowMeanOp, RowScaleOp, RowStatsOp, SoftmaxOp
 from .views import BroadcastOp, ConcatOp, ReshapeOp, SliceOp, TransposeOp
 
@@ -54,6 +54,7 @@ __all__ = [
     "optional_format",
     "real",
     "sum_of_choices",
+    "sums_fit_i32",
 ]
 
 VIEWS = (ReshapeOp, TransposeOp, BroadcastOp, SliceOp)

@@ -28,6 +28,11 @@ INT8_DEPTH = 2**17 - 1
 """As many products of two i8 numbers as always fit an i32 sum: (2³¹ - 1) / 2¹⁴."""
 
 
+def sums_fit_i32(depth: Dim) -> bool:
+    """Whether the sum of `depth` products of two i8 numbers is an i32, whatever the numbers."""
+    return depth.is_const and depth.value <= INT8_DEPTH
+
+
 def _check_factors(op: FlowOp, a: SSAValue, b: SSAValue) -> None:
     """Floats; or i8 by i8 into i32, over a K whose sums fit."""
     dtypes, depth = (tensor_type(a).dtype, tensor_type(b).dtype), shape_of(a)[-1]
@@ -37,7 +42,7 @@ def _check_factors(op: FlowOp, a: SSAValue, b: SSAValue) -> None:
         dtypes == ("i8", "i8") and op.type.dtype == "i32",
         f"{op.name}: {dtypes[0]} by {dtypes[1]} into {op.type.dtype}; integers are i8 by i8 into i32",
     )
-    require(depth.is_const and depth.value <= INT8_DEPTH, f"{op.name}: sums of {depth} products of i8 may leave i32")
+    require(sums_fit_i32(depth), f"{op.name}: sums of {depth} products of i8 may leave i32")
 
 
 def _result_of(factor: SSAValue) -> Attribute:

@@ -1,7 +1,7 @@
-"""Building one tile kernel: buffers, contexts in which tiles are computed, accesses, symbols.
+"""Building one tile kernel: buffers, contexts in which tiles are computed, accesses.
 
-While a kernel is built, sizes and strides are dims of the function it is launched from. `finish` replaces leading sizes
-and the strides that depend on them by the kernel's own symbols d0, d1, …: kernels that differ in these only are equal.
+While a kernel is built, sizes and strides are dims of the function it is launched from; `finish` writes them with the kernel's
+own symbols.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from ...ir.dims import Dim, product
 from ...ir.layout import ONE, Layout
 from ...ir.tile_shapes import TileShapes
 from ...ir.types import DimAttr, TensorType, tensor_type
-from .axes import Dims, IterAxis, Space, flat, leaves, strides_of
+from .axes import Dims, IterAxis, Space, flat, strides_of
 from .context import Context, element_of
+from .symbols import KernelSymbols
 
 INDEX = IndexType()
 
@@ -59,15 +60,11 @@ class KernelBuilder:
         self._workspaces: list[TensorType] = []
         self._written: set[BlockArgument] = set()
         self._fixups: list[Callable[[], None]] = []
-        self._symbols: dict[object, tuple[str, Dim]] = {}
-        self._groups: dict[Space, list[tuple[IterAxis, ...]]] = {}
-        self._spaces: list[Space] = []
+        self._symbols = KernelSymbols()
 
     def space(self, axes: Sequence[IterAxis], symbolic: bool = False) -> Space:
         """A direction of tiles; its axes are no longer split."""
-        space = Space(leaves(axes), symbolic)
-        self._spaces.append(space)
-        return space
+        return self._symbols.space(axes, symbolic)
 
     # ---- buffers -----------------------------------------------------------------------------------------------
 
@@ -109,7 +106,7 @@ class KernelBuilder:
 
         def fix() -> None:
             for name, space in (("batch", batch), ("rows", rows), ("columns", columns)):
-                loop.properties[name] = DimAttr(self._size(space) if space is not None else ONE)
+                loop.properties[name] = DimAttr(self._symbols.size(space) if space is not None else ONE)
 
         self._fixups.append(fix)
         batch_index, row, column = loop.body.args
@@ -154,8 +151,7 @@ class KernelBuilder:
         op = tile.SizeOp(ONE)
 
         def fix() -> None:
-            sizes = [self._group_size(space, i) for i, group in enumerate(self._groups[space]) if group[0] in axes]
-            op.properties["dim"] = DimAttr(product(sizes))
+            op.properties["dim"] = DimAttr(self._symbols.size(space, axes))
 
         self._fixups.append(fix)
         return ctx.add(op)
@@ -164,7 +160,7 @@ class KernelBuilder:
         """A dim of the function as an index; a symbol of the kernel, one for each `of`."""
         op = tile.SizeOp(ONE)
         key = ("size", dim if of is None else of)
-        self._fixups.append(lambda: op.properties.update(dim=DimAttr(self._symbol(key, dim))))
+        self._fixups.append(lambda: op.properties.update(dim=DimAttr(self._symbols.symbol(key, dim))))
         return ctx.add(op)
 
     def axis_size(self, ctx: Context, space: Space, axis: IterAxis) -> SSAValue:
@@ -174,8 +170,7 @@ class KernelBuilder:
         op = tile.SizeOp(ONE)
 
         def fix() -> None:
-            group = next(i for i, g in enumerate(self._groups[space]) if axis in g)
-            op.properties["dim"] = DimAttr(self._group_size(space, group))
+            op.properties["dim"] = DimAttr(self._symbols.group_size(space, self._symbols.group(space, axis)))
 
         self._fixups.append(fix)
         return ctx.add(op)
@@ -284,15 +279,16 @@ class KernelBuilder:
             ctx.rows.pin(gathered)
 
         def fix() -> None:
-            columns, extent = self._axes(buffer, ctx.columns, strides, Dim(), False) if wide else ((), ONE)
+            symbols = self._symbols
+            columns, extent = symbols.axes(buffer, ctx.columns, strides, Dim(), False) if wide else ((), ONE)
             apart = bool(columns) and columns[-1].stride != ONE
             rows, extent = (
-                self._axes(buffer, ctx.rows, strides, extent, gathered is not None, apart)
+                symbols.axes(buffer, ctx.rows, strides, extent, gathered is not None, apart)
                 if tall or lookup is not None
                 else ((), extent)
             )
             batch = (
-                self._axes(buffer, ctx.batch, strides, extent, False)[0] if ctx.batch is not None and batched else ()
+                symbols.axes(buffer, ctx.batch, strides, extent, False)[0] if ctx.batch is not None and batched else ()
             )
             gather = None
             if lookup is not None:
@@ -300,75 +296,24 @@ class KernelBuilder:
                 if gathered is None:  # every row axis takes part in the look-up: one axis
                     rows = (tile.Axis(product([a.size for a in rows]), rows[-1].stride if rows else ONE),)
                 elif gathered in ctx.rows.axes:
-                    number = next(i for i, g in enumerate(self._groups[ctx.rows]) if gathered in g)
+                    number = symbols.group(ctx.rows, gathered)
                 else:
                     assert gathered.size == ONE
-                    number, rows = len(rows), (*rows, tile.Axis(ONE, self._stride(buffer, strides[gathered], Dim())))
-                gather = tile.Gather(number, self._symbol(("extent", lookup.extent), lookup.extent))
+                    number, rows = len(rows), (*rows, tile.Axis(ONE, symbols.stride(buffer, strides[gathered], Dim())))
+                gather = tile.Gather(number, symbols.symbol(("extent", lookup.extent), lookup.extent))
             offset = layout.offset
             if offset != Dim():
-                offset = self._symbol(("offset", buffer, offset), offset)
+                offset = symbols.symbol(("offset", buffer, offset), offset)
             op.properties["access"] = tile.AccessAttr(tile.Access(rows, columns, offset, batch, gather))
 
         self._fixups.append(fix)
 
-    def _axes(
-        self, buffer: SSAValue, space: Space, strides: dict[IterAxis, Dim], extent: Dim, keep: bool, apart: bool = False
-    ) -> tuple[tuple[tile.Axis, ...], Dim]:
-        """The access axes of a space (groups kept apart with `keep`), and the extent of what they walk.
-
-        `extent`: of what lies inside. A stride of 0 or of that extent is part of the kernel, and one of 1 where neighbours
-        along the columns lie `apart`; others are symbols.
-        """
-        result: list[tile.Axis] = []
-        sizes = [self._group_size(space, i) for i in range(len(self._groups[space]))]
-        walked: list[tuple[Dim, Dim, Dim]] = []  # size, size in the function, stride in the function
-        for group, size in zip(self._groups[space], sizes, strict=True):
-            stride = strides.get(group[-1], Dim())
-            whole = product([axis.size for axis in group])
-            if not keep and walked and walked[-1][2] == stride * whole:
-                walked[-1] = (walked[-1][0] * size, walked[-1][1] * whole, stride)
-            else:
-                walked.append((size, whole, stride))
-        innermost = extent == Dim()
-        for size, whole, stride in reversed(walked):
-            if not keep and size == whole == ONE:
-                continue
-            literal = (innermost and stride.is_const) or (apart and stride == ONE)
-            result.insert(0, tile.Axis(size, stride if literal else self._stride(buffer, stride, extent)))
-            innermost = False
-            extent = result[0].size * result[0].stride
-        return tuple(result), extent if walked else ONE
-
-    def _stride(self, buffer: SSAValue, stride: Dim, extent: Dim) -> Dim:
-        if stride == Dim() or (stride.is_const and stride == extent):
-            return stride
-        return self._symbol(("stride", buffer, stride), stride)
-
-    # ---- symbols -----------------------------------------------------------------------------------------------
-
-    def _symbol(self, key: object, value: Dim) -> Dim:
-        if key not in self._symbols:
-            self._symbols[key] = (f"d{len(self._symbols)}", value)
-        return Dim.of(self._symbols[key][0])
-
-    def _group_size(self, space: Space, group: int) -> Dim:
-        axes = self._groups[space][group]
-        value = product([axis.size for axis in axes])
-        if value.is_const and (not space.symbolic or axes[0].static):
-            return value
-        return self._symbol(("space", space, group), value)
-
-    def _size(self, space: Space) -> Dim:
-        return product([self._group_size(space, i) for i in range(len(self._groups[space]))])
-
     def finish(self, name: str, reason: str, in_place: Sequence[tuple[int, SSAValue]] = ()) -> Draft:
         """The kernel with its own symbols. `in_place`: (result index, buffer it is)."""
-        self._groups = {space: space.groups() for space in self._spaces}
+        self._symbols.settle()
         for fix in self._fixups:
             fix()
         written = [arg.index for arg in self.block.args if arg in self._written]
-        symbols = list(self._symbols.values())
-        kernel = tile.KernelOp("kernel", self.kind, [s for s, _ in symbols], written, self.block)
+        kernel = tile.KernelOp("kernel", self.kind, self._symbols.names, written, self.block)
         pairs = [(i, buffer.index) for i, buffer in in_place if isinstance(buffer, BlockArgument)]
-        return Draft(kernel, self.operands, [v for _, v in symbols], pairs, name, reason, self._workspaces)
+        return Draft(kernel, self.operands, self._symbols.values, pairs, name, reason, self._workspaces)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp
 
+from cpu_headers import build
 from tile_samples import SAMPLES
 from warpweave.backends.cpu.backend import CpuBackend
 from warpweave.backends.cpu.blocking import ROWS, SHARE, UNIT, blocking
@@ -44,3 +45,7 @@ def test_the_kernel_takes_it_and_the_ledger_says_so():
     (row,) = [row for row in ledger.rows if row.rule == "gemm-blocking"]
     assert "ww::gemm<70, 48>(" in emitted.kernel.source
     assert row.reason == "K = 70 in 2 blocks of 48: rows of A and two tiles' weights take 51 of L2's 64 KiB"
+
+
+def test_rows_of_a_block_are_those_of_the_header():
+    build(f'#include "ww.h"\nstatic_assert(ww::kBlockRows == {ROWS}, "");', "portable")

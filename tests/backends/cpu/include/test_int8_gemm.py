@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
+from cpu_headers import HERE, amx_assembly, build, emulating
 from warpweave.backends.cpu.blocking import blocking
 from warpweave.backends.cpu.pack import PackedLayout, pack
-from warpweave.runtime.cpu import ISA_FLAGS, ISAS, supports
 
-INCLUDE = Path(__file__).parents[3] / "backends" / "cpu" / "include"
-COMPILE = ["g++", "-std=c++17", "-O3", "-fopenmp-simd", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
-HERE = [isa for isa in ISAS if supports(isa)]
-AMX = [
-    "-DWW_ISA_AMX=1", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mavx512vnni", "-mamx-tile",
-    "-mamx-bf16", "-mamx-int8", "-mfma", "-mf16c",
-]  # fmt: skip
-"""Whatever a run for another instruction set has put in the table."""
 C_TYPE: dict[PackedLayout, str] = {"quads": "ww::s8x4", "vnni8": "ww::vnni8"}
 ROWS = (1, 2, 4, 7, 16, 17, 33, 130, 300)
 
@@ -65,22 +55,6 @@ def source(layout: PackedLayout, shape: Shape) -> str:
     for name, size in zip("NGKD", shape, strict=True):
         text = text.replace(f"@{name}", str(size))
     return text
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], ctypes.CDLL]:
-    """Compiles C++ source for an ISA into a shared library."""
-    folder = tmp_path_factory.mktemp("kernels")
-
-    def compile_source(text: str, isa: str) -> ctypes.CDLL:
-        path = folder / f"k{len(list(folder.iterdir()))}.cpp"
-        path.write_text(text)
-        subprocess.run(
-            [*COMPILE, *ISA_FLAGS[isa], f"-I{INCLUDE}", str(path), "-o", str(path.with_suffix(".so"))], check=True
-        )
-        return ctypes.CDLL(str(path.with_suffix(".so")))
-
-    return compile_source
 
 
 @cache
@@ -130,41 +104,39 @@ def check(library: ctypes.CDLL, layout: PackedLayout, shape: Shape) -> None:
 
 @pytest.mark.parametrize("isa", HERE)
 @pytest.mark.parametrize("shape", RAGGED)
-def test_gemm_on_quads(build: Callable[[str, str], ctypes.CDLL], isa: str, shape: Shape) -> None:
+def test_gemm_on_quads(isa: str, shape: Shape) -> None:
     """One instruction where there is AVX-512 VNNI, elsewhere products of 16 bits."""
     check(build(source("quads", shape), isa), "quads", shape)
 
 
-def test_gemm_on_quads_without_vector_instructions(build: Callable[[str, str], ctypes.CDLL]) -> None:
+def test_gemm_on_quads_without_vector_instructions() -> None:
     text = "#undef __AVX__\n#undef __SSE2__\n" + source("quads", RAGGED[0])
     check(build(text, "portable"), "quads", RAGGED[0])
 
 
 @pytest.mark.parametrize("isa", HERE)
 @pytest.mark.parametrize("shape", RAGGED)
-def test_gemm_on_amx_tiles(build: Callable[[str, str], ctypes.CDLL], isa: str, shape: Shape) -> None:
+def test_gemm_on_amx_tiles(isa: str, shape: Shape) -> None:
     """The tile instructions are emulated where there are none."""
-    emulate = "" if isa == "amx" else "#define WW_EMULATE_AMX\n"
-    check(build(emulate + source("vnni8", shape), isa), "vnni8", shape)
+    check(build(source("vnni8", shape), isa, emulating(isa)), "vnni8", shape)
 
 
 @pytest.mark.parametrize("isa", HERE)
 @pytest.mark.parametrize("layout", C_TYPE)
-def test_sums_wrap_around(build: Callable[[str, str], ctypes.CDLL], isa: str, layout: PackedLayout) -> None:
+def test_sums_wrap_around(isa: str, layout: PackedLayout) -> None:
     shape = (21, 21, 140001, 64 * 300)
     x, weights = torch.full((9, 140001), -128, dtype=torch.int8), torch.full((21, 140001), -128, dtype=torch.int8)
     weights[::2] = 127
     want = product(x, weights)
     assert (want[:, 1] < 0).all(), "the sum of positive products"
-    emulate = "#define WW_EMULATE_AMX\n" if layout == "vnni8" and isa != "amx" else ""
-    library = build(emulate + source(layout, shape), isa)
+    library = build(source(layout, shape), isa, emulating(isa) if layout == "vnni8" else ())
     plain, gated = run(library, x, [pack(weights, layout)] * 3, shape, 1)
     assert torch.equal(plain, want)
     assert gated.count_nonzero() == 0
 
 
 @pytest.mark.parametrize("m", [1, 33])
-def test_sums_of_quads_begin_with_the_correction(build: Callable[[str, str], ctypes.CDLL], m: int) -> None:
+def test_sums_of_quads_begin_with_the_correction(m: int) -> None:
     x, *weights = factors(RAGGED[0])
     packed = [pack(w, "quads") for w in weights]
     packed[0][:, 0] = 0
@@ -175,10 +147,6 @@ def test_sums_of_quads_begin_with_the_correction(build: Callable[[str, str], cty
 
 
 def test_amx_kernels_compile_everywhere(tmp_path: Path) -> None:
-    path = tmp_path / "k.cpp"
-    path.write_text(source("vnni8", RAGGED[0]))
-    command = [*COMPILE, *AMX, f"-I{INCLUDE}", str(path), "-c", "-o", str(tmp_path / "k.o")]
-    subprocess.run(command, check=True)  # also by the assembler
-    text = subprocess.run([*command[:-2], "-S", "-o", "-"], check=True, capture_output=True, text=True).stdout
+    text = amx_assembly(source("vnni8", RAGGED[0]), tmp_path)
     assert text.count("tdpbssd") >= 6
     assert "tdpbf16ps" not in text
