@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from cpu_headers import C_TYPE, HERE, aligned_bytes, amx_assembly, build, emulating, pointer
 from warpweave.backends.cpu.blocking import blocking
-from warpweave.backends.cpu.pack import PackedLayout
-from warpweave.backends.cpu.pack import pack as pack_weight
-
-
-def pack_panels(w: torch.Tensor) -> torch.Tensor:
-    return F.pad(w, (0, 0, 0, -w.shape[0] % 32)).view(-1, 32, w.shape[1]).transpose(1, 2).contiguous()
-
-
-def pack_vnni(w: torch.Tensor) -> torch.Tensor:
-    padded = F.pad(w, (0, -w.shape[1] % 32, 0, -w.shape[0] % 32))
-    return padded.view(-1, 2, 16, padded.shape[1] // 32, 16, 2).permute(0, 3, 1, 4, 2, 5).contiguous()
-
+from warpweave.backends.cpu.pack import PackedLayout, pack
 
 GEMM_SOURCE = """
 #include "ww.h"
@@ -90,18 +77,13 @@ def run_gemm(
 
 
 def check_gemm(
-    library: ctypes.CDLL,
-    dtype: Any,
-    pack: Callable[[torch.Tensor], torch.Tensor],
-    shape: tuple[int, int, int],
-    m: int,
-    nt: int,
+    library: ctypes.CDLL, dtype: Any, layout: PackedLayout, shape: tuple[int, int, int], m: int, nt: int
 ) -> None:
     torch.manual_seed(m)
     n, n_gated, k = shape
     x = torch.randn(m, k + 8).to(dtype)[:, :k]
     weights = [torch.randn(size, k).to(dtype) for size in (n, n_gated, n_gated)]
-    plain, gated = run_gemm(library, x, [*map(pack, weights)], n, n_gated, nt)
+    plain, gated = run_gemm(library, x, [pack(w, layout) for w in weights], n, n_gated, nt)
     wide, w0, gate, up = (t.double() for t in (x, *weights))
     tolerance = 8e-6 * k**0.5
     torch.testing.assert_close(plain.double(), wide @ w0.T, rtol=1e-5, atol=tolerance)
@@ -120,7 +102,7 @@ def test_gemm(isa: str, dtype: Any, shape: tuple[int, int, int]) -> None:
     library = build(gemm_source(C_TYPE[dtype], C_TYPE[dtype], k, n, n_gated), isa)
     for m in ROWS:
         for nt in (1, 2, 6):
-            check_gemm(library, dtype, pack_panels, shape, m, nt)
+            check_gemm(library, dtype, "panel", shape, m, nt)
 
 
 @pytest.mark.parametrize("isa", HERE)
@@ -131,7 +113,7 @@ def test_gemm_on_pairs(isa: str, shape: tuple[int, int, int]) -> None:
     library = build(gemm_source("ww::bf16", "ww::bf16x2", k, n, n_gated), isa)
     for m in ROWS:
         for nt in (1, 2, 6):
-            check_gemm(library, torch.bfloat16, lambda w: pack_weight(w, "pairs"), shape, m, nt)
+            check_gemm(library, torch.bfloat16, "pairs", shape, m, nt)
 
 
 @pytest.mark.parametrize("isa", HERE)
@@ -143,7 +125,7 @@ def test_gemm_on_amx_tiles(isa: str, shape: tuple[int, int, int]) -> None:
     library = build(gemm_source("ww::bf16", "ww::vnni", k, n, n_gated), isa, defines)
     for m in (1, 16, 17, 33, 130):
         for nt in (1, 3):
-            check_gemm(library, torch.bfloat16, pack_vnni, shape, m, nt)
+            check_gemm(library, torch.bfloat16, "vnni", shape, m, nt)
 
 
 @pytest.mark.parametrize("isa", HERE)
@@ -158,7 +140,7 @@ def test_fp32_products_of_rounded_factors(isa: str, layout: PackedLayout, c_type
     library = build(gemm_source("float", c_type, k, n, n_gated), isa, defines)
     torch.manual_seed(0)
     x, weights = torch.randn(37, k), [torch.randn(size, k) for size in (n, n_gated, n_gated)]
-    plain, _ = run_gemm(library, x, [pack_weight(w, layout) for w in weights], n, n_gated, 2)
+    plain, _ = run_gemm(library, x, [pack(w, layout) for w in weights], n, n_gated, 2)
     exact, scale = x.double() @ weights[0].double().T, x.double().abs() @ weights[0].double().abs().T
     error = ((plain.double() - exact).abs() / scale).max()
     assert bound / 200 < error <= bound
