@@ -79,9 +79,10 @@ def compile_module(
     *,
     keep_ir: bool = False,
     ledger: Ledger | None = None,
+    tensors: bool = False,
 ) -> Compiled:
     """A flow module → a program. The module is rewritten in place; `keep_ir`: its text at each level is kept; `ledger`:
-    what the frontend has decided already.
+    what the frontend has decided already; `tensors`: its results are PyTorch's even where no argument is.
 
     Raises UnsupportedError under `strict` where operators would be left to PyTorch, OptionError where the chosen backend
     has no kernels for the module's device, CompileError, MissingCompilerError.
@@ -118,7 +119,7 @@ def compile_module(
         description.headers.update(backend.headers)
     with phases("kernels"):
         constants = ConstantComputer(module, planned.constants, backend.pack)
-        program = Program(description, backend.load(description, emitted), compute_constants=constants)
+        program = Program(description, backend.load(description, emitted), compute_constants=constants, tensors=tensors)
     report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
     return Compiled(program, report, ir)
 
@@ -139,7 +140,7 @@ def compile_graph(
     with phases("import"):
         module = import_graph(gm, names, roles)
     with reproducible(lambda: import_graph(gm, names, roles), options, name):
-        compiled = compile_module(module, options, name, phases)
+        compiled = compile_module(module, options, name, phases, tensors=True)
     publish({**compiled.report, "kind": kind})
     return compiled.program
 
@@ -187,6 +188,6 @@ def compile(
     with phases("import"):
         module = captured.module()
     with reproducible(captured.module, chosen, captured.name):
-        compiled = compile_module(module, chosen, captured.name, phases, keep_ir=True)
+        compiled = compile_module(module, chosen, captured.name, phases, keep_ir=True, tensors=True)
     publish({**compiled.report, "kind": "inference"})
     return CompiledModel(captured.exported, compiled, captured.state, captured)

@@ -36,5 +36,5 @@ def made_up(description: ProgramDescription, sizes: tuple[str, ...]) -> list[Any
 
 
 def _chosen(description: ProgramDescription, sizes: tuple[str, ...]) -> dict[str, int]:
-    chosen = {s.name: min(max(s.low, USUAL_SIZE), s.high or USUAL_SIZE) for s in description.symbols}
+    chosen = {s.name: min(max(s.low or 0, USUAL_SIZE), s.high or USUAL_SIZE) for s in description.symbols}
     return chosen | sizes_of(sizes, chosen)

@@ -138,7 +138,7 @@ def slice_backward(
     axis = axis_of(axis, len(sizes))
     if step != 1:
         raise Unsupported("the gradient of a slice with a step")
-    first = begin(start, Dim.of(sizes[axis]))
+    first = begin(b, start, Dim.of(sizes[axis]))
     return surrounded(b, grad, axis, first, sizes[axis] - first - shape_of(grad)[axis])
 
 
@@ -147,5 +147,5 @@ def select_backward(b: Builder, grad: Value, sizes: Sequence[int | Dim], axis: i
     axis = axis_of(axis, len(sizes))
     shape = [Dim.of(s) for s in sizes]
     shape[axis] = Dim.of(1)
-    first = begin(index, Dim.of(sizes[axis]))
+    first = begin(b, index, Dim.of(sizes[axis]))
     return surrounded(b, b.reshape(grad, shape), axis, first, sizes[axis] - first - 1)

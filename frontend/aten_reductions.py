@@ -17,13 +17,18 @@ RULES: dict[str, Rule] = {}
 rule = registrar(RULES)
 
 
+def as_asked(b: Builder, x: Value, dtype: str) -> Value:
+    """`x` in the dtype that `dtype=` asks for, as PyTorch casts it first; but for a float that is computed with in that
+    dtype anyway."""
+    return x if is_float(x) and dtype == compute_dtype(dtype_of(x)) else b.cast(x, dtype)
+
+
 def reduced(b: Builder, kind: str, x: Value, axes: Sequence[int] | int | None, dtype: str | None = None) -> Value:
-    """The reduction with the result's shape (kept or dropped dims are a reshape). Integers are cast first."""
+    """The reduction with the result's shape (kept or dropped dims are a reshape), of `x` in the dtype that is asked for."""
     rank = len(shape_of(x))
     dtype = dtype or b.outs[0].dtype  # pyright: ignore[reportOptionalMemberAccess]
     axes = [axes] if isinstance(axes, int) else axes
-    if not is_float(x) and dtype_of(x) != dtype:
-        x = b.cast(x, dtype)
+    x = as_asked(b, x, dtype)
     if not rank:
         return b.cast(x, dtype)
     return b.reduce(kind, x, [axis_of(a, rank) for a in axes] if axes else range(rank), dtype)
@@ -97,12 +102,13 @@ def moments(b: Builder, x: Value, axes: Any) -> tuple[Value, Value]:
 
 @rule("aten.softmax.int", "aten._softmax.default", "aten._safe_softmax.default")
 def softmax(b: Builder, x: Value, axis: int, *_: Any) -> Value:
-    x = x if is_float(x) else b.cast(x, b.out.dtype)
+    x = as_asked(b, x, b.out.dtype)
     return b.emit(flow.SoftmaxOp(x, axis_of(axis, len(shape_of(x))), b.out.dtype))
 
 
 @rule("aten.log_softmax.int", "aten._log_softmax.default")
 def log_softmax(b: Builder, x: Value, axis: int, *_: Any) -> Value:
+    x = as_asked(b, x, b.out.dtype)
     wide = compute_dtype(dtype_of(x))
     centred = b.pointwise("sub", x, reduced(b, "max", x, axis, dtype_of(x)), dtype=wide)
     total = reduced(b, "sum", b.pointwise("exp", centred), axis, wide)

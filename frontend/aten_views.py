@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir.dims import Dim
+from ..ir.dims import Dim, product
 from ..ir.types import dtype_of, shape_of
 from .build import Builder, Rule, Value, axis_of, number, registrar, sizes
 from .errors import Unsupported
@@ -89,13 +89,17 @@ def movedim(b: Builder, x: Value, source: int, destination: int) -> Value:
     return b.transpose(x, order)
 
 
-def begin(start: int | Dim | None, size: Dim) -> Dim:
-    """The first element that `x[start:]` reads: Python's rules, clamped to [0, size]."""
+def begin(b: Builder, start: int | Dim | None, size: Dim) -> Dim:
+    """The first element that `x[start:]` reads: Python's rules, clamped to [0, size], decided in the call where they
+    cannot be now."""
     first = Dim.of(0 if start is None else start)
-    if first.is_const and first.value < 0:
+    if b.at_most(first, Dim.of(-1)):
         first = size + first
-        return first if not first.is_const else Dim.of(max(first.value, 0))
-    return Dim.of(min(first.value, size.value)) if first.is_const and size.is_const else first
+        return first if b.at_most(Dim(), first) else first.max(0)
+    if not b.at_most(Dim(), first):
+        inside = first.max(-size).min(size)
+        return inside - size * (inside // size.max(1)).min(0)
+    return first if b.at_most(first, size) else first.min(size)
 
 
 @rule("aten.slice.Tensor", "aten.slice_copy.Tensor")
@@ -103,20 +107,20 @@ def slice_(b: Builder, x: Value, axis: int, start: int | Dim | None, end: int | 
     axis = axis_of(axis, len(shape_of(x)))
     size = shape_of(x)[axis]
     length = b.out.shape[axis]
-    first = Dim() if length == size and step == 1 else begin(start, size)
+    first = Dim() if length == size and step == 1 else begin(b, start, size)
     return b.slice(x, axis, first, length, int(number(step)))
 
 
 @rule("aten.narrow.default")
 def narrow(b: Builder, x: Value, axis: int, start: int | Dim, length: int | Dim) -> Value:
     axis = axis_of(axis, len(shape_of(x)))
-    return b.slice(x, axis, begin(start, shape_of(x)[axis]), length)
+    return b.slice(x, axis, begin(b, start, shape_of(x)[axis]), length)
 
 
 def take(b: Builder, x: Value, axis: int, index: int | Dim) -> Value:
     """`x` at one index of an axis, which is dropped."""
     shape = shape_of(x)
-    row = b.slice(x, axis, begin(index, shape[axis]), 1)
+    row = b.slice(x, axis, begin(b, index, shape[axis]), 1)
     return b.reshape(row, [*shape[:axis], *shape[axis + 1 :]])
 
 
@@ -191,13 +195,17 @@ def repeat_interleave(b: Builder, x: Value, repeats: int | Dim, axis: int | None
 
 
 @rule("aten.roll.default")
-def roll(b: Builder, x: Value, shifts: Sequence[int], axes: Sequence[int]) -> Value:
-    if len(shifts) != 1 or len(axes) != 1:
-        raise Unsupported("a roll of several dims")
-    axis = axis_of(axes[0], len(shape_of(x)))
-    size = shape_of(x)[axis]
-    cut = Dim.of(-shifts[0] % size.value) if size.is_const else begin(-int(number(shifts[0])), size)
-    return b.concat([b.slice(x, axis, cut, size - cut), b.slice(x, axis, 0, cut)], axis) if cut != Dim() else x
+def roll(b: Builder, x: Value, shifts: Sequence[int | Dim], axes: Sequence[int]) -> Value:
+    """Without axes, all elements are rolled as one row."""
+    if not axes:
+        row = roll(b, b.reshape(x, [product(shape_of(x))]), shifts, [0])
+        return b.reshape(row, shape_of(x))
+    for shift, axis in zip(sizes(shifts), axes, strict=True):
+        axis = axis_of(axis, len(shape_of(x)))
+        size = shape_of(x)[axis]
+        cut = -shift % (size if b.at_most(Dim.of(1), size) else size.max(1))
+        x = b.concat([b.slice(x, axis, cut, size - cut), b.slice(x, axis, 0, cut)], axis) if cut != Dim() else x
+    return x
 
 
 def surrounded(b: Builder, x: Value, axis: int, before: Dim, after: Dim, value: int | float = 0) -> Value:

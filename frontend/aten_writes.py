@@ -72,7 +72,7 @@ def index_put(
     if isinstance(index.owner, flow.ConstantOp) and shape_of(index) == (Dim.of(1),):
         shape = list(shape_of(x))
         shape[axis] = Dim.of(1)
-        return splice(b, x, b.broadcast(values, shape), axis, begin(int(index.owner.number), size))
+        return splice(b, x, b.broadcast(values, shape), axis, begin(b, int(index.owner.number), size))
     wrapped = b.pointwise("add", index, b.scalar(size, "i64"), dtype="i64")
     return append(
         b, x, values, b.pointwise("where", b.pointwise("lt", index, b.scalar(0, "i64")), wrapped, index), axis
@@ -86,7 +86,7 @@ def slice_scatter(
     axis = axis_of(axis, len(shape_of(x)))
     if step != 1:
         raise Unsupported("a slice_scatter with a step")
-    first = begin(start, shape_of(x)[axis])  # pyright: ignore[reportArgumentType]
+    first = begin(b, start, shape_of(x)[axis])  # pyright: ignore[reportArgumentType]
     length = shape_of(source)[axis]
     if is_cache(x) and has_rows(x, axis) and length != shape_of(x)[axis]:
         return append(b, x, source, b.iota(length, start=first), axis)
@@ -97,6 +97,6 @@ def slice_scatter(
 def select_scatter(b: Builder, x: Value, source: Value, axis: int, index: int | Dim) -> Value:
     shape = list(shape_of(x))
     axis = axis_of(axis, len(shape))
-    first = begin(index, shape[axis])
+    first = begin(b, index, shape[axis])
     shape[axis] = Dim.of(1)
     return splice(b, x, b.reshape(source, shape), axis, first)

@@ -62,9 +62,13 @@ def number(value: Number) -> int | float:
 
 
 class Builder:
-    """Collects the flow ops of one FX node; `out` is the type PyTorch gives the node's result (`outs`: several)."""
+    """Collects the flow ops of one FX node; `out` is the type PyTorch gives the node's result (`outs`: several).
 
-    def __init__(self) -> None:
+    `at_most(a, b)`: whether `a <= b` is known of all calls.
+    """
+
+    def __init__(self, at_most: Callable[[Dim, Dim], bool]) -> None:
+        self.at_most = at_most
         self.ops: list[Operation] = []
         self.location: LocationAttr = UnknownLoc()
         self.outs: tuple[TensorType | None, ...] = ()

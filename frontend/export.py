@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sympy
 import torch
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
@@ -31,8 +32,9 @@ class ExportedGraph:
     state: Mapping[int, torch.Tensor]
 
     def module(self) -> ModuleOp:
-        """The flow module. Raises GraphUnsupportedError."""
-        return import_graph(self.graph, [p.name for p in self.inputs], [p.role for p in self.inputs])
+        """The flow module, which checks what export demands of sizes. Raises GraphUnsupportedError."""
+        names, roles = [p.name for p in self.inputs], [p.role for p in self.inputs]
+        return import_graph(self.graph, names, roles, relations(self.exported))
 
     def placeholders(self, state: Mapping[int, Any], user_inputs: Sequence[Any] = ()) -> list[Any]:
         """All arguments in calling order: the state where the model holds it, then the user's inputs (None without)."""
@@ -49,6 +51,17 @@ class ExportedGraph:
             flat = _reordered(args, kwargs, spec.in_spec)
         results = list(program(self.placeholders(state, flat)))
         return results if spec.out_spec is None else pytree.tree_unflatten(results, spec.out_spec)
+
+
+def relations(exported: ExportedProgram) -> list[Any]:
+    """What an exported program demands of its sizes: their ranges, and the guards that its tracing has found."""
+    found: list[Any] = []
+    for symbol, allowed in exported.range_constraints.items():
+        found += [sympy.Le(allowed.lower, symbol), sympy.Le(symbol, allowed.upper)]
+    values = [node.meta.get("val") for node in exported.graph.find_nodes(op="placeholder")]
+    sizes = [size for v in values for size in (v.shape if isinstance(v, torch.Tensor) else (v,))]
+    environments = {id(env := size.node.shape_env): env for size in sizes if isinstance(size, torch.SymInt)}
+    return found + [guard.expr for env in environments.values() for guard in env.guards]
 
 
 def _reordered(args: Any, kwargs: Mapping[str, Any], expected: Any) -> list[Any]:

@@ -17,43 +17,63 @@ from torch.fx import GraphModule, Node
 from torch.utils._python_dispatch import _disable_current_modes
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, BlockArgument, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 
 from ..ir import flow
 from ..ir.dims import Dim
+from ..ir.promises import demand
 from ..ir.signature import Kind, Role, argument_attributes, sizes_attribute
-from ..ir.types import TensorType, dims_attr
+from ..ir.types import DimAttr, TensorType, dims_attr
 from . import complex_pairs
 from .aten_calls import bound, encode, used_results
 from .aten_table import TABLE
 from .build import DTYPES, Builder, Value, tensor
 from .errors import GraphUnsupportedError, Unsupported
 from .origins import node_location
-from .placeholders import check_bound, contiguous, device_of, suggest_names
+from .placeholders import base_of, check_bound, contiguous, device_of, suggest_names
 from .symbols import Symbols, expression
 
 PARTS = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 
 
-def import_graph(gm: GraphModule, names: Sequence[str] | None = None, roles: Sequence[Role] | None = None) -> ModuleOp:
-    """The module of an AOT graph; `names` and `roles` are those of its placeholders, in order."""
-    return _Importer(gm, names, roles).run()
+def import_graph(
+    gm: GraphModule,
+    names: Sequence[str] | None = None,
+    roles: Sequence[Role] | None = None,
+    relations: Sequence[Any] | None = None,
+) -> ModuleOp:
+    """The module of an AOT graph; `names` and `roles` are those of its placeholders, in order.
+
+    `relations`: what the graph demands of its sizes (sympy), for the program to check. Without them somebody else does:
+    Dynamo, by its guards.
+    """
+    return _Importer(gm, names, roles, relations).run()
 
 
 class _Importer:
-    def __init__(self, gm: GraphModule, names: Sequence[str] | None, roles: Sequence[Role] | None):
+    def __init__(
+        self,
+        gm: GraphModule,
+        names: Sequence[str] | None,
+        roles: Sequence[Role] | None,
+        relations: Sequence[Any] | None,
+    ):
         self.gm = gm
+        self.relations = relations
         self.placeholders = [n for n in gm.graph.nodes if n.op == "placeholder"]
         self.names = list(names or [n.name for n in self.placeholders])
         self.roles: Sequence[Role] = roles if roles is not None else ("input",) * len(self.placeholders)
         self.symbols = Symbols()
-        self.builder = Builder()
+        self.builder = Builder(self.symbols.at_most)
         self.env: dict[Node, Any] = {}
         self.block = Block()
         self.arguments: list[DictionaryAttr] = []
         self.outputs: list[str] = []
         self.returned: list[Value] = []
         self.strides: list[tuple[Dim, ...]] = []
+        self.views: list[ArrayAttr[ArrayAttr[DimAttr]]] = []
+        self.bases: list[Node] = []
+        self.offsets: list[Dim] = []
         self.mutations: dict[BlockArgument, Value] = {}
 
     def run(self) -> ModuleOp:
@@ -220,10 +240,37 @@ class _Importer:
         for output in outputs:
             value = self.env[output] if isinstance(output, Node) else output
             given = isinstance(output, Node) and output.op == "placeholder"
-            self.outputs.append(self.result(value, given=given))
-            if self.outputs[-1] == "tensor":
-                self.returned.append(value)
-                self.strides.append(self.symbols.dims(output.meta["val"].stride()))
+            text = self.result(value, given=given)
+            if text == "tensor":
+                text = self.tensor_result(output, value)
+            self.outputs.append(text)
+
+    def tensor_result(self, output: Node, value: Value) -> str:
+        """A view of an argument is not computed: it is the argument's memory, which the caller may write to."""
+        base, meta = base_of(output), output.meta["val"]
+        if str(meta.device) != device_of(self.gm):
+            raise Unsupported(f"a result on another device: {meta.device}")
+        argument = self.env[base]
+        if base in self.placeholders and argument not in self.mutations and meta.dtype == base.meta["val"].dtype:
+            offset = meta.storage_offset() - base.meta["val"].storage_offset()
+            places = (meta.shape, meta.stride(), [offset])
+            self.views.append(ArrayAttr(dims_attr(self.symbols.dims(dims)) for dims in places))
+            return f"view:{argument.index}"
+        self.returned.append(value)
+        self.strides.append(self.symbols.dims(meta.stride()))
+        self.bases.append(base)
+        self.offsets.append(self.symbols.dim(meta.storage_offset()))
+        return "tensor"
+
+    def places(self) -> dict[str, Attribute]:
+        """Which results share memory, and where each begins in it: as far as somebody can tell."""
+        stored = [self.env.get(base) for base in self.bases]
+        seen = [self.bases.count(base) > 1 or any(v is value for v in self.mutations.values()) for base, value in zip(self.bases, stored, strict=True)]
+        offsets = [offset if s else Dim() for offset, s in zip(self.offsets, seen, strict=True)]
+        numbers = [self.bases.index(base) for base in self.bases]
+        if numbers == list(range(len(numbers))) and not any(o != Dim() for o in offsets):
+            return {}
+        return {"weave.output_bases": ArrayAttr(map(IntAttr, numbers)), "weave.output_offsets": dims_attr(offsets)}
 
     def result(self, value: Any, *, given: bool) -> str:
         """What the caller gets, as `weave.outputs` says it. `given`: it is an argument itself, and no copy of one."""
@@ -255,13 +302,20 @@ class _Importer:
         erase_unused(self.block)
         types = FunctionType.from_lists([a.type for a in self.block.args], [v.type for v in self.returned])
         function = FuncOp("main", types, Region(self.block), arg_attrs=ArrayAttr(self.arguments))
-        if (device := device_of(self.placeholders)) != "cpu":
+        if (device := device_of(self.gm)) != "cpu":
             function.attributes["weave.device"] = StringAttr(device)
         if sizes := self.sizes():
             function.attributes["weave.sizes"] = sizes_attribute(sizes)
         function.attributes["weave.outputs"] = ArrayAttr(StringAttr(o) for o in self.outputs)
+        if self.views:
+            function.attributes["weave.output_views"] = ArrayAttr(self.views)
         function.attributes["weave.output_strides"] = ArrayAttr(dims_attr(s) for s in self.strides)
+        function.attributes.update(self.places())
         function.attributes["weave.mutations"] = ArrayAttr(pairs)
+        if self.relations is None:
+            demand(function, at_most=self.symbols.at_most)
+        else:
+            demand(function, [p for relation in self.relations for p in self.symbols.promises(relation)])
         return ModuleOp([function])
 
 

@@ -1,4 +1,4 @@
-"""What an AOT graph's placeholders say together: their device, their strides, names for their symbolic sizes."""
+"""What an AOT graph's placeholders say together: their device, their strides, names for their symbolic sizes, their views."""
 
 from __future__ import annotations
 
@@ -6,20 +6,43 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.fx import Node
+from torch.fx import GraphModule, Node
 
 from ..ir.signature import Role
 from .errors import GraphUnsupportedError
 from .symbols import Symbols, expression
 
 
-def device_of(placeholders: Sequence[Node]) -> str:
-    """The device of all tensor inputs; of none, the CPU. Raises GraphUnsupportedError where there are several."""
-    values = [node.meta.get("val") for node in placeholders]
-    devices = sorted({str(value.device) for value in values if isinstance(value, torch.Tensor)})
-    if len(devices) > 1:
-        raise GraphUnsupportedError(f"tensors on several devices: {', '.join(devices)}")
-    return devices[0] if devices else "cpu"
+def device_of(gm: GraphModule) -> str:
+    """The device of all tensor inputs; of none, that of the results; the CPU where there is no tensor at all.
+
+    Raises GraphUnsupportedError where there are several.
+    """
+    for nodes in (gm.graph.find_nodes(op="placeholder"), gm.graph.output_node().all_input_nodes):
+        values = [node.meta.get("val") for node in nodes]
+        devices = sorted({str(value.device) for value in values if isinstance(value, torch.Tensor)})
+        if len(devices) > 1:
+            raise GraphUnsupportedError(f"tensors on several devices: {', '.join(devices)}")
+        if devices:
+            return devices[0]
+    return "cpu"
+
+
+def base_of(node: Node) -> Node:
+    """The node whose memory a tensor node shows; the node itself where it has memory of its own."""
+    while node.op == "call_function":
+        made = node.args[0] if getattr(node.target, "__name__", "") == "getitem" else node
+        source = made.args[0] if isinstance(made, Node) and made.args else None
+        if not isinstance(source, Node) or _memory(source) is None or _memory(source) != _memory(node):
+            break
+        node = source
+    return node
+
+
+def _memory(node: Node) -> int | None:
+    """Which storage a node's tensor lies in."""
+    value = node.meta.get("val")
+    return value.untyped_storage()._cdata if isinstance(value, torch.Tensor) else None
 
 
 def contiguous(value: torch.Tensor) -> bool:

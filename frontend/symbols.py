@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import sympy
+from torch.utils._sympy.functions import FloorDiv, Max, Min, PythonMod
+
 from ..ir.dims import Dim, product
+from ..ir.promises import Promise
 from .errors import Unsupported
+
+_FUNCTIONS = {"floordiv": FloorDiv, "mod": PythonMod, "max": Max, "min": Min}
+_RELATIONS: dict[Any, Callable[[Dim, Dim], Promise]] = {
+    sympy.LessThan: lambda a, b: Promise(a, "<=", b),
+    sympy.StrictLessThan: lambda a, b: Promise(a + 1, "<=", b),
+    sympy.GreaterThan: lambda a, b: Promise(b, "<=", a),
+    sympy.StrictGreaterThan: lambda a, b: Promise(b + 1, "<=", a),
+    sympy.Equality: lambda a, b: Promise(a, "==", b),
+}
 
 
 class Symbols:
@@ -18,6 +31,9 @@ class Symbols:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._dims: dict[Any, Dim] = {}
+        self._symbols: dict[str, Any] = {}  # our name → PyTorch's symbol
+        self._facts: Any = None  # the shape environment of the graph's sizes
+        self._known: dict[tuple[Dim, Dim], bool] = {}
 
     @property
     def names(self) -> dict[str, str]:
@@ -41,10 +57,43 @@ class Symbols:
         """The dim of an int or SymInt. Raises Unsupported for an expression that dims cannot say."""
         if isinstance(size, int):
             return Dim.of(size)
-        expr = expression(size)
+        self._facts = size.node.shape_env
+        return self.convert(expression(size))
+
+    def convert(self, expr: Any) -> Dim:
+        """The dim of a sympy expression. Raises Unsupported."""
         if expr not in self._dims:
             self._dims[expr] = self._convert(expr)
         return self._dims[expr]
+
+    def at_most(self, a: Dim, b: Dim) -> bool:
+        """Whether `a <= b` in every call, by the ranges of the symbols and by what the graph's guards demand."""
+        left = b - a
+        if left.is_const:
+            return left.value >= 0
+        if (a, b) not in self._known:
+            fact = sympy.Le(a.interpret(self._symbols, _FUNCTIONS), b.interpret(self._symbols, _FUNCTIONS))
+            self._known[a, b] = self._facts is not None and self._facts._maybe_evaluate_static(fact) == sympy.true
+        return self._known[a, b]
+
+    def promises(self, relation: Any) -> list[Promise]:
+        """What a relation of sizes (sympy) demands of a call.
+
+        Not that a size is neither 0 nor 1, which PyTorch takes for granted and does not check either; nothing where a size
+        is no argument's, or where dims cannot say it.
+        """
+        if isinstance(relation, sympy.And):
+            return [promise for part in relation.args for promise in self.promises(part)]
+        names = {symbol.name for symbol in relation.free_symbols}
+        if type(relation) not in _RELATIONS or not names <= self._names.keys():
+            return []
+        try:
+            promise = _RELATIONS[type(relation)](*map(self.convert, relation.args))
+        except Unsupported:
+            return []
+        usual = promise.relation == "<=" and promise.lhs.is_const and promise.lhs.value <= 2
+        usual |= promise.lhs in (promise.rhs.max(1), Dim.of(1).max(promise.rhs))
+        return [] if usual else [promise]
 
     def dims(self, sizes: Iterable[Any]) -> tuple[Dim, ...]:
         return tuple(self.dim(size) for size in sizes)
@@ -61,7 +110,9 @@ class Symbols:
         if expr.is_Symbol:
             if expr.name.startswith(("u", "zuf", "zf")):
                 raise Unsupported(f"the size `{expr}` depends on tensor data")
-            return Dim.of(self._name(expr.name))
+            name = self._name(expr.name)
+            self._symbols[name] = expr
+            return Dim.of(name)
         kind = type(expr).__name__
         if kind in ("FloorDiv", "CleanDiv", "Mod", "PythonMod", "CeilDiv"):
             lhs, rhs = (self._convert(a) for a in expr.args)

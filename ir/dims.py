@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Atom: TypeAlias = "str | Call"
 Monomial: TypeAlias = "tuple[Atom, ...]"
@@ -151,15 +151,22 @@ class Dim:
 
     def evaluate(self, env: Mapping[str, int]) -> int:
         """The value under `env`. Raises KeyError for an unbound symbol, ZeroDivisionError for a zero divisor."""
-        total = 0
-        for monomial, c in self.terms:
+        return self.interpret(env, _FUNCTIONS)
+
+    def interpret(self, env: Mapping[str, Any], functions: Mapping[str, Callable[[Any, Any], Any]]) -> Any:
+        """The dim in another algebra than that of the integers: its symbols, and its `functions` by our names."""
+        total: Any = 0
+        for monomial, coefficient in self.terms:
+            value: Any = coefficient
             for atom in monomial:
-                c *= (
+                value *= (
                     env[atom]
                     if isinstance(atom, str)
-                    else _FUNCTIONS[atom.function](atom.lhs.evaluate(env), atom.rhs.evaluate(env))
+                    else functions[atom.function](
+                        atom.lhs.interpret(env, functions), atom.rhs.interpret(env, functions)
+                    )
                 )
-            total += c
+            total += value
         return total
 
     def substitute(self, env: Mapping[str, DimLike]) -> Dim:

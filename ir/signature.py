@@ -4,9 +4,12 @@ Argument attributes: `weave.role` (`weight` | `cache` | `input`), `weave.kind` (
 every argument that is no tensor has the type `!flow.tensor<[], i64>`), `weave.dim` (the dim expression an int argument
 carries), `weave.strides` (where they are not the contiguous ones). Function attributes of @main: `weave.outputs`, one
 text a result that PyTorch expects (`tensor`: the next returned value; `int:<dim>`; `none`; `arg:<i>`: the argument
-itself) and `weave.output_strides` (one list of dims a returned tensor), `weave.mutations` (pairs [returned value,
-argument] to be written back; those returned values come after the tensors of `weave.outputs`), `weave.device` (where all
-its tensors are, such as `cuda:0`; without it, on the CPU), `weave.sizes` (what its symbols were when it was captured).
+itself; `view:<i>`: memory of argument i, which the next entry of `weave.output_views` describes: sizes, strides and
+[offset]), `weave.output_strides` (one list of dims a returned tensor), `weave.output_bases` (one number a returned tensor,
+equal for those that share memory; without it, none do), `weave.output_offsets` (one dim a returned tensor: where in
+that memory it begins), `weave.mutations` (pairs [returned value, argument] to be written back; those returned values
+come after the tensors of `weave.outputs`), `weave.promises` (`ir/promises.py`), `weave.device` (where all its tensors are, such as `cuda:0`; without it, on
+the CPU), `weave.sizes` (what its symbols were when it was captured).
 """
 
 from __future__ import annotations
@@ -103,6 +106,22 @@ def output_strides_of(function: func.FuncOp) -> list[tuple[Dim, ...]] | None:
     if not isinstance(value, ArrayAttr):
         return None
     return [tuple(d.data for d in strides) for strides in cast("ArrayAttr[ArrayAttr[DimAttr]]", value)]
+
+
+def output_views_of(function: func.FuncOp) -> list[tuple[tuple[Dim, ...], ...]]:
+    """(sizes, strides, (offset,)) of each result that is a view of an argument."""
+    value = function.attributes.get("weave.output_views")
+    views = cast("ArrayAttr[ArrayAttr[ArrayAttr[DimAttr]]]", value) if isinstance(value, ArrayAttr) else ()
+    return [tuple(tuple(d.data for d in dims) for dims in view) for view in views]
+
+
+def output_places_of(function: func.FuncOp) -> list[tuple[int, Dim]] | None:
+    """(which memory, where in it) of each returned tensor; None where each has memory of its own."""
+    bases, offsets = (function.attributes.get(f"weave.output_{name}") for name in ("bases", "offsets"))
+    if not isinstance(bases, ArrayAttr) or not isinstance(offsets, ArrayAttr):
+        return None
+    pairs = zip(cast("ArrayAttr[IntAttr]", bases), cast("ArrayAttr[DimAttr]", offsets), strict=True)
+    return [(base.data, offset.data) for base, offset in pairs]
 
 
 def mutations_of(function: func.FuncOp) -> list[tuple[int, int]]:

@@ -11,7 +11,8 @@ from xdsl.dialects import func
 from ..ir import flow, locations, tile
 from ..ir.dims import Dim
 from ..ir.layout import Layout, resolve
-from ..ir.signature import dim_of, kind_of, outputs_of, role_of
+from ..ir.promises import promises_of
+from ..ir.signature import dim_of, kind_of, output_views_of, outputs_of, role_of
 from ..ir.types import TORCH_NAMES, tensor_type
 from ..runtime.artifact import (
     ArgRef,
@@ -28,6 +29,7 @@ from ..runtime.artifact import (
     Number,
     Output,
     ProgramDescription,
+    Promise,
     Slot,
     SlotRef,
     Symbol,
@@ -70,6 +72,7 @@ class Describer:
             name=name,
             args=args,
             symbols=tuple(self._symbols(args)),
+            promises=tuple(Promise(str(p.lhs), p.relation, str(p.rhs)) for p in promises_of(self._main)),
             chunks=tuple(Chunk(str(size)) for size in chunks),
             constants=tuple(self._constant(i) for i in range(len(self._recipes))),
             steps=described,
@@ -126,9 +129,10 @@ class Describer:
         )
 
     def _outputs(self, tensors: Sequence[Ref]) -> Iterator[Output]:
-        rest = iter(tensors)
+        rest, views = iter(tensors), iter(output_views_of(self._main))
         table: dict[str, Callable[[str], Output]] = {
             "tensor": lambda _: Output("tensor", slot=self._slot(next(rest))),
+            "view": lambda text: Output("tensor", slot=self._view(int(text), *next(views))),
             "none": lambda _: Output("none"),
             "arg": lambda text: Output("arg", arg=int(text)),
             "int": lambda text: Output("int", value=text),
@@ -152,6 +156,11 @@ class Describer:
         sizes, strides = tuple(map(str, layout.sizes)), tuple(map(str, layout.strides))
         slot = Slot(buffer.source, buffer.index, TORCH_NAMES[dtype], sizes, strides, str(layout.offset))  # pyright: ignore[reportArgumentType]
         return self._slots.setdefault(slot, len(self._slots))
+
+    def _view(self, arg: int, sizes: tuple[Dim, ...], strides: tuple[Dim, ...], offset: tuple[Dim, ...]) -> int:
+        """A slot in an argument's memory."""
+        type_ = tensor_type(self._main.body.block.args[arg])
+        return self._slot_of(Buffer("arg", arg, type_), Layout(sizes, strides, offset[0]), type_.dtype)
 
     def _constant(self, index: int) -> Constant:
         recipe = self._recipes[index]
@@ -177,7 +186,7 @@ class Describer:
         for i in range(len(args)):
             dim = dim_of(self._main.body.block.args[i])
             if dim is not None and str(dim).isidentifier():
-                found.setdefault(str(dim), Symbol(str(dim), i))
+                found.setdefault(str(dim), Symbol(str(dim), i, low=None))
         for i, spec in enumerate(args):
             for j, size in enumerate(spec.shape):
                 if size.isidentifier():

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from xdsl.dialects import func
 
 from ..ir import flow
-from ..ir.dims import Dim
+from ..ir.dims import Atom, Call, Dim, product
 from ..ir.layout import ONE, Layout
-from ..ir.signature import mutations_of, output_strides_of, outputs_of
+from ..ir.signature import mutations_of, output_places_of, output_strides_of, outputs_of
 from ..ir.types import TensorType
 from .inline import Inliner
 from .values import Buffer, Ref, Step
+
+COPIED = "a result with memory or strides of its own"
 
 
 @dataclass
@@ -52,33 +55,85 @@ def write_back(stored: Sequence[tuple[Ref, Ref]], inliner: Inliner) -> list[Step
 
 
 def returned_values(main: func.FuncOp, returned: Sequence[Ref | None], inliner: Inliner) -> Results:
-    """The returned tensors, of which those in the arena become outputs."""
-    strides = output_strides_of(main)
-    results = Results()
-    for i, ref in enumerate(returned[: outputs_of(main).count("tensor")]):
-        assert ref is not None
-        if ref.buffer.source == "arena":
-            ref.buffer.source, ref.buffer.index = "output", inliner.number("output")
-        wanted = strides[i] if strides is not None else None
-        if ref.buffer.source in ("arg", "constant") or (wanted is not None and not _same(ref.layout, wanted)):
-            ref = _copied(ref, wanted, inliner, results)
-        results.tensors.append(ref)
+    """The returned tensors. Those that share memory in PyTorch do so here, and no others."""
+    refs = [ref for ref in returned[: outputs_of(main).count("tensor")] if ref is not None]
+    strides = output_strides_of(main) or [ref.layout.strides for ref in refs]
+    places = output_places_of(main) or [(i, Dim()) for i in range(len(refs))]
+    results, taken = Results(), set[Buffer]()
+    made: dict[int, Ref] = {}
+    for base in dict.fromkeys(base for base, _ in places):
+        members = [i for i, place in enumerate(places) if place[0] == base]
+        wanted = {i: Layout(refs[i].layout.sizes, strides[i], places[i][1]) for i in members}
+        shared = len(members) > 1 or wanted[members[0]].offset != Dim()
+        buffers = {refs[i].buffer for i in members}
+        fits = len(buffers) == 1 and all(_fits(refs[i], wanted[i], exact=shared) for i in members)
+        if fits and not buffers & taken:
+            made |= {i: _returned(refs[i], wanted[i], inliner, results) for i in members}
+        elif shared:
+            made |= _copied_together({i: refs[i] for i in members}, wanted, inliner, results)
+        else:
+            made |= {i: _copied(refs[i], wanted[i], inliner, results) for i in members}
+        taken |= buffers
+    results.tensors = [made[i] for i in range(len(refs))]
     return results
 
 
-def _copied(ref: Ref, strides: tuple[Dim, ...] | None, inliner: Inliner, results: Results) -> Ref:
+def _fits(ref: Ref, wanted: Layout, *, exact: bool) -> bool:
+    """Whether a value can be returned as it lies: in memory of its own, at these strides, and at this offset if `exact`."""
+    own = ref.buffer.source not in ("arg", "constant")
+    return own and _same(ref.layout, wanted.strides) and (not exact or ref.layout.offset == wanted.offset)
+
+
+def _returned(ref: Ref, wanted: Layout, inliner: Inliner, results: Results) -> Ref:
+    """A value that is returned as it lies; what was in the arena becomes an output."""
+    buffer = ref.buffer
+    if buffer.source == "arena":
+        buffer.source, buffer.index = "output", inliner.number("output")
+    layout = Layout(wanted.sizes, wanted.strides, ref.layout.offset)
+    if buffer.source == "output" and layout.offset == Dim() and layout.sizes == buffer.type.shape:
+        results.strided[buffer] = layout
+    return Ref(buffer, layout, ref.dtype)
+
+
+def _copied(ref: Ref, wanted: Layout, inliner: Inliner, results: Results) -> Ref:
     """A copy of its own, with the strides PyTorch expects."""
-    made = inliner.new("aten", TensorType.of(ref.layout.sizes, ref.dtype))
-    layout = made.layout if strides is None else Layout(ref.layout.sizes, strides, Dim())
-    made = Ref(made.buffer, layout, ref.dtype)
-    results.strided[made.buffer] = layout
-    sizes = [{"dim": str(d)} for d in layout.sizes], [{"dim": str(d)} for d in layout.strides]
-    reason = "a result with strides of its own"
-    empty = _call("aten.new_empty_strided.default", reason, [_operand(0), *sizes])
-    results.copies.append(Step(empty, [ref], [made]))
-    copy = _call("aten.copy_.default", reason, [_operand(0), _operand(1)])
-    results.copies.append(Step(copy, [made, ref], [made]))
+    made = inliner.new("aten", TensorType.of(wanted.sizes, ref.dtype))
+    made = Ref(made.buffer, Layout(wanted.sizes, wanted.strides), ref.dtype)
+    results.strided[made.buffer] = made.layout
+    _allocate(made, ref, results)
+    _copy(made, ref, results)
     return made
+
+
+def _copied_together(
+    refs: Mapping[int, Ref], wanted: Mapping[int, Layout], inliner: Inliner, results: Results
+) -> dict[int, Ref]:
+    """Copies in one piece of memory, each where PyTorch expects it."""
+    first = next(iter(refs.values()))
+    ends = [
+        sum(((size.max(1) - 1) * stride for size, stride in zip(to.sizes, to.strides, strict=True)), to.offset + 1)
+        for to in wanted.values()
+    ]
+    room = inliner.new("aten", TensorType.of([reduce(Dim.max, ends)], first.dtype))
+    _allocate(room, first, results)
+    made = {i: Ref(room.buffer, wanted[i], ref.dtype) for i, ref in refs.items()}
+    for i, ref in refs.items():
+        _copy(made[i], ref, results)
+    return made
+
+
+def _allocate(made: Ref, like: Ref, results: Results) -> None:
+    """Memory for a copy, on the device of `like`."""
+    sizes = [{"dim": str(d)} for d in made.layout.sizes], [{"dim": str(d)} for d in made.layout.strides]
+    empty = _call("aten.new_empty_strided.default", COPIED, [_operand(0), *sizes])
+    results.copies.append(Step(empty, [like], [made]))
+
+
+def _copy(made: Ref, ref: Ref, results: Results) -> None:
+    """Stores a value; an element that is shown many times is stored once."""
+    once = [size.min(1) if stride == Dim() else size for size, stride in zip(made.layout.sizes, made.layout.strides, strict=True)]
+    to, value = (Ref(r.buffer, Layout(tuple(once), r.layout.strides, r.layout.offset), r.dtype) for r in (made, ref))
+    results.copies.append(Step(_call("aten.copy_.default", COPIED, [_operand(0), _operand(1)]), [to, value], [to]))
 
 
 def _call(target: str, reason: str, arguments: list[Any]) -> flow.AtenOp:
@@ -96,5 +151,18 @@ def _is(value: Ref, target: Ref) -> bool:
 
 
 def _same(layout: Layout, strides: tuple[Dim, ...]) -> bool:
-    """Whether the strides say the same addresses; those of dims of 1 do not count."""
-    return all(a == b or n == ONE for n, a, b in zip(layout.sizes, layout.strides, strides, strict=True))
+    """Whether the strides say the same addresses; those of dims of 1 do not count, nor those of tensors without elements."""
+    pairs = zip(layout.sizes, layout.strides, strides, strict=True)
+    return all(a == b or n == ONE or _filled(a) == _filled(b) for n, a, b in pairs)
+
+
+def _filled(stride: Dim) -> Dim:
+    """A stride as it is where there are elements: `max(1, S)`, of PyTorch's contiguous strides, is `S` there."""
+    products = [product([Dim.of(c), *map(_factor, monomial)]) for monomial, c in stride.terms]
+    return sum(products, Dim())
+
+
+def _factor(atom: Atom) -> Dim:
+    if isinstance(atom, Call) and atom.function == "max" and ONE in (atom.lhs, atom.rhs):
+        return atom.rhs if atom.lhs == ONE else atom.lhs
+    return Dim((((atom,), 1),))

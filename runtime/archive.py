@@ -34,7 +34,7 @@ class Manifest(msgspec.Struct, frozen=True):
     machine: str
     isas: tuple[str, ...]
     producers: dict[str, str]
-    symbols: dict[str, tuple[int, int | None]]
+    symbols: dict[str, tuple[int | None, int | None]]
     files: dict[str, str]
 
 

@@ -10,6 +10,13 @@ from typing import Any, Protocol
 
 from .host_arrays import HostArrays
 
+LAID_WRONG = {
+    "strides": "pass it with these strides",
+    "alignment": "pass a tensor that begins where its storage does",
+    "lazy negation": "resolve it first: x.resolve_neg()",
+}
+"""What a copy puts right of what `mismatch` says, and what to do where there may be none."""
+
 
 class Arrays(Protocol):
     """Implemented by `HostArrays` (numpy) and `TorchArrays`."""

@@ -45,13 +45,21 @@ class ArgSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Symbol(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A named size: dimension `dim` of the tensor argument `arg`, or the int argument `arg` itself."""
+    """A named size: dimension `dim` of the tensor argument `arg`, or the int argument `arg` itself (`low` None: any int)."""
 
     name: str
     arg: int
     dim: int | None = None
-    low: int = 0
+    low: int | None = 0
     high: int | None = None
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """A relation of two dim expressions that must hold in each call: without it memory beyond an array could be read."""
+
+    lhs: str
+    relation: Literal["<=", "=="]
+    rhs: str
 
 
 class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -190,6 +198,7 @@ class ProgramDescription(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     name: str
     args: tuple[ArgSpec, ...] = ()
     symbols: tuple[Symbol, ...] = ()
+    promises: tuple[Promise, ...] = ()
     chunks: tuple[Chunk, ...] = ()
     constants: tuple[Constant, ...] = ()
     slots: tuple[Slot, ...] = ()

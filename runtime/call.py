@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .arrays import Arrays
+from .arrays import LAID_WRONG, Arrays
 from .artifact import Output, ProgramDescription, Slot
 from .constants import Packed
 from .errors import DescriptionError
@@ -15,10 +15,12 @@ from .workspace import Workspace
 
 
 class Call:
-    """Slots as arrays. `args`: all arguments of the description, bound weights included; `workers`: of the device."""
+    """Slots as arrays. `args`: all arguments of the description, bound weights included; `passed`: those of them that are
+    copies, as they were passed; `workers`: of the device."""
 
     __slots__ = (
-        "_constants", "_description", "_outputs", "_table", "_values", "args", "arrays", "sizes", "workers", "workspace",
+        "_constants", "_description", "_outputs", "_table", "_values", "args", "arrays", "passed", "sizes", "workers",
+        "workspace",
     )  # fmt: skip
 
     def __init__(
@@ -26,6 +28,7 @@ class Call:
         description: ProgramDescription,
         table: SlotTable,
         args: Sequence[Any],
+        passed: Mapping[int, Any],
         arrays: Arrays,
         sizes: Sizes,
         workspace: Workspace,
@@ -36,6 +39,7 @@ class Call:
         self._description = description
         self._table = table
         self.args = args
+        self.passed = passed
         self.arrays = arrays
         self.sizes = sizes
         self.workspace = workspace
@@ -65,7 +69,7 @@ class Call:
         spec = self._description.slots[slot]
         shape, strides, _ = self.sizes.layout(slot)
         wrong = self.arrays.mismatch(value, shape, strides, spec.dtype)
-        if wrong not in (None, "strides", "alignment"):
+        if wrong is not None and wrong not in LAID_WRONG:
             raise DescriptionError(
                 f"An operator's result is not as described: its {wrong}", where=f"slot {slot}",
                 why=f"expected {spec.dtype} {list(shape)}, got {value.dtype} {list(value.shape)}",
@@ -85,13 +89,22 @@ class Call:
         """What the caller gets for a tensor, int or None."""
         match output.kind:
             case "tensor":
-                return self.tensor(output.slot)
+                return self.tensor(output.slot) if not self.passed else self._shown(output.slot)
             case "int":
                 return self.sizes.value(output.value)
             case "arg":
-                return self.args[output.arg]
+                return self.passed.get(output.arg, self.args[output.arg])
             case "none":
                 return None
+
+    def _shown(self, slot: int) -> Any:
+        """A result that shows an argument's memory: that which was passed, if it lies as described."""
+        spec = self._description.slots[slot]
+        passed = self.passed.get(spec.index) if spec.source == "arg" else None
+        shape, strides, _ = self.sizes.argument(spec.index) if passed is not None else ((), (), 0)
+        if passed is None or self.arrays.mismatch(passed, shape, strides, spec.dtype) == "strides":
+            return self.tensor(slot)
+        return self.arrays.view(passed, *self.sizes.layout(slot), spec.dtype)
 
     def _base(self, spec: Slot) -> Any:
         match spec.source:

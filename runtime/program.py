@@ -10,13 +10,13 @@ from __future__ import annotations
 import operator
 import sys
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import arrays as backends
-from .arrays import Arrays
+from .arrays import LAID_WRONG, Arrays
 from .artifact import AtenCall, NativeStep, ProgramDescription, launches
 from .aten import AtenStep, torch_module
 from .cache import Cache
@@ -33,15 +33,12 @@ from .workspace import Workspaces
 _asynchronous: weakref.WeakSet[Program] = weakref.WeakSet()
 """Programs whose calls return before their launches have run."""
 
-LAID_WRONG = {"strides": "pass it with these strides", "alignment": "pass a tensor that begins where its storage does"}
-"""What a copy puts right, and what to do where there may be none."""
-
 
 class Program:
     """Called with one sequence of arguments, in the description's order; gives the list of outputs.
 
     With PyTorch tensors among the arguments the outputs are tensors, otherwise numpy arrays; anything with `__dlpack__`
-    is taken. Safe to call from several threads. `compute_constants(args)` gives the arrays that the description lists
+    is taken. With `tensors`, a program that takes no arrays gives tensors too. Safe to call from several threads. `compute_constants(args)` gives the arrays that the description lists
     as constants; it runs when weights are new or have changed. A program loaded from a bundle has `constants` and
     `weights` (argument number → array) instead, and is called without its weights.
 
@@ -59,6 +56,7 @@ class Program:
         compute_constants: ComputeConstants | None = None,
         constants: Sequence[Any] | None = None,
         weights: Mapping[int, Any] | None = None,
+        tensors: bool = False,
     ) -> None:
         check(description)
         self.description = description
@@ -73,9 +71,10 @@ class Program:
         # Tensors whose addresses are asked for at every call, weights first.
         self._asked = [*([] if weights is not None else self._table.weights), *self._table.inputs]
         self._pick = operator.itemgetter(*self._asked) if len(self._asked) > 1 else self._pick_few
+        self._alone = [torch_module().empty(0)] if tensors and not self._asked else None
         self._written = [i for i in description.mutations if i in self._passed]
-        # Their strides must be as described: a copy would not do for weights, nor for what is written or returned.
-        self._exact = {*self._table.weights, *description.mutations, *_returned_args(description)}
+        # Their strides must be as described: a copy would not do for weights, nor for what is written.
+        self._exact = {*self._table.weights, *description.mutations}
         self._constants = Constants(description.constants, compute_constants or _none)
         self._stored = None if constants is None else self._store(constants, weights or {})
         self._steps = self._prepare_steps()
@@ -86,20 +85,21 @@ class Program:
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         if fault := self._device.admit():
             raise self._out_of_range(fault)
-        arrays = self._device.arrays(args)
+        arrays = self._device.arrays(self._alone or args)
         given = self._complete(args, arrays)
         tensors, addresses = self._addresses(given, arrays)
         workers = self._device.workers()
         sizes = self._plan.sizes(self._bind(given), workers)
+        passed: dict[int, Any] = {}
         for i in self._table.inputs:
-            self._fit(i, given, addresses, sizes, arrays)
+            self._fit(i, given, passed, addresses, sizes, arrays)
         packed = self._stored or self._pack(given, tensors, addresses, sizes, arrays)
         outputs = [arrays.empty(*sizes.layout(slot)[:2], dtype) for slot, dtype in self._table.buffers]
         workspace = self._workspaces.take()
         workspace.reserve(sizes.arena_bytes, workers * self._device.scratch_bytes)
         inputs = addresses[len(addresses) - len(self._table.inputs) :]
         self._table.fill(workspace, sizes, packed, inputs, list(map(arrays.address, outputs)))
-        call = Call(self.description, self._table, given, arrays, sizes, workspace, packed, outputs, workers)
+        call = Call(self.description, self._table, given, passed, arrays, sizes, workspace, packed, outputs, workers)
         if self._has_aten:
             with torch_module().no_grad():
                 self._run_steps(call)
@@ -107,7 +107,7 @@ class Program:
             self._run_steps(call)
         results = [call.result(output) for output in self.description.outputs]
         self._workspaces.give(workspace)
-        self._mark_written(given, arrays)
+        self._mark_written(given, passed, arrays)
         return results
 
     def constants_of(self, args: Sequence[Any]) -> list[Any]:
@@ -214,14 +214,18 @@ class Program:
                 why=str(error), next="pass arguments of the described kinds",
             ) from error  # fmt: skip
 
-    def _fit(self, i: int, given: list[Any], addresses: list[int], sizes: Sizes, arrays: Arrays) -> None:
-        """Checks tensor argument `i`; copies it if only its strides or its place do not fit and nothing writes to it."""
+    def _fit(
+        self, i: int, given: list[Any], passed: dict[int, Any], addresses: list[int], sizes: Sizes, arrays: Arrays
+    ) -> None:
+        """Checks tensor argument `i`; copies it, and puts it among the `passed`, if only the way it lies does not fit and
+        nothing is written to it; if it is lazily negated, it is written back."""
         spec = self.description.args[i]
         shape, strides, _ = sizes.argument(i)
         wrong = arrays.mismatch(given[i], shape, strides, spec.dtype)
         if wrong is None:
             return
-        if wrong in LAID_WRONG and i not in self._exact:
+        if wrong in LAID_WRONG and (i not in self._exact or (wrong == "lazy negation" and i in self._table.inputs)):
+            passed[i] = given[i]
             given[i] = arrays.relaid(given[i], strides, spec.dtype)
             addresses[self._asked.index(i)] = arrays.address(given[i])
             return
@@ -240,7 +244,7 @@ class Program:
 
         def admit() -> None:
             for i in weights:
-                self._fit(i, given, addresses, sizes, arrays)
+                self._fit(i, given, {}, addresses, sizes, arrays)
 
         count = len(weights)
         return self._constants.get(given, tensors[:count], tuple(addresses[:count]), arrays, admit)
@@ -263,24 +267,21 @@ class Program:
             next="pass token ids below the vocabulary's size, positions below the cache's length",
         )  # fmt: skip
 
-    def _mark_written(self, given: Sequence[Any], arrays: Arrays) -> None:
-        """Autograd must know of tensors that kernels have written."""
-        if self._written and arrays is not backends.host():
-            sys.modules["torch"].autograd.graph.increment_version([given[i] for i in self._written])
+    def _mark_written(self, given: Sequence[Any], passed: Mapping[int, Any], arrays: Arrays) -> None:
+        """Autograd must know of tensors that kernels have written; copies of such tensors are written back."""
+        if not self._written or arrays is backends.host():
+            return
+        if copies := [i for i in self._written if i in passed]:
+            with arrays.no_grad():
+                for i in copies:
+                    passed[i].copy_(given[i])
+        sys.modules["torch"].autograd.graph.increment_version([given[i] for i in self._written if i not in passed])
 
 
 def synchronize() -> None:
     """Waits until all launches of all programs have run. Raises IndexRangeError for a look-up of a row that there is not."""
     for program in list(_asynchronous):
         program.settle()
-
-
-def _returned_args(description: ProgramDescription) -> Iterator[int]:
-    for output in description.outputs:
-        if output.kind == "arg":
-            yield output.arg
-        elif output.kind == "tensor" and description.slots[output.slot].source == "arg":
-            yield description.slots[output.slot].index
 
 
 def _none(_: Sequence[Any]) -> Sequence[Any]:

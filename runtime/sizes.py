@@ -96,29 +96,46 @@ class SizePlan:
         self.dim_positions = np.array(places(all_dims), dtype=np.int64)
         self.slot_layouts = [(places(slot.shape), places(slot.strides), place(slot.offset)) for slot in slots]
         self.arg_layouts = [(places(arg.shape), places(arg.strides)) for arg in description.args]
+        self._promises = [(p, place(p.lhs), place(p.rhs)) for p in description.promises]
         self._cache: OrderedDict[tuple[int, ...], Sizes] = OrderedDict()
         self._lock = Lock()
 
     def sizes(self, symbols: tuple[int, ...], threads: int) -> Sizes:
-        """Sizes for these symbol values. Raises ArgumentError for a value outside its symbol's range."""
+        """Sizes for these symbol values. Raises ArgumentError for a value outside its symbol's range, and where they break a
+        promise."""
         key = (*symbols, threads)
         known = self._cache.get(key)
         if known is not None:
             return known
         for symbol, value in zip(self._symbols, symbols, strict=True):
-            if value < symbol.low or (symbol.high is not None and value > symbol.high):
+            low, high = symbol.low, symbol.high
+            if (low is not None and value < low) or (high is not None and value > high):
                 raise ArgumentError(
                     f"{symbol.name} = {value} is out of range",
                     where=f"program {self.name}",
-                    why=f"it was compiled for {symbol.low} ≤ {symbol.name} ≤ {symbol.high or '∞'}",
+                    why=f"it was compiled for {'-∞' if low is None else low} ≤ {symbol.name} ≤ {'∞' if high is None else high}",
                     next="compile for the sizes you need",
                 )
-        known = Sizes(self, self.expressions.evaluate(key))
+        values = self.expressions.evaluate(key)
+        for promise, lhs, rhs in self._promises:
+            if values[lhs] > values[rhs] or (promise.relation == "==" and values[lhs] != values[rhs]):
+                raise self._broken(f"it needs {promise.lhs} {promise.relation} {promise.rhs}", symbols)
+        try:
+            known = Sizes(self, values)
+        except OverflowError as error:
+            raise self._broken("a size of it does not fit 64 bits", symbols) from error
         with self._lock:
             self._cache[key] = known
             if len(self._cache) > _KEPT:
                 self._cache.popitem(last=False)
         return known
+
+    def _broken(self, why: str, symbols: tuple[int, ...]) -> ArgumentError:
+        values = (f"{symbol.name} = {value}" for symbol, value in zip(self._symbols, symbols, strict=True))
+        return ArgumentError(
+            f"The program cannot run with {', '.join(values)}", where=f"program {self.name}", why=why,
+            next="pass tensors and ints that fit, or compile it for these",
+        )  # fmt: skip
 
 
 def _texts(description: ProgramDescription) -> Iterator[str]:
@@ -133,6 +150,7 @@ def _texts(description: ProgramDescription) -> Iterator[str]:
         for value in (*call.args, *call.kwargs.values()):
             yield from _value_texts(value)
     yield from (output.value for output in description.outputs)
+    yield from (text for promise in description.promises for text in (promise.lhs, promise.rhs))
 
 
 def _slot_texts(slot: Slot) -> tuple[str, ...]:

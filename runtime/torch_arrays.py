@@ -65,7 +65,8 @@ class TorchArrays:
         return self.empty(array.shape, strides, dtype).copy_(array)
 
     def mismatch(self, array: Tensor, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None:
-        """What of `array` differs: "device", "dtype", "shape", "alignment", "strides", or None."""
+        """What of `array` differs: "device", "dtype", "shape", "alignment", "strides", "lazy negation" (its memory does not
+        hold its values: PyTorch negates them later, or they are zeros without memory), or None."""
         if array.dtype is not self._dtypes[dtype]:
             return "dtype"
         if array.shape != shape:
@@ -75,10 +76,11 @@ class TorchArrays:
         if self._alignment and array.data_ptr() % self._alignment:
             return "alignment"
         actual = array.stride()
-        if actual == strides or 0 in shape:
-            return None
-        same = all(size == 1 or a == b for size, a, b in zip(shape, actual, strides, strict=True))
-        return None if same else "strides"
+        if actual != strides and 0 not in shape:
+            same = all(size == 1 or a == b for size, a, b in zip(shape, actual, strides, strict=True))
+            if not same:
+                return "strides"
+        return "lazy negation" if array.is_neg() or array._is_zerotensor() else None
 
     def _from_numpy(self, array: NDArray[Any]) -> Tensor:
         if array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):

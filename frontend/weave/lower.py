@@ -16,6 +16,7 @@ from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from ...ir import flow
 from ...ir.dims import Dim
 from ...ir.locations import location
+from ...ir.promises import demand
 from ...ir.signature import argument_attributes
 from ...ir.types import shape_of
 from ..build import tensor
@@ -223,6 +224,7 @@ class Lowering(Expressions):
         function = FuncOp("main", types, Region(self.body), arg_attrs=ArrayAttr(attributes))
         function.attributes["weave.outputs"] = ArrayAttr(StringAttr(o) for o in outputs)
         function.attributes["weave.mutations"] = ArrayAttr(mutations)
+        demand(function)
         return ModuleOp([function])
 
 
