@@ -153,7 +153,7 @@ def _is(value: Ref, target: Ref) -> bool:
 def _same(layout: Layout, strides: tuple[Dim, ...]) -> bool:
     """Whether the strides say the same addresses; those of dims of 1 do not count, nor those of tensors without elements."""
     pairs = zip(layout.sizes, layout.strides, strides, strict=True)
-    return all(a == b or n == ONE or _filled(a) == _filled(b) for n, a, b in pairs)
+    return Dim() in layout.sizes or all(a == b or n == ONE or _filled(a) == _filled(b) for n, a, b in pairs)
 
 
 def _filled(stride: Dim) -> Dim:

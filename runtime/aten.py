@@ -30,6 +30,7 @@ class AtenStep:
     def __init__(self, call: AtenCall) -> None:
         self.call = call
         self._operator = resolve(call.target, call.module)
+        self._shows = _shows(self._operator)
         self._args = [_reader(value) for value in call.args]
         self._kwargs = {name: _reader(value) for name, value in call.kwargs.items()}
 
@@ -46,7 +47,7 @@ class AtenStep:
             )  # fmt: skip
         for slot, value in zip(self.call.results, flat, strict=False):
             if slot is not None:
-                state.define(slot, value)
+                state.define(slot, value, copy=self._shows)
 
 
 def torch_module() -> Any:
@@ -76,6 +77,13 @@ def resolve(target: str, module: str = "") -> Any:
         f"No operator {target}", where=module or "the program", why="torch.ops has none of that name",
         next="import the library that registers it, or use the PyTorch version that the program was compiled with",
     )  # fmt: skip
+
+
+def _shows(operator: Any) -> bool:
+    """Whether an operator's results may be memory of its operands, which may be overwritten before they are read."""
+    schema = getattr(operator, "_schema", None)
+    aliases = [result.alias_info for result in schema.returns] if schema is not None else []
+    return any(alias is not None and not alias.is_write for alias in aliases)
 
 
 def _flatten(made: Any) -> list[Any]:

@@ -64,8 +64,8 @@ class Call:
             return base
         return self.arrays.view(base, shape, strides, offset, spec.dtype)
 
-    def define(self, slot: int, value: Any) -> None:
-        """Takes an operator's result as the slot's contents; copies it if it does not lie as described."""
+    def define(self, slot: int, value: Any, *, copy: bool = False) -> None:
+        """Takes an operator's result as the slot's contents; copies it if it does not lie as described, or if asked to."""
         spec = self._description.slots[slot]
         shape, strides, _ = self.sizes.layout(slot)
         wrong = self.arrays.mismatch(value, shape, strides, spec.dtype)
@@ -78,7 +78,7 @@ class Call:
         if spec.source != "aten":
             self.tensor(slot).copy_(value)
             return
-        if wrong or self.workspace.holds(self.arrays.address(value)):  # the arena's chunks will be used again
+        if wrong or copy or self.workspace.holds(self.arrays.address(value)):  # the arena's chunks will be used again
             value = self.arrays.relaid(value, strides, spec.dtype)
         self._values[spec.index] = value
         address, table, offsets = self.arrays.address(value), self.workspace.table, self.sizes.slot_offsets
@@ -89,7 +89,8 @@ class Call:
         """What the caller gets for a tensor, int or None."""
         match output.kind:
             case "tensor":
-                return self.tensor(output.slot) if not self.passed else self._shown(output.slot)
+                found = self.tensor(output.slot) if not self.passed else self._shown(output.slot)
+                return self.arrays.unwritten(found) if output.slot in self._table.copied else found
             case "int":
                 return self.sizes.value(output.value)
             case "arg":

@@ -18,7 +18,8 @@ class SlotTable:
 
     Base addresses stand in the order [constants | weights | inputs | output buffers | chunks | ATen values]. The first
     two change with the weights only: `Packed.addresses` holds them. `weights` and `inputs` are numbers of tensor
-    arguments; `buffers` the slot and dtype that describe each output buffer; `aten_slots` the slots of each ATen value.
+    arguments; `buffers` the slot and dtype that describe each output buffer; `aten_slots` the slots of each ATen value;
+    `copied` those of results among them.
     """
 
     def __init__(self, description: ProgramDescription) -> None:
@@ -28,6 +29,7 @@ class SlotTable:
         self.inputs = [i for i in tensors if d.args[i].role != "weight"]
         self.buffers = _first_slots(d, "output")
         self.aten_slots: dict[int, list[int]] = {}
+        self.copied = {o.slot for o in d.outputs if o.kind == "tensor" and d.slots[o.slot].source == "aten"}
         for number, slot in enumerate(d.slots):
             if slot.source == "aten":
                 self.aten_slots.setdefault(slot.index, []).append(number)

@@ -64,6 +64,12 @@ class TorchArrays:
         """A copy with these strides."""
         return self.empty(array.shape, strides, dtype).copy_(array)
 
+    def unwritten(self, array: Tensor) -> Tensor:
+        """`array` as a new tensor is: the writes that made it do not count."""
+        if not array.is_inference() and array._version:
+            self._torch._C._autograd._unsafe_set_version_counter((array,), (0,))
+        return array
+
     def mismatch(self, array: Tensor, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None:
         """What of `array` differs: "device", "dtype", "shape", "alignment", "strides", "lazy negation" (its memory does not
         hold its values: PyTorch negates them later, or they are zeros without memory), or None."""

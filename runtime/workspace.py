@@ -34,7 +34,8 @@ class Workspace:
         self.packed: object = None  # whose addresses `bases` holds
         self.arena: Any = None
         self.scratch = aligned_bytes(0)
-        self._arena_bytes = self.arena_address = self.scratch_address = 0
+        self._arena_bytes = -1
+        self.arena_address = self.scratch_address = 0
         self.typed: dict[str, Any] = {}  # the arena as an array of each dtype
 
     def reserve(self, arena: int, scratch: int) -> None:
