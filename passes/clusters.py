@@ -29,6 +29,7 @@ class Graph:
         self.ops: list[Operation] = list(block.ops)
         self.position = {op: i for i, op in enumerate(self.ops)}
         self.nodes: list[Node] = []
+        self._alive: dict[Node, None] = {}
         for i, op in enumerate(self.ops):
             predecessors = {
                 self.position[v.op] for v in op.operands if isinstance(v, OpResult) and v.op in self.position
@@ -37,6 +38,7 @@ class Graph:
             for p in predecessors:
                 above |= self.nodes[p].above | self.nodes[p].members
             self.nodes.append(Node(1 << i, above, predecessors))
+        self._alive.update(dict.fromkeys(self.nodes))
 
     def node(self, op: Operation) -> Node:
         return self.nodes[self.position[op]]
@@ -55,11 +57,12 @@ class Graph:
         """`a` takes the ops of `b`, which `can_merge` allowed."""
         a.members |= b.members
         a.above = (a.above | b.above) & ~a.members
-        a.predecessors |= b.predecessors
         for i in _bits(b.members):
             self.nodes[i] = a
+        a.predecessors = {p for p in a.predecessors | b.predecessors if self.nodes[p] is not a}
+        del self._alive[b]
         reach = a.above | a.members
-        for node in self.nodes:
+        for node in self._alive:
             if node.above & a.members and node is not a:
                 node.above |= reach
 
@@ -69,24 +72,27 @@ class Graph:
         node.members &= ~(1 << i)
         node.predecessors.discard(i)
         self.nodes[i] = Node(1 << i, node.above | node.members, set(_bits(node.members)))
+        self._alive[self.nodes[i]] = None
 
     def order(self) -> list[Node]:
         """The nodes, each after all it depends on, else as in the block."""
-        done: set[int] = set()
+        entered: set[Node] = set()
         result: list[Node] = []
-
-        def emit(node: Node) -> None:
-            if id(node) in done:
-                return
-            done.add(id(node))
-            for p in sorted(node.predecessors):
-                if self.nodes[p] is not node:
-                    emit(self.nodes[p])
-            result.append(node)
-
-        for node in self.nodes:
-            emit(node)
+        for first in self.nodes:
+            pending = [] if first in entered else [self._entered(first, entered)]
+            while pending:
+                _, before = pending[-1]
+                waits_for = next((n for p in before if (n := self.nodes[p]) not in entered), None)
+                if waits_for is not None:
+                    pending.append(self._entered(waits_for, entered))
+                else:
+                    result.append(pending.pop()[0])
         return result
+
+    @staticmethod
+    def _entered(node: Node, entered: set[Node]) -> tuple[Node, Iterator[int]]:
+        entered.add(node)
+        return node, iter(sorted(node.predecessors))
 
     def rebuild(self) -> None:
         """Put the block's ops in `order`, so that each node's ops stand together."""

@@ -7,7 +7,7 @@ other. What is smaller than the kernel's elements and cheap (index arithmetic, m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
@@ -19,7 +19,7 @@ from ..ir.ledger import Ledger
 from ..ir.locations import fuse_ops
 from ..ir.types import broadcast_shapes, is_float, shape_of, tensor_type
 from .clusters import Body, Graph, Node
-from .rewriting import constant_values, erase_dead, functions, inserter, size_in_bytes, users, where
+from .rewriting import constant_values, erase_dead, functions, inserter, producers, size_in_bytes, users, where
 
 RULE = "fuse-map"
 ONE = Dim.of(1)
@@ -32,15 +32,32 @@ _WORK = (
 )  # fmt: skip
 _ROW_FACTORS = (flow.RowScaleOp, flow.RowMeanOp)
 _INDEX_SOURCES = (flow.ConstantOp, flow.DimValueOp, flow.IotaOp)
+_INDEXING = (flow.KVAppendOp, flow.RopeOp, flow.EmbeddingOp, flow.ScatterRowsOp)
+_WRITING = (flow.KVAppendOp, flow.ScatterRowsOp)
+MOST_OPS = 256  # of one kernel: more of them save little memory traffic, and C++ compilers take ever longer for each
 _COSTLY = {"exp", "exp2", "log", "sin", "cos", "tanh", "erf", "pow", "sigmoid", "silu", "gelu", "gelu_tanh", "softplus"}
 
 
 @dataclass(eq=False)
 class Map:
-    """One kernel under construction; `space`: the shape whose elements it walks."""
+    """One kernel under construction; `space`: the shape whose elements it walks. `size`: how many ops it has; `indexing`:
+    those of them that need the whole space; `elsewhere`: the makers of what they read at other elements than they walk."""
 
     node: Node
     space: Shape
+    size: int = 1
+    indexing: list[Operation] = field(default_factory=list[Operation])
+    elsewhere: set[Operation] = field(default_factory=set[Operation])
+
+    @staticmethod
+    def of(op: Operation, node: Node) -> Map:
+        return Map(node, _space(op), 1, [op] if isinstance(op, _INDEXING) else [], set(_read_elsewhere(op)))
+
+    def join(self, other: Map, space: Shape) -> None:
+        """Take the ops of another kernel."""
+        self.space, self.size = space, self.size + other.size
+        self.indexing += other.indexing
+        self.elsewhere |= other.elsewhere
 
 
 def run(module: ModuleOp, ledger: Ledger) -> None:
@@ -123,11 +140,12 @@ def _fuse_function(function: func.FuncOp, constants: set[SSAValue], ledger: Ledg
         for op in graph.ops
         if isinstance(op, _WORK) and op.result not in constants and not _feeds_constants(op, constants)
     ]
-    inlined = _inlined(graph.ops, set(work), constants)
+    computed = set(work)
+    inlined = _inlined(graph.ops, computed, constants)
     maps: dict[Operation, Map] = {
-        op: Map(graph.node(op), _space(op))
+        op: Map.of(op, graph.node(op))
         for op in work
-        if op not in inlined or not _only_kernels_read(op, set(work), inlined)
+        if op not in inlined or not _only_kernels_read(op, computed, inlined)
     }
     for op in list(maps):
         for value in op.operands:
@@ -201,16 +219,19 @@ def _aligned(op: Operation) -> Sequence[SSAValue]:
 def _unite(maps: dict[Operation, Map], op: Operation, other: Operation, graph: Graph) -> None:
     """Merge the kernels of two ops where they walk the same elements and no third op stands between them."""
     a, b = maps[op], maps[other]
-    if a is b or not _same_walk(a.space, b.space) or not graph.can_merge(a.node, b.node):
+    if a is b or a.size + b.size > MOST_OPS or not _same_walk(a.space, b.space):
         return
-    members = [*graph.members(a.node), *graph.members(b.node)]
     space = broadcast_shapes([a.space, b.space])
     assert space is not None
-    if not all(_fits(m, space) for m in members) or _has_inner_dependence(members):
+    if any(_space(m) != space for m in (*a.indexing, *b.indexing)):
         return
+    if any(maps.get(maker) in (a, b) for maker in (*a.elsewhere, *b.elsewhere)) or not graph.can_merge(a.node, b.node):
+        return
+    if a.size < b.size:
+        a, b = b, a
     moved = graph.members(b.node)
     graph.merge(a.node, b.node)
-    a.space = space
+    a.join(b, space)
     for member in moved:
         maps[member] = a
 
@@ -220,23 +241,13 @@ def _same_walk(a: Shape, b: Shape) -> bool:
     return a == b or (len(a) == len(b) > 0 and a[:-1] == b[:-1] and ONE in (a[-1], b[-1]))
 
 
-def _fits(op: Operation, space: Shape) -> bool:
-    """Appends, ropes, embeddings and scattered rows index the whole space."""
-    indexes = isinstance(op, flow.KVAppendOp | flow.RopeOp | flow.EmbeddingOp | flow.ScatterRowsOp)
-    return not indexes or _space(op) == space
-
-
-def _has_inner_dependence(members: Sequence[Operation]) -> bool:
-    """Whether an op reads, of a value of the kernel, other elements than those it walks: ids, cosines, an appended cache,
-    scattered rows."""
-    inside = set(members)
-    for op in members:
-        for value in op.operands:
-            if value.owner in inside and (
-                value not in _aligned(op) or isinstance(value.owner, flow.KVAppendOp | flow.ScatterRowsOp)
-            ):
-                return True
-    return False
+def _read_elsewhere(op: Operation) -> list[Operation]:
+    """What makes the values that an op reads at other elements than it walks: ids, cosines, an appended cache, scattered
+    rows."""
+    aligned = _aligned(op)
+    return [
+        v.owner for v in op.operands if isinstance(v.owner, Operation) and (v not in aligned or isinstance(v.owner, _WRITING))
+    ]
 
 
 def _unite_siblings(maps: dict[Operation, Map], graph: Graph) -> None:
@@ -260,19 +271,10 @@ def _unite_siblings(maps: dict[Operation, Map], graph: Graph) -> None:
 def _emit(kernel: Map, graph: Graph, inlined: set[Operation], ledger: Ledger) -> None:
     members = graph.members(kernel.node)
     inside = set(members)
-    clones: dict[Operation, None] = {}
-
-    def visit(value: SSAValue) -> None:
-        op = value.owner
-        if isinstance(op, Operation) and op in inlined and op not in inside and op not in clones:
-            for operand in op.operands:
-                visit(operand)
-            clones[op] = None
-
-    for op in members:
-        for value in _aligned(op):
-            visit(value)
+    read = [value for op in members for value in _aligned(op)]
+    clones = producers(read, lambda op: op.operands if op in inlined and op not in inside else None)
     steps = [*clones, *members]
+    own = set(steps)
     computed = {r for op in steps for r in op.results}
     inputs = list(dict.fromkeys(v for op in steps for v in op.operands if v not in computed))
     body = Body(Block(), {})
@@ -280,7 +282,7 @@ def _emit(kernel: Map, graph: Graph, inlined: set[Operation], ledger: Ledger) ->
         body.argument(value)
     for op in steps:
         body.add(op)
-    outputs = [r for op in members for r in op.results if any(u not in inside and u not in clones for u in users(r))]
+    outputs = [r for op in members for r in op.results if any(u not in own for u in users(r))]
     body.end(outputs)
     fused_op = fused.MapOp(inputs, Region(body.block), [tensor_type(v) for v in outputs])
     fused_op.location = fuse_ops(members)
@@ -288,7 +290,8 @@ def _emit(kernel: Map, graph: Graph, inlined: set[Operation], ledger: Ledger) ->
     for old, new in zip(outputs, fused_op.outputs, strict=True):
         new.name_hint = old.name_hint
         old.replace_all_uses_with(new)
-    inner = sum((size_in_bytes(tensor_type(r)) * 2 for op in members for r in op.results if r not in outputs), Dim())
+    leaving = set(outputs)
+    inner = sum((size_in_bytes(tensor_type(r)) * 2 for op in members for r in op.results if r not in leaving), Dim())
     ledger.take(
         RULE,
         where(fused_op),

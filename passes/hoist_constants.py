@@ -10,7 +10,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..ir import flow
 from ..ir.ledger import Ledger
-from .rewriting import add_argument, constant_values, erase_dead, erase_unused_arguments, functions, is_main, where
+from .rewriting import add_argument, constant_values, erase_dead, erase_unused_arguments, functions, is_main, producers, where
 
 RULE = "hoist-constant"
 
@@ -79,14 +79,4 @@ def _equal_op(op: Operation, operands: Sequence[SSAValue], before: Operation) ->
 
 def _ancestors(value: SSAValue) -> list[Operation]:
     """The ops that compute a value, in order, itself last."""
-    order: list[Operation] = []
-
-    def visit(owner: object) -> None:
-        if not isinstance(owner, Operation) or owner in order:
-            return
-        for operand in owner.operands:
-            visit(operand.owner)
-        order.append(owner)
-
-    visit(value.owner)
-    return order
+    return producers([value], lambda op: op.operands)

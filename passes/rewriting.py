@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 from xdsl.dialects import func
@@ -59,6 +59,30 @@ def where(op: Operation) -> str:
 def users(value: SSAValue) -> list[Operation]:
     """The ops that use a value, each once, in use order."""
     return list(dict.fromkeys(use.operation for use in value.uses))
+
+
+def producers(values: Iterable[SSAValue], read: Callable[[Operation], Sequence[SSAValue] | None]) -> list[Operation]:
+    """The ops that compute values, each once and after those it reads. `read`: the operands of an op to go on to; None for an
+    op that is not wanted."""
+    order: list[Operation] = []
+    entered: set[Operation] = set()
+    pending: list[tuple[Operation | None, Iterator[SSAValue]]] = [(None, iter(values))]
+    while pending:
+        op, rest = pending[-1]
+        for value in rest:
+            owner = value.owner
+            if not isinstance(owner, Operation) or owner in entered:
+                continue
+            operands = read(owner)
+            if operands is not None:
+                entered.add(owner)
+                pending.append((owner, iter(operands)))
+                break
+        else:
+            pending.pop()
+            if op is not None:
+                order.append(op)
+    return order
 
 
 def size_in_bytes(type_: TensorType) -> Dim:

@@ -75,7 +75,7 @@ def lower(op: fused.GemmOp, shapes: TileShapes) -> Draft:
     segments = _segments(op)
     dims = _forward(op, row_axes, segments)
     region = Epilogue(kernel, dict(zip(args[count:], op.sides, strict=True)), dims)
-    _settle(op, region, dims)
+    _settle(region, dims)
 
     kernel.buffer(resolve(op.a)[0])
     for weight in op.weights:
@@ -176,17 +176,10 @@ def _joined(shape: Sequence[Dim], operands: Sequence[tuple[Dims, Sequence[Dim]]]
     return tuple(result)
 
 
-def _settle(op: fused.GemmOp, region: Epilogue, dims: dict[SSAValue, Dims]) -> None:
+def _settle(region: Epilogue, dims: dict[SSAValue, Dims]) -> None:
     """Split axes wherever any operand's view does, before accesses are made."""
-
-    def visit(value: SSAValue, at: Dims) -> None:
-        if isinstance(value.owner, Block):
-            return
-        for operand, inner in region.operand_dims(value.owner, at):
-            visit(operand, inner)
-
-    for value, at in list(dims.items()):
-        visit(value, at)
+    for _ in region.reached(dims.items()):
+        pass
 
 
 def _group(op: fused.GemmOp, dims: dict[SSAValue, Dims], segment: Segment, multiple: int) -> int:

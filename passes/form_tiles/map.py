@@ -56,27 +56,22 @@ class MapRegion(Region):
         """Learn the domain's reductions; splits its axes."""
         self.columns = domain.dims[-1] if domain.dims else ()
         self.reductions, self.row_axes, self._contexts = {}, set(), {}
+        visited: list[tuple[SSAValue, Dims]] = []
         for root in domain.roots:
-            owner = root.owner
+            owner, dims = root.owner, domain.dims_of(root)
             if isinstance(owner, flow.RowStatsOp):
-                self.row_axes.update(flat(settled(domain.dims_of(root)[:-1])))
-                self._visit(owner.input, domain.dims_of(root))
-            elif isinstance(owner, flow.KVAppendOp):
-                self._visit(owner.new, domain.dims_of(root))
-            elif isinstance(owner, flow.ScatterRowsOp):
-                self._visit(owner.input, domain.dims_of(root))
-            else:
-                self._visit(root, domain.dims_of(root))
+                self.row_axes.update(flat(settled(dims[:-1])))
+            match owner:
+                case flow.KVAppendOp():
+                    visited.append((owner.new, dims))
+                case flow.RowStatsOp() | flow.ScatterRowsOp():
+                    visited.append((owner.input, dims))
+                case _:
+                    visited.append((root, dims))
+        for value, dims in self.reached(visited):
+            if isinstance(value.owner, flow.ReduceOp):
+                self.row_axes.update(flat(dims))
         self.row_axes = set(flat((tuple(self.row_axes),)))
-
-    def _visit(self, value: SSAValue, dims: Dims) -> None:
-        op = value.owner
-        if isinstance(op, Block):
-            return
-        if isinstance(op, flow.ReduceOp):
-            self.row_axes.update(flat(dims))
-        for operand, inner in self.operand_dims(op, dims):
-            self._visit(operand, inner)
 
     def reduced_dims(self, op: flow.ReduceOp, dims: Dims) -> Dims:
         shape = shape_of(op.input)

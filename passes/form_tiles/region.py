@@ -6,7 +6,7 @@ that only loads and stores see strides. Float casts vanish: a kernel rounds at i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from xdsl.dialects.builtin import f32, f64, i1, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
@@ -22,6 +22,8 @@ from .axes import Dims, IterAxis, Space, UnsupportedRegionError, broadcast_dims,
 from .context import Context, element_of
 from .kernel import KernelBuilder, Lookup
 
+_SAME_CONTEXT = (flow.PointwiseOp, flow.CastOp, flow.ReshapeOp, flow.TransposeOp, flow.BroadcastOp)
+"""Ops whose operands' tiles are computed where theirs is."""
 _WIDTH: dict[Attribute, int] = {i1: 0, i64: 1, f32: 2, f64: 3}  # the wider operand decides
 
 
@@ -62,15 +64,52 @@ class Region:
 
     # ---- tiles -------------------------------------------------------------------------------------------------
 
+    def reached(self, roots: Iterable[tuple[SSAValue, Dims]]) -> Iterator[tuple[SSAValue, Dims]]:
+        """The values that the tiles of these are computed from, roots included, with their dims: each pair once."""
+        seen: set[tuple[SSAValue, Dims]] = set()
+        pending = list(roots)[::-1]
+        while pending:
+            value, dims = pending.pop()
+            found = (value, settled(dims))
+            if isinstance(value.owner, Block) or found in seen:
+                continue
+            seen.add(found)
+            yield found
+            pending.extend(reversed(self.operand_dims(value.owner, dims)))
+
     def tile(self, value: SSAValue, dims: Dims, ctx: Context) -> SSAValue:
-        """The tile of a region value whose dims run over these axes; computed once a context."""
+        """The tile of a region value whose dims run over these axes; computed once a context.
+
+        Chains may be of any length: what stands in the same context is computed before its readers, without recursion.
+        """
+        pending = [self._wanted(value, dims, ctx)]
+        while True:
+            value, dims, ctx = pending[-1]
+            key = (value, dims)
+            first = None if key in ctx.memo else next(self._not_yet(value, dims, ctx), None)
+            if first is not None:
+                pending.append(first)
+                continue
+            if key not in ctx.memo:
+                ctx.memo[key] = self._compute(value, dims, ctx)
+            pending.pop()
+            if not pending:
+                return ctx.memo[key]
+
+    def _wanted(self, value: SSAValue, dims: Dims, ctx: Context) -> tuple[SSAValue, Dims, Context]:
+        """A tile to be computed: what does not depend on the columns belongs outside the loop over them."""
         dims = settled(dims)
-        if ctx.outer is not None and not ctx.columns.holds(flat(dims)):
-            ctx = ctx.outer
-        key = (value, dims)
-        if key not in ctx.memo:
-            ctx.memo[key] = self._compute(value, dims, ctx)
-        return ctx.memo[key]
+        outside = ctx.outer is not None and not ctx.columns.holds(flat(dims))
+        return value, dims, ctx.outer if outside and ctx.outer is not None else ctx
+
+    def _not_yet(self, value: SSAValue, dims: Dims, ctx: Context) -> Iterator[tuple[SSAValue, Dims, Context]]:
+        """The operands of an elementwise op or a view that have no tile yet, in order."""
+        if value in self.accumulators or not isinstance(value.owner, _SAME_CONTEXT):
+            return
+        for operand, inner in self.operand_dims(value.owner, dims):
+            wanted = self._wanted(operand, inner, ctx)
+            if wanted[:2] not in wanted[2].memo:
+                yield wanted
 
     def _compute(self, value: SSAValue, dims: Dims, ctx: Context) -> SSAValue:
         if value in self.accumulators:

@@ -9,35 +9,23 @@ from xdsl.ir import Operation, SSAValue
 from ...ir import flow
 from ...ir.types import is_float, shape_of
 from ..clusters import Graph
-from ..rewriting import users
+from ..rewriting import producers, users
 from .gemm import Gemm
 from .legality import ONE, is_tile_shape
+
+_STEPS = 8  # between a side and the epilogue that reads it
 
 
 def pull_sides(gemm: Gemm, graph: Graph, owner: dict[Operation, Gemm], constants: set[SSAValue]) -> None:
     """Compute cheap sides in the epilogue: row factors, constants, casts, and pointwise chains that only epilogues read."""
-    done: set[Operation] = set()
-
-    def visit(value: SSAValue) -> None:
-        op = value.owner
-        if (
-            value in constants
-            or not isinstance(op, Operation)
-            or op in owner
-            or op in done
-            or not _is_cheap(op, gemm, owner)
-        ):
-            return
-        done.add(op)
-        for operand in _read_as_tiles(op):
-            visit(operand)
-        gemm.clones.append(op)
-
     fixed = {value for linear in gemm.linears for value in linear.operands[:2]}
-    for op in graph.members(gemm.node):
-        for value in _read_as_tiles(op):
-            if value not in fixed:
-                visit(value)
+    read = [value for op in graph.members(gemm.node) for value in _read_as_tiles(op) if value not in fixed]
+
+    def operands(op: Operation) -> Sequence[SSAValue] | None:
+        wanted = op not in owner and not any(r in constants for r in op.results) and _is_cheap(op, gemm, owner)
+        return _read_as_tiles(op) if wanted else None
+
+    gemm.clones.extend(producers(read, operands))
 
 
 def _read_as_tiles(op: Operation) -> Sequence[SSAValue]:
@@ -79,7 +67,14 @@ def _is_step(op: Operation) -> bool:
     )
 
 
-def _in_epilogues(op: Operation, owner: dict[Operation, Gemm], depth: int = 0) -> bool:
-    """Whether every reader stands in an epilogue, directly or through steps."""
-    readers = [u for r in op.results for u in users(r)]
-    return depth < 8 and all(u in owner or (_is_step(u) and _in_epilogues(u, owner, depth + 1)) for u in readers)
+def _in_epilogues(op: Operation, owner: dict[Operation, Gemm]) -> bool:
+    """Whether every reader stands in an epilogue, directly or through a few steps."""
+    frontier = [op]
+    for _ in range(_STEPS):
+        readers = dict.fromkeys(u for step in frontier for r in step.results for u in users(r) if u not in owner)
+        if not readers:
+            return True
+        if not all(map(_is_step, readers)):
+            return False
+        frontier = list(readers)
+    return False
