@@ -35,11 +35,13 @@ log = logging.getLogger("warpweave.compiler")
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program with the report of its compilation and, where it was asked for, its IR as text by level."""
+    """A program with the report of its compilation and, where it was asked for, its IR as text by level; `located`: with the
+    module path and the source line of each op."""
 
     program: Program
     report: dict[str, Any]
     ir: dict[str, str]
+    located: dict[str, str]
 
     def save(self, path: str | Path, args: Sequence[Any]) -> None:
         """Writes a bundle that `warpweave.load` reads without PyTorch. `args`: the program's, of which weights are read."""
@@ -92,12 +94,17 @@ def compile_module(
     backend = backend_for(options, device_of(functions_of(module)["main"]))
     after = pipeline.verify_after if options.verify_each else None
     before = coverage(module)
-    ir = {"flow": to_text(module)} if keep_ir else {}
+    ir, located = dict[str, str](), dict[str, str]()
+
+    def keep(level: str) -> None:
+        if keep_ir:
+            ir[level], located[level] = to_text(module), to_text(module, locations=True)
+
+    keep("flow")
     with phases("passes"):
         pipeline.to_fused(module, ledger, after=after, without=_left_out(options))
         verify_level(module, "fused")
-    if keep_ir:
-        ir["fused"] = to_text(module)
+    keep("fused")
     fallbacks = fallback_rows(module)
     if options.strict and fallbacks:
         raise UnsupportedError(fallbacks)
@@ -110,8 +117,7 @@ def compile_module(
         emitted = backend.emit(module, ledger)
         kernels = {e.kernel.name: e.kernel for e in emitted}
         layouts = {e.kernel.name: e.layout for e in emitted}
-    if keep_ir:
-        ir["tile"] = to_text(module)
+    keep("tile")
     with phases("plan"):
         planned = plan(module, name, kernels, layouts, backend.packed_type)
         description = planned.description
@@ -121,7 +127,7 @@ def compile_module(
         constants = ConstantComputer(module, planned.constants, backend.pack)
         program = Program(description, backend.load(description, emitted), compute_constants=constants, tensors=tensors)
     report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
-    return Compiled(program, report, ir)
+    return Compiled(program, report, ir, located)
 
 
 def _left_out(options: Options) -> frozenset[str]:
@@ -151,6 +157,7 @@ class CompiledModel:
     def __init__(self, exported: Any, compiled: Compiled, state: Mapping[int, Any], signature: Any):
         self.report = compiled.report
         self.ir = compiled.ir
+        self.located_ir = compiled.located
         self.program = compiled.program
         self._compiled = compiled
         self._state = state

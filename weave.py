@@ -36,6 +36,7 @@ class WeaveProgram:
         self.parameters = tuple(p.name.name for p in block.params)
         self.report = compiled.report
         self.ir = compiled.ir
+        self.located_ir = compiled.located
         self.program = compiled.program
         self.passes = tuple(counted)
         self._compiled = compiled

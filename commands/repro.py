@@ -12,6 +12,8 @@ from .ir_files import module_of, read_text
 from .render import say
 
 if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
     from ..workbench.reproducers import Reproducer
 
 
@@ -20,23 +22,19 @@ if TYPE_CHECKING:
 def command(file: str) -> int:
     """Run the reproducer in FILE again.
 
-    Exit code 0: it fails as its header says. 4: it does not fail, or fails otherwise. So `warpweave repro` can be the
-    --check of `warpweave reduce`, which keeps the header.
+    Exit code 0: it fails as its header says, but for numbers. 4: it does not fail, or fails otherwise. `warpweave reduce`
+    makes it smaller.
     """
-    from ..workbench.reproducers import NoReproducerError, Reproducer, describe, versions
+    from ..workbench.reproducers import kind_of, versions
 
     if Path(file).suffix == ".py":
         raise Failure(f"{file} is a PyTorch graph that could not be imported: run it with python.", USAGE)
-    try:
-        reproducer = Reproducer.of(read_text(file))
-    except NoReproducerError as error:
-        raise Failure(f"{file}: {error}", USAGE) from error
-    error = failure_of(reproducer, file)
-    now = describe(error) if error is not None else ""
+    reproducer = read_reproducer(file)
+    now = outcome_of(reproducer, file)
     others = {name: had for name, had in reproducer.versions.items() if versions().get(name) != had}
     if others:
         say(f"written by {', '.join(f'{name} {had}' for name, had in others.items())}")
-    if now == reproducer.error:
+    if kind_of(now) == kind_of(reproducer.error):
         say(f"still fails: {now}")
         return 0
     say(
@@ -47,12 +45,34 @@ def command(file: str) -> int:
     return MISMATCH
 
 
-def failure_of(reproducer: Reproducer, file: str) -> Exception | None:
-    """What running it raises. Raises Failure where the file itself is wrong."""
-    from ..workbench.reproducers import COMPILE
+def read_reproducer(file: str) -> Reproducer:
+    """Raises Failure for a file that is none."""
+    from ..workbench.reproducers import NoReproducerError, Reproducer
 
-    module = module_of(reproducer.module, file)
     try:
+        return Reproducer.of(read_text(file))
+    except NoReproducerError as error:
+        raise Failure(f"{file}: {error}", USAGE) from error
+
+
+def outcome_of(reproducer: Reproducer, file: str) -> str:
+    """How running it ends: `describe` of what it raises; empty where it raises nothing. Raises Failure where the file is wrong."""
+    from ..workbench.reproducers import describe
+
+    error = failure_of(reproducer, module_of(reproducer.module, file))
+    return describe(error) if error is not None else ""
+
+
+def failure_of(reproducer: Reproducer, module: ModuleOp) -> Exception | None:
+    """What doing to the module as the reproducer says raises. The module is rewritten."""
+    from ..workbench.reproducers import COMPILE, FUZZ
+
+    try:
+        if reproducer.pipeline == FUZZ:
+            from ..fuzz.campaign import replay
+
+            replay(module, **reproducer.options)
+            return None
         if reproducer.pipeline == COMPILE:
             from ..compiler import compile_module
             from ..options import Options

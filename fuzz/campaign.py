@@ -13,6 +13,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from xdsl.dialects.builtin import ModuleOp
+
 from ..ir.testing.recipes import RandomSource
 from .checks import CHECKS, GRAMMARS, Backend, Facts, Level
 from .coverage import Coverage
@@ -101,6 +103,12 @@ def check(plan: Plan, number: int) -> Result:
         return CHECKS[level](recipe, recipe.build(), plan.backend, number)
     except Exception as error:
         return Found(number, level, kind_of(error), f"{type(error).__name__}: {error}")
+
+
+def replay(module: ModuleOp, level: Level, backend: Backend, seed: int, number: int) -> None:
+    """What checked program `number` of a seed checks this module, which may be a smaller one. Raises what the check raises."""
+    recipe = Plan(seed, (level,), backend).recipe(number)
+    CHECKS[level](recipe, module, backend, number)
 
 
 def kind_of(error: Exception) -> str:

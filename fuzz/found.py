@@ -9,13 +9,10 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..ir.testing.reduce import reduce
 from ..ir.text import to_text
-from ..workbench.pipelines import LISTS
-from ..workbench.reproducers import COMPILE, Reproducer
-from .campaign import Found, Plan, kind_of
-from .checks import CHECKS, FROM_FUSED
+from ..workbench.reproducers import FUZZ, Reproducer, describe
+from .campaign import Found, Plan, kind_of, replay
 
 SECONDS = 20.0
-_PIPELINES = {"flow": LISTS["all"], "fused": tuple(FROM_FUSED), "tile": (), "layout": ("canonicalise",)}
 
 
 def distinct(found: Sequence[Found]) -> list[Found]:
@@ -28,23 +25,28 @@ def write(plan: Plan, case: Found, folder: Path) -> Path:
     recipe = plan.recipe(case.number)
     module = _reduced(plan, case, recipe.build())
     comment = f"// program {case.number} of seed {plan.seed}, level {case.level}\n// recipe: {recipe!r}\n"
-    return Reproducer(
-        comment + to_text(module),
-        COMPILE if plan.backend == "cpu" else ",".join(_PIPELINES[case.level]),
-        case.error.splitlines()[0],
-        {} if plan.backend == "cpu" else {"instruments": ["verify", "interpret"], "seed": case.number},
-    ).write(folder, f"fuzz_{case.level}")
+    options = {"level": case.level, "backend": plan.backend, "seed": plan.seed, "number": case.number}
+    error = _error(plan, case, module) or case.error
+    return Reproducer(comment + to_text(module), FUZZ, error.splitlines()[0], options).write(folder, f"fuzz_{case.level}")
+
+
+def _error(plan: Plan, case: Found, module: ModuleOp) -> str:
+    """What the reduced module fails with; empty where it does not, this time."""
+    try:
+        replay(module.clone(), case.level, plan.backend, plan.seed, case.number)
+    except Exception as error:
+        return describe(error)
+    return ""
 
 
 def _reduced(plan: Plan, case: Found, module: ModuleOp) -> ModuleOp:
     """A smaller module that fails alike. A kernel stays as it is: its buffers belong to the recipe."""
     if case.level == "tile":
         return module
-    recipe = plan.recipe(case.number)
 
     def still_fails(smaller: ModuleOp) -> bool:
         try:
-            CHECKS[case.level](recipe, smaller, plan.backend, case.number)
+            replay(smaller, case.level, plan.backend, plan.seed, case.number)
         except Exception as error:
             return kind_of(error) == case.kind
         return False

@@ -6,7 +6,8 @@
     // error: "FaultError: pass `fuse-gemm` fails: ValueError: ..."
     // versions: {"warpweave": "0.1.0", "torch": "2.13.0"}
 
-The pipeline `compile` is the whole compiler, and the options are then the compiler's.
+The pipeline `compile` is the whole compiler, and the options are then the compiler's; `fuzz` is a check of `warpweave fuzz`,
+and the options say which.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +24,9 @@ from typing import Any
 
 TITLE = "// warpweave reproducer; run it again: warpweave repro FILE"
 COMPILE = "compile"
+FUZZ = "fuzz"
+_LIST = re.compile(r"\[[^][]*\]")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?(e[-+]?\d+)?|\b(inf|nan)\b)")
 _FIELDS = ("pipeline", "options", "error", "versions")
 
 
@@ -74,9 +79,15 @@ class Reproducer:
 
 
 def describe(error: BaseException) -> str:
-    """What two failures must share to be the same: the type, and the first line of what it says."""
+    """The type, and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
+
+
+def kind_of(description: str) -> str:
+    """What two failures must share to be the same: all of `describe` but numbers, which another input or a smaller program
+    changes, and lists of them."""
+    return _NUMBER.sub("#", _LIST.sub("[]", description))
 
 
 def _decoded(name: str, value: str) -> Any:

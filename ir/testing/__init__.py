@@ -3,8 +3,9 @@
 For passes of your own: `run(module, inputs)` before and after must agree. Imports nothing but torch and xdsl.
 """
 
+from .firing import Watched, fires
 from .inputs import Inputs, draw
 from .reduce import reduce
 from .run import NotRunnableError, Runner, run
 
-__all__ = ["Inputs", "NotRunnableError", "Runner", "draw", "reduce", "run"]
+__all__ = ["Inputs", "NotRunnableError", "Runner", "Watched", "draw", "fires", "reduce", "run"]

@@ -1,8 +1,9 @@
 """Inputs for @main of any module, drawn from a seed: sizes that fit, and numbers that respect what they are for.
 
 Floats are normal numbers, weights scaled by their columns; truth values mostly true, the first of each row always (no row
-of a mask is empty); int8 numbers are any; other integers stay below every table that they index, cache positions are
-distinct and ascending; an argument that carries a size has it.
+of a mask is empty); narrow integers that index nothing are any; other integers stay below every table that they index, cache
+positions are distinct and ascending; an argument that carries a size has it. With `edges`, floats are also NaN, infinite, -0.0,
+subnormal and the largest of their type, and rows of a mask may be empty.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from .limits import NUMBER, OFFSETS, PERMUTATION, POSITION, Limits
 from .sizes import choose_sizes
 
 
+_ANY = (torch.int8, torch.uint8, torch.int16, torch.int32)
+"""Integers of these types that index nothing are any."""
+ONE_IN = 24
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Arguments of @main in order, in the types and strides it declares, and the value of each dim symbol."""
@@ -32,8 +38,11 @@ class Inputs:
     symbols: Mapping[str, int]
 
 
-def draw(module: ModuleOp, seed: int = 0, symbols: Mapping[str, int] | None = None) -> Inputs:
+def draw(
+    module: ModuleOp, seed: int = 0, symbols: Mapping[str, int] | None = None, *, edges: bool = False
+) -> Inputs:
     """Inputs for @main; the same ones for the same module, seed and symbols. `symbols`: sizes that the caller chooses.
+    `edges`: one number in `ONE_IN` is at the edge of its type (`_at_edges`).
 
     Raises ValueError where no small sizes satisfy the module's reshapes, slices and caches.
     """
@@ -41,7 +50,7 @@ def draw(module: ModuleOp, seed: int = 0, symbols: Mapping[str, int] | None = No
     sizes = choose_sizes(module, random.Random(seed), {NUM_THREADS: 3, **(symbols or {})})
     limits = Limits(module, sizes)
     generator = torch.Generator().manual_seed(seed)
-    arguments = [_argument(arg, sizes, limits, generator) for arg in main.body.block.args]
+    arguments = [_argument(arg, sizes, limits, generator, edges) for arg in main.body.block.args]
     return Inputs(tuple(arguments), sizes)
 
 
@@ -53,7 +62,9 @@ def in_layout(value: torch.Tensor, strides: Sequence[Dim] | None, symbols: Mappi
     return torch.empty_strided(value.shape, steps, dtype=value.dtype).copy_(value)
 
 
-def _argument(arg: BlockArgument, sizes: Mapping[str, int], limits: Limits, generator: torch.Generator) -> torch.Tensor:
+def _argument(
+    arg: BlockArgument, sizes: Mapping[str, int], limits: Limits, generator: torch.Generator, edges: bool
+) -> torch.Tensor:
     type_ = tensor_type(arg)
     dim = dim_of(arg)
     if kind_of(arg) != "tensor":
@@ -62,14 +73,19 @@ def _argument(arg: BlockArgument, sizes: Mapping[str, int], limits: Limits, gene
     dtype = TORCH_DTYPES[type_.dtype]
     if dtype == torch.bool:
         value = torch.rand(shape, generator=generator) > 0.2
-        value[..., :1] = True
+        if not edges:
+            value[..., :1] = True
+        elif value.dim() > 1:
+            value &= torch.rand([*shape[:-1], 1], generator=generator) > 1 / ONE_IN
     elif dtype.is_floating_point:
         value = torch.randn(shape, generator=generator, dtype=torch.float64)
         value = _scaled(value, role_of(arg)).to(dtype)
+        value = _at_edges(value, generator) if edges else value
     else:
         limit, use = limits.of(arg)
-        if dtype == torch.int8 and use == NUMBER:
-            value = torch.randint(-128, 128, shape, generator=generator, dtype=dtype)
+        if use == NUMBER and dtype in _ANY:
+            info = torch.iinfo(dtype)
+            value = torch.randint(info.min, info.max + 1, shape, generator=generator, dtype=torch.int64).to(dtype)
         else:
             value = _integers(shape, limit, use, generator).to(dtype)
     return in_layout(value, strides_of(arg), sizes)
@@ -80,6 +96,15 @@ def _scaled(value: torch.Tensor, role: str) -> torch.Tensor:
     if role != "weight":
         return value
     return value / max(1, value.shape[-1]) ** 0.5 if value.dim() > 1 else 1 + 0.2 * value
+
+
+def _at_edges(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One number in `ONE_IN` is NaN, infinite, -0.0, subnormal, or as large or as small as the type has."""
+    info = torch.finfo(value.dtype)
+    subnormal = info.smallest_normal / 4
+    choices = [torch.nan, torch.inf, -torch.inf, -0.0, 0.0, subnormal, -subnormal, info.max, -info.max, info.smallest_normal]
+    drawn = torch.tensor(choices, dtype=value.dtype)[torch.randint(len(choices), value.shape, generator=generator)]
+    return torch.where(torch.rand(value.shape, generator=generator) < 1 / ONE_IN, drawn, value)
 
 
 def _integers(shape: list[int], limit: int, use: str, generator: torch.Generator) -> torch.Tensor:

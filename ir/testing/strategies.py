@@ -6,7 +6,8 @@ small sizes and the first of every choice; it prints as Python that builds the m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from .recipes import (
     layout_recipe,
     tile_recipe,
 )
+from .recipes.around import known
 
 T = TypeVar("T")
 
@@ -46,9 +48,10 @@ def recipes(draw: Callable[[SearchStrategy[Any]], Any], make: Callable[[Source],
     return make(_Choices(draw))
 
 
-def flow_programs() -> SearchStrategy[FlowRecipe]:
-    """Transformer blocks at the flow level."""
-    return recipes(flow_recipe)
+def flow_programs(around: str | Sequence[str] = ()) -> SearchStrategy[FlowRecipe]:
+    """Transformer blocks at the flow level. `around`: operators that follow each other in every one of them,
+    `("neg", "abs")` for what should match abs(neg(x)), or in the opposite order. Raises ValueError for one that is not known."""
+    return recipes(partial(flow_recipe, around=known(around)))
 
 
 def fused_programs() -> SearchStrategy[FusedRecipe]:

@@ -5,12 +5,16 @@ that are taken modulo what there is to choose from: every recipe is valid, and s
 recipe names is here.
 """
 
+from .around import OPERATORS_AROUND
+from .aten import Aten
 from .attention import Attention
 from .experts import Experts
 from .flow import Block, FlowRecipe, flow_recipe
 from .fused import Attend, Copy, FusedRecipe, Gemm, Map, Product, RegionOp, fused_recipe
+from .integers import IntegerOp, Integers, Logic
 from .layout import LayoutRecipe, View, layout_recipe
 from .norms import Activation, Norm, Softmax
+from .pointwise import Chain, Mixture, Pointwise
 from .quantised import Quantised
 from .source import RandomSource, Source
 from .steps import (
@@ -19,6 +23,7 @@ from .steps import (
     Choice,
     Column,
     Gated,
+    Given,
     Linear,
     Mixed,
     Positions,
@@ -31,8 +36,9 @@ from .tile import TileOp, TileRecipe, tile_recipe
 from .writes import Overwritten
 
 __all__ = [
-    "Activation", "Attend", "Attention", "Binary", "Block", "Cast", "Choice", "Column", "Copy", "Experts", "FlowRecipe",
-    "FusedRecipe", "Gated", "Gemm", "LayoutRecipe", "Linear", "Map", "Mixed", "Norm", "Overwritten", "Positions", "Product",
-    "Quantised", "RandomSource", "Reduction", "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View",
+    "OPERATORS_AROUND", "Activation", "Aten", "Attend", "Attention", "Binary", "Block", "Cast", "Chain", "Choice", "Column",
+    "Copy", "Experts", "FlowRecipe", "FusedRecipe", "Gated", "Gemm", "Given", "IntegerOp", "Integers", "LayoutRecipe",
+    "Linear", "Logic", "Map", "Mixed", "Mixture", "Norm", "Overwritten", "Pointwise", "Positions", "Product", "Quantised",
+    "RandomSource", "Reduction", "RegionOp", "Scalar", "Selected", "Softmax", "Source", "TileOp", "TileRecipe", "View",
     "Viewed", "flow_recipe", "fused_recipe", "layout_recipe", "tile_recipe",
 ]  # fmt: skip

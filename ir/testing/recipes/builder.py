@@ -25,7 +25,7 @@ class FlowStep(Protocol):
 class FlowBuilder:
     """`rows` holds the float values of shape [batch, length, n] made so far; steps choose among them, latest first.
 
-    `others`: values of other shapes that steps leave over.
+    `others`: values of other shapes and types that steps leave over; `truths`: booleans made so far.
     """
 
     def __init__(self, batch: DimLike, length: DimLike, dtype: str) -> None:
@@ -33,6 +33,7 @@ class FlowBuilder:
         self.block = Block()
         self.rows: list[SSAValue] = []
         self.others: list[SSAValue] = []
+        self.truths: list[SSAValue] = []
         self.path = ""
         self._roles: list[Role] = []
         self._appended: list[tuple[SSAValue, int]] = []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from xdsl.dialects.builtin import ModuleOp
 
 from ...dims import DimLike
+from .around import chain, known
+from .aten import Aten
 from .attention import Attention
 from .builder import FlowBuilder, FlowStep, width_of
 from .experts import Experts
+from .integers import Integers, Logic
 from .norms import Activation, Norm, Softmax
+from .pointwise import Chain, Mixture, Pointwise
 from .quantised import Quantised
 from .source import Source, near, pick, sometimes
 from .steps import (
@@ -62,16 +67,19 @@ STEPS = (
     Block, Block, Block,
     Norm, Linear, Binary, Activation, Attention, Gated, Experts, Norm, Linear, Binary, Attention, Scalar, Column, Softmax,
     Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed, Quantised,
-    Overwritten,
+    Overwritten, Pointwise, Pointwise, Chain, Mixture, Integers, Integers, Logic, Aten,
 )  # fmt: skip
 """What a step is drawn from; those that stand twice come twice as often."""
+
+BEHIND = (Activation, Linear, Scalar, Softmax, Norm, Reduction)
+"""What reads the result of operators that a program is drawn around."""
 
 
 @dataclass(frozen=True)
 class FlowRecipe:
     """`layers` times the steps on rows [batch, length, width]. What no result depends on is dead code.
 
-    `results`: which rows are returned, counted from the last. Layers after the first get weights of their own, and each of
+    `results`: which rows are returned, counted from the last; integers and booleans are returned too. Layers after the first get weights of their own, and each of
     several layers adds its result to what it was given.
     """
 
@@ -91,7 +99,7 @@ class FlowRecipe:
             builder.path = f"layers.{layer}"
             self._layer(builder)
         builder.path = "head"
-        results = [builder.latest(index) for index in self.results]
+        results = [*(builder.latest(index) for index in self.results), *builder.others]
         return builder.finish(list(dict.fromkeys(results)))
 
     def _layer(self, builder: FlowBuilder) -> None:
@@ -108,14 +116,18 @@ class FlowRecipe:
         builder.keep(builder.pointwise("add", given, result) if result.type == given.type else result)
 
 
-def flow_recipe(source: Source) -> FlowRecipe:
-    """A program of up to eight steps, of up to three layers."""
+def flow_recipe(source: Source, around: str | Sequence[str] = ()) -> FlowRecipe:
+    """A program of up to eight steps, of up to three layers. `around`: operators (`OPERATORS_AROUND`) that follow each other
+    in it, and whose result is one of the program's. Raises ValueError for one that is not known."""
+    wanted = chain(source, known(around)) if around else ()
+    steps = source.several(lambda s: pick(s, STEPS).draw(s), 0 if wanted else 1, 3 if wanted else 8)
+    behind = (pick(source, BEHIND).draw(source),) if wanted and sometimes(source) else ()
     return FlowRecipe(
-        steps=source.several(lambda s: pick(s, STEPS).draw(s), 1, 8),
+        steps=(*steps, *wanted, *(replace(step, of=0) for step in behind)),
         width=pick(source, near(64)),
         batch=pick(source, (1, 2, "B", 3)),
         length=pick(source, (3, 1, 2, "S", 7, 33)),
-        dtype=pick(source, ("f32", "f32", "bf16", "f16")),
+        dtype=pick(source, ("f32", "f32", "bf16", "f16", "f64")),
         layers=pick(source, (1, 1, 1, 2, 3)) if sometimes(source, 3) else 1,
-        results=source.several(lambda s: s.below(8), 1, 3),
+        results=(0,) if wanted else source.several(lambda s: s.below(8), 1, 3),
     )

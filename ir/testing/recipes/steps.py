@@ -167,10 +167,20 @@ class Cast:
 
     @staticmethod
     def draw(source: Source) -> Cast:
-        return Cast(source.below(4), pick(source, ("f32", "bf16", "f16")))
+        return Cast(source.below(4), pick(source, ("f32", "bf16", "f16", "f64")))
 
     def apply(self, builder: FlowBuilder) -> None:
         builder.keep(builder(CastOp(builder.latest(self.of), self.dtype)))
+
+
+@dataclass(frozen=True)
+class Given:
+    """Rows that are an argument."""
+
+    columns: int = 8
+
+    def apply(self, builder: FlowBuilder) -> None:
+        builder.keep(builder.argument("given", [builder.batch, builder.length, self.columns]))
 
 
 @dataclass(frozen=True)
