@@ -13,12 +13,13 @@ from ..ir.promises import Promise
 from .errors import Unsupported
 
 _FUNCTIONS = {"floordiv": FloorDiv, "mod": PythonMod, "max": Max, "min": Min}
+ONE = Dim.of(1)
 _RELATIONS: dict[Any, Callable[[Dim, Dim], Promise]] = {
-    sympy.LessThan: lambda a, b: Promise(a, "<=", b),
-    sympy.StrictLessThan: lambda a, b: Promise(a + 1, "<=", b),
-    sympy.GreaterThan: lambda a, b: Promise(b, "<=", a),
-    sympy.StrictGreaterThan: lambda a, b: Promise(b + 1, "<=", a),
-    sympy.Equality: lambda a, b: Promise(a, "==", b),
+    sympy.LessThan: lambda a, b: Promise.of(a, "<=", b),
+    sympy.StrictLessThan: lambda a, b: Promise.of(a + 1, "<=", b),
+    sympy.GreaterThan: lambda a, b: Promise.of(b, "<=", a),
+    sympy.StrictGreaterThan: lambda a, b: Promise.of(b + 1, "<=", a),
+    sympy.Equality: lambda a, b: Promise.of(a, "==", b),
 }
 
 
@@ -92,7 +93,7 @@ class Symbols:
         except Unsupported:
             return []
         usual = promise.relation == "<=" and promise.lhs.is_const and promise.lhs.value <= 2
-        usual |= promise.lhs in (promise.rhs.max(1), Dim.of(1).max(promise.rhs))
+        usual |= promise.lhs in (promise.rhs.max(1), ONE.max(promise.rhs)) or promise.rhs in (promise.lhs.max(1), ONE.max(promise.lhs))
         return [] if usual else [promise]
 
     def dims(self, sizes: Iterable[Any]) -> tuple[Dim, ...]:

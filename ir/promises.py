@@ -26,11 +26,17 @@ Relation = Literal["<=", "=="]
 
 @dataclass(frozen=True)
 class Promise:
-    """`lhs <= rhs`, or `lhs == rhs`."""
+    """`lhs <= rhs`, or `lhs == rhs`, in one of its forms: without a minus on either side."""
 
     lhs: Dim
     relation: Relation
     rhs: Dim
+
+    @staticmethod
+    def of(lhs: Dim, relation: Relation, rhs: Dim) -> Promise:
+        """The relation in that form."""
+        terms = (rhs - lhs).terms
+        return Promise(Dim(tuple((m, -c) for m, c in terms if c < 0)), relation, Dim(tuple(t for t in terms if t[1] > 0)))
 
 
 def promises_of(function: func.FuncOp) -> list[Promise]:
@@ -90,20 +96,20 @@ def _needed(function: func.FuncOp) -> Iterator[Promise]:
             for size in shape_of(result) if isinstance(result.type, TensorType) else ():
                 if size not in seen and not size.is_const:
                     seen.add(size)
-                    yield Promise(Dim(), "<=", size)
+                    yield Promise.of(Dim(), "<=", size)
         if isinstance(op, flow.SliceOp):
             yield from _of_slice(op)
         elif isinstance(op, flow.ReshapeOp):
             before, after = product(shape_of(op.input)), product(op.shape)
             if before != after:
-                yield Promise(before, "==", after)
+                yield Promise.of(before, "==", after)
 
 
 def _of_slice(op: flow.SliceOp) -> Iterator[Promise]:
     for size, start, step, length in zip(shape_of(op.input), op.starts, op.steps, op.shape, strict=True):
         if start.data == Dim() and size == length:
             continue
-        yield Promise(Dim(), "<=", start.data)
+        yield Promise.of(Dim(), "<=", start.data)
         end = start.data + (length - 1) * step.data + 1
         if not (size - end).is_const:  # the verifier has seen the others
-            yield Promise(end, "<=", size)
+            yield Promise.of(end, "<=", size)

@@ -58,6 +58,11 @@ class Expressions:
             ) from error
 
 
+def plain(text: str) -> str:
+    """A relation of dim expressions without needless parentheses, for messages."""
+    return ast.unparse(ast.parse(text, mode="eval"))
+
+
 def _refusal(text: str, why: str) -> DescriptionError:
     return DescriptionError(
         "A dim expression is not allowed", where=repr(text[:200]), why=why, next="report this: a compiler's mistake"

@@ -194,11 +194,24 @@ class Program:
         tensors = self._pick(given)
         try:
             return tensors, list(map(arrays.address, tensors))
-        except (TypeError, AttributeError):
+        except (TypeError, AttributeError, RuntimeError):
             for i in self._asked:
                 given[i] = arrays.adopt(given[i])
-        tensors = self._pick(given)
-        return tensors, list(map(arrays.address, tensors))
+        return self._pick(given), [self._address(i, given, arrays) for i in self._asked]
+
+    def _address(self, i: int, given: Sequence[Any], arrays: Arrays) -> int:
+        try:
+            return arrays.address(given[i])
+        except RuntimeError as error:
+            raise self._no_strided(i, given[i], error) from error
+
+    def _no_strided(self, i: int, value: Any, error: RuntimeError) -> ArgumentError:
+        """A tensor that is no memory with strides: sparse, nested, or one of functorch's."""
+        return ArgumentError(
+            f"Argument {self.description.args[i].name}: a {type(value).__name__} without strides in memory",
+            where=f"program {self.description.name}, argument {i}", why=str(error),
+            next="pass a dense tensor; under vmap and grad, use torch.compile",
+        )  # fmt: skip
 
     def _bind(self, given: Sequence[Any]) -> tuple[int, ...]:
         try:
@@ -208,7 +221,7 @@ class Program:
                     for s in self.description.symbols
                 ]
             )
-        except (IndexError, TypeError) as error:
+        except (IndexError, TypeError, RuntimeError) as error:
             raise ArgumentError(
                 "An argument has too few dimensions, or is no int", where=f"program {self.description.name}",
                 why=str(error), next="pass arguments of the described kinds",
@@ -221,7 +234,10 @@ class Program:
         nothing is written to it; if it is lazily negated, it is written back."""
         spec = self.description.args[i]
         shape, strides, _ = sizes.argument(i)
-        wrong = arrays.mismatch(given[i], shape, strides, spec.dtype)
+        try:
+            wrong = arrays.mismatch(given[i], shape, strides, spec.dtype)
+        except RuntimeError as error:
+            raise self._no_strided(i, given[i], error) from error
         if wrong is None:
             return
         if wrong in LAID_WRONG and (i not in self._exact or (wrong == "lazy negation" and i in self._table.inputs)):

@@ -21,7 +21,7 @@ from .artifact import (
     launches,
 )
 from .errors import ArgumentError, DescriptionError
-from .expressions import Expressions
+from .expressions import Expressions, plain
 
 _KEPT = 64  # evaluated sizes that one program remembers
 
@@ -116,10 +116,13 @@ class SizePlan:
                     why=f"it was compiled for {'-∞' if low is None else low} ≤ {symbol.name} ≤ {'∞' if high is None else high}",
                     next="compile for the sizes you need",
                 )
-        values = self.expressions.evaluate(key)
+        try:
+            values = self.expressions.evaluate(key)
+        except DescriptionError as error:
+            raise self._broken("a size of it divides by zero", symbols) from error
         for promise, lhs, rhs in self._promises:
             if values[lhs] > values[rhs] or (promise.relation == "==" and values[lhs] != values[rhs]):
-                raise self._broken(f"it needs {promise.lhs} {promise.relation} {promise.rhs}", symbols)
+                raise self._broken(f"it needs {plain(f'{promise.lhs} {promise.relation} {promise.rhs}')}", symbols)
         try:
             known = Sizes(self, values)
         except OverflowError as error:

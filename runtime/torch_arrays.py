@@ -13,6 +13,7 @@ from .artifact import ITEM_SIZES
 from .errors import ArgumentError
 
 Tensor = Any
+_NEAR_NULL = 1 << 16  # no memory lies below: the address of a tensor without any is its offset
 
 
 class TorchArrays:
@@ -71,8 +72,8 @@ class TorchArrays:
         return array
 
     def mismatch(self, array: Tensor, shape: Sequence[int], strides: Sequence[int], dtype: str) -> str | None:
-        """What of `array` differs: "device", "dtype", "shape", "alignment", "strides", "lazy negation" (its memory does not
-        hold its values: PyTorch negates them later, or they are zeros without memory), or None."""
+        """What of `array` differs: "device", "dtype", "shape", "alignment", "strides", "memory" (there is none), "lazy
+        negation" (it does not hold the values: PyTorch negates them later, or they are zeros without memory), or None."""
         if array.dtype is not self._dtypes[dtype]:
             return "dtype"
         if array.shape != shape:
@@ -86,7 +87,9 @@ class TorchArrays:
             same = all(size == 1 or a == b for size, a, b in zip(shape, actual, strides, strict=True))
             if not same:
                 return "strides"
-        return "lazy negation" if array.is_neg() or array._is_zerotensor() else None
+        if array.data_ptr() < _NEAR_NULL and 0 not in shape:
+            return "lazy negation" if array._is_zerotensor() else "memory"
+        return "lazy negation" if array.is_neg() else None
 
     def _from_numpy(self, array: NDArray[Any]) -> Tensor:
         if array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):

@@ -9,7 +9,7 @@ from warpweave.frontend.capture import capture
 from warpweave.frontend.importer import import_graph
 from warpweave.ir import flow, reference
 from warpweave.ir.dims import Dim
-from warpweave.ir.signature import dim_of, kind_of, mutations_of, output_strides_of, outputs_of, role_of
+from warpweave.ir.signature import dim_of, kind_of, mutations_of, output_strides_of, output_views_of, outputs_of, role_of
 from warpweave.ir.verify import verify_level
 
 
@@ -82,19 +82,25 @@ def interpreter(module, float64=False):
         values = [v.to(d) for v, d in zip(values, dtypes, strict=True)]
         for value, argument in mutations:
             args[argument].copy_(values[value])
-        rest = iter(zip(values, strides, strict=False))
-        return [result(text, rest, args, symbols) for text in outputs]
+        rest, views = iter(zip(values, strides, strict=False)), iter(output_views_of(main))
+        return [result(text, rest, views, args, symbols) for text in outputs]
 
     call._boxed_call = True
     return call
 
 
-def result(text, values, args, symbols):
+def result(text, values, views, args, symbols):
     kind, _, detail = text.partition(":")
     if kind == "tensor":
         value, strides = next(values)
         sizes = [d.evaluate(symbols) for d in strides]
-        return torch.empty_strided(value.shape, sizes, dtype=value.dtype).copy_(value)
+        once = [slice(0, 1) if stride == 0 else slice(None) for stride in sizes]
+        made = torch.empty_strided(value.shape, sizes, dtype=value.dtype)
+        made[tuple(once)].copy_(value[tuple(once)])
+        return made
+    if kind == "view":
+        sizes, strides, offset = ([d.evaluate(symbols) for d in dims] for dims in next(views))
+        return args[int(detail)].as_strided(sizes, strides, args[int(detail)].storage_offset() + offset[0])
     if kind == "arg":
         return args[int(detail)]
     return Dim.of(detail).evaluate(symbols) if kind == "int" else None
