@@ -19,6 +19,7 @@ from xdsl.ir import Operation
 
 from .constants import ConstantComputer
 from .ir.ledger import Ledger
+from .ir.rounding import EACH, ROUND
 from .ir.signature import device_of, functions_of
 from .ir.text import to_text
 from .ir.verify import verify_level
@@ -92,6 +93,8 @@ def compile_module(
     phases = phases or Phases()
     ledger = ledger or Ledger()
     backend = backend_for(options, device_of(functions_of(module)["main"]))
+    if options.round == "each":
+        module.attributes[ROUND] = EACH
     after = pipeline.verify_after if options.verify_each else None
     before = coverage(module)
     ir, located = dict[str, str](), dict[str, str]()
@@ -131,8 +134,13 @@ def compile_module(
 
 
 def _left_out(options: Options) -> frozenset[str]:
-    """Passes that fold weights into copies are left out where there are to be none."""
-    return frozenset({"defer-norms"}) if options.pack_weights == "never" else frozenset()
+    """Passes that fold weights into copies are left out where there are to be none; where every result is to be rounded,
+    those that round less often than what is written."""
+    copies = {"defer-norms"} if options.pack_weights == "never" else set[str]()
+    return frozenset(copies | (_ROUND_LESS if options.round == "each" else set()))
+
+
+_ROUND_LESS = {"recognise-activations", "recognise-rms-norm", "recognise-rope", "defer-norms"}
 
 
 @_no_collection()

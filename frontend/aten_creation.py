@@ -8,6 +8,7 @@ from xdsl.ir import SSAValue
 
 from ..ir import flow
 from ..ir.dims import Dim
+from ..ir.rounding import fits
 from ..ir.types import dtype_of, shape_of
 from .build import Builder, Number, Rule, Value, compute_dtype, number, registrar, tensor
 from .errors import Unsupported
@@ -61,6 +62,8 @@ def filled(b: Builder, value: Number | Value) -> Value:
         return b.broadcast(b.cast(value, b.out.dtype), b.out.shape)
     if isinstance(value, Dim) and not value.is_const:
         return b.broadcast(b.scalar(value, b.out.dtype), b.out.shape)
+    if not fits(number(value), b.out.dtype) and b.out.dtype != "i1":
+        raise Unsupported(f"tensors of {b.out.dtype} filled with {value}")
     return b.constant(number(value), b.out.dtype, b.out.shape)
 
 

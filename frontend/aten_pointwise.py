@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TypeAlias
 
+import torch
 from xdsl.ir import SSAValue
 
+from ..ir.dims import Dim
 from ..ir.pointwise import POINTWISE
+from ..ir.rounding import fits, rounded
 from ..ir.types import dtype_of, shape_of
-from .build import Builder, Number, Rule, Value, compute_dtype, is_float, number, registrar
+from .build import DTYPES, TORCH_DTYPES, Builder, Number, Rule, Value, compute_dtype, is_float, number, registrar
 from .errors import Unsupported
 
 RULES: dict[str, Rule] = {}
@@ -24,63 +27,81 @@ UNARY: dict[str, str] = {
     "relu": "relu", "silu": "silu", "isnan": "isnan", "isinf": "isinf",
 }  # fmt: skip
 ARITHMETIC: dict[str, str] = {
-    "mul": "mul", "maximum": "max", "minimum": "min", "floor_divide": "floor_div", "remainder": "mod",
+    "mul": "mul", "maximum": "max", "minimum": "min", "floor_divide": "floor_div", "remainder": "mod", "fmod": "fmod",
     "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
     "__and__": "and", "__or__": "or", "__xor__": "xor",
+    "bitwise_left_shift": "shl", "bitwise_right_shift": "shr", "__lshift__": "shl", "__rshift__": "shr",
 }  # fmt: skip
 COMPARISONS: tuple[str, ...] = ("eq", "ne", "lt", "le", "gt", "ge")
 # Overload names under which ATen passes (tensor, tensor), (tensor, number) and (number, tensor)
-OVERLOADS = ("Tensor", "Scalar", "Scalar_Tensor", "default")
+OVERLOADS = ("Tensor", "Scalar", "Tensor_Scalar", "Scalar_Tensor", "default")
+# The operands at which PyTorch keeps a number beside bf16 or f16 tensors in f32. Everywhere else it rounds it to their type.
+_UNROUNDED: dict[str, tuple[int, ...]] = {"mul": (0, 1), "div": (1,), "floor_div": (1,)}
+_DIVISIONS = ("floor_div", "mod", "fmod")
 
 
-def operand(b: Builder, value: Operand, dtype: str, *, exact: bool = True) -> Value:
-    """An operand in the op's common dtype. A number stays in the compute dtype unless rounded too (`exact=False`)."""
+def operand(b: Builder, value: Operand, dtype: str, *, unrounded: bool = False) -> Value:
+    """An operand in the op's common dtype; `unrounded`: a number or a tensor of rank 0 in the dtype that is computed in."""
+    dtype = compute_dtype(dtype) if unrounded and is_narrow(dtype) else dtype
     if not isinstance(value, SSAValue):
-        return b.scalar(value, compute_dtype(dtype) if exact and dtype != "i1" else dtype)
+        return b.scalar(value, dtype)
     return b.cast(value, dtype)
 
 
-def promoted(*values: Operand) -> str:
+def is_narrow(dtype: str) -> bool:
+    return compute_dtype(dtype) == "f32" != dtype
+
+
+def fill(b: Builder, value: Operand, dtype: str) -> Value:
+    """A number that takes elements' places. Raises Unsupported for one that PyTorch refuses, as the type has none such."""
+    if not isinstance(value, SSAValue | Dim) and dtype != "i1" and not fits(value, dtype):
+        raise Unsupported(f"the number {value} in {dtype}")
+    return operand(b, value, dtype)
+
+
+def promoted(lhs: Operand, rhs: Operand) -> str:
     """PyTorch's result type of tensors and numbers (dimensioned tensors first, then rank 0, then numbers)."""
-    ranks: list[list[str]] = [[], [], []]
-    for value in values:
-        if isinstance(value, SSAValue):
-            ranks[0 if shape_of(value) else 1].append(dtype_of(value))
-        else:
-            ranks[2].append("f32" if isinstance(value, float) else "i1" if isinstance(value, bool) else "i64")
-    result = ""
-    for level in ranks:
-        wider = _join(level)
-        if wider and (not result or _category(wider) > _category(result)):
-            result = wider
-    return result
+    return DTYPES[torch.result_type(_stand_in(lhs), _stand_in(rhs))]
 
 
-_ORDER = ("i1", "u8", "i8", "i16", "i32", "i64", "f8E5M2", "f8E4M3FN", "bf16", "f16", "f32", "f64")
-
-
-def _category(dtype: str) -> int:
-    return 0 if dtype == "i1" else 1 if _ORDER.index(dtype) <= 5 else 2
-
-
-def _join(dtypes: list[str]) -> str:
-    found = set(dtypes)
-    if {"bf16", "f16"} <= found:
-        found.add("f32")
-    if {"u8", "i8"} <= found:
-        found.add("i16")
-    return max(found, key=_ORDER.index) if found else ""
+def _stand_in(value: Operand) -> torch.Tensor | int | float | bool:
+    if isinstance(value, SSAValue):
+        return torch.empty([1] * len(shape_of(value)), dtype=TORCH_DTYPES[dtype_of(value)], device="meta")
+    return 0 if isinstance(value, Dim) else value
 
 
 def binary(b: Builder, kind: str, lhs: Operand, rhs: Operand) -> Value:
     """An arithmetic op in its result's dtype."""
-    dtype = b.out.dtype
-    return b.pointwise(kind, operand(b, lhs, dtype), operand(b, rhs, dtype), dtype=dtype)
+    dtype, unrounded = b.out.dtype, _UNROUNDED.get(kind, ())
+    if kind in ("shl", "shr") and is_float_type(dtype):
+        raise Unsupported("a shift of floats")
+    if kind in _DIVISIONS and not is_float_type(dtype):
+        _check_divisor(b, rhs, dtype)
+    operands = (operand(b, v, dtype, unrounded=i in unrounded and _is_number(v)) for i, v in enumerate((lhs, rhs)))
+    return b.pointwise(kind, *operands, dtype=dtype)
+
+
+def is_float_type(dtype: str) -> bool:
+    return dtype.startswith(("f", "b"))
+
+
+def _is_number(value: Operand) -> bool:
+    """Whether PyTorch's kernels on CPUs take it as one number."""
+    return not isinstance(value, SSAValue) or not shape_of(value)
+
+
+def _check_divisor(b: Builder, divisor: Operand, dtype: str) -> None:
+    """Raises Unsupported where an integer division may be one by zero, of which PyTorch makes an error."""
+    if isinstance(divisor, SSAValue) or dtype == "i1":
+        raise Unsupported("an integer division by a tensor, which may hold zeros")
+    known = b.at_most(Dim.of(1), divisor) if isinstance(divisor, Dim) else rounded(divisor, dtype) != 0
+    if not known:
+        raise Unsupported("an integer division by a number that may be zero")
 
 
 def compare(b: Builder, kind: str, lhs: Operand, rhs: Operand) -> Value:
     dtype = promoted(lhs, rhs)
-    return b.pointwise(kind, operand(b, lhs, dtype, exact=False), operand(b, rhs, dtype, exact=False))
+    return b.pointwise(kind, operand(b, lhs, dtype), operand(b, rhs, dtype))
 
 
 def unary(b: Builder, kind: str, x: Value) -> Value:
@@ -99,29 +120,31 @@ for _kind in COMPARISONS:
         RULES[f"aten.{_kind}.{_overload}"] = partial(lambda kind, b, lhs, rhs: compare(b, kind, lhs, rhs), _kind)
 
 
-def _scaled(b: Builder, value: Operand, alpha: Number) -> Operand:
-    if alpha == 1:
-        return value
-    if not isinstance(value, SSAValue):
-        return number(value) * number(alpha)
+def _scaled(b: Builder, value: Operand, alpha: Number) -> Value:
+    """alpha · value as an operand, not yet rounded."""
     dtype = b.out.dtype
-    return b.pointwise("mul", operand(b, value, dtype), b.scalar(alpha, compute_dtype(dtype)), dtype=dtype)
+    if not isinstance(value, SSAValue) and alpha != 1:
+        value = number(value) * number(alpha)
+    value = operand(b, value, dtype)
+    return value if alpha == 1 else b.pointwise("mul", value, b.scalar(alpha, dtype), dtype=compute_dtype(dtype))
 
 
 @rule("aten.add.Tensor", "aten.add.Scalar")
 def add(b: Builder, x: Operand, other: Operand, alpha: Number = 1) -> Value:
-    kind = "or" if b.out.dtype == "i1" else "add"
-    return binary(b, kind, x, _scaled(b, other, alpha))
+    dtype = b.out.dtype
+    if dtype == "i1":
+        return b.pointwise("or", operand(b, x, dtype), operand(b, other, dtype))
+    return b.pointwise("add", operand(b, x, dtype), _scaled(b, other, alpha), dtype=dtype)
 
 
 @rule("aten.sub.Tensor", "aten.sub.Scalar")
 def sub(b: Builder, x: Operand, other: Operand, alpha: Number = 1) -> Value:
-    return binary(b, "sub", x, _scaled(b, other, alpha))
+    return b.pointwise("sub", operand(b, x, b.out.dtype), _scaled(b, other, alpha), dtype=b.out.dtype)
 
 
 @rule("aten.rsub.Tensor", "aten.rsub.Scalar")
 def rsub(b: Builder, x: Operand, other: Operand, alpha: Number = 1) -> Value:
-    return binary(b, "sub", other, _scaled(b, x, alpha))
+    return b.pointwise("sub", operand(b, other, b.out.dtype), _scaled(b, x, alpha), dtype=b.out.dtype)
 
 
 @rule("aten.div.Tensor", "aten.div.Scalar", "aten.true_divide.Tensor")
@@ -131,21 +154,50 @@ def div(b: Builder, x: Operand, other: Operand) -> Value:
 
 @rule("aten.div.Tensor_mode", "aten.div.Scalar_mode")
 def div_mode(b: Builder, x: Operand, other: Operand, rounding_mode: str | None) -> Value:
-    if rounding_mode == "trunc":
-        raise Unsupported("division that rounds towards zero")
-    return binary(b, "floor_div" if rounding_mode == "floor" else "div", x, other)
+    if rounding_mode != "trunc":
+        return binary(b, "floor_div" if rounding_mode == "floor" else "div", x, other)
+    dtype = b.out.dtype
+    if not is_float_type(dtype):
+        raise Unsupported("an integer division that rounds towards zero")
+    one = _is_number(other)  # by a number, PyTorch does not round the quotient to 16 bits before it drops the fraction
+    divisor = operand(b, other, dtype, unrounded=one)
+    quotient = b.pointwise("div", operand(b, x, dtype), divisor, dtype=compute_dtype(dtype) if one else dtype)
+    return b.pointwise("trunc", quotient, dtype=dtype)
 
 
 @rule("aten.pow.Tensor_Scalar")
 def pow_scalar(b: Builder, x: Value, exponent: Number) -> Value:
-    kind = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}.get(number(exponent))
-    if kind and (kind == "square" or is_float(x)):
-        return unary(b, kind, x)
-    return x if exponent == 1 else binary(b, "pow", x, exponent)
+    """The powers that PyTorch computes in other ways than by `pow`; of integers, products."""
+    n, dtype = number(exponent), b.out.dtype
+    x = b.cast(x, dtype)
+    if not is_float_type(dtype):
+        return _integer_power(b, x, n)
+    kind = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}.get(n)
+    if kind:
+        return b.pointwise(kind, x)
+    if n in (3, -2):
+        square = b.pointwise("square", x, dtype="f32" if dtype == "f16" else dtype)
+        return b.pointwise("mul", square, x, dtype=dtype) if n == 3 else b.pointwise("reciprocal", square, dtype=dtype)
+    return x if n == 1 else binary(b, "pow", x, n)
+
+
+def _integer_power(b: Builder, x: Value, exponent: int | float) -> Value:
+    """x · x · …, modulo the type's size as every product of integers."""
+    if dtype_of(x) == "i1" or not 0 <= exponent <= 64:
+        raise Unsupported(f"the power {exponent} of integers")
+    result, left = None, int(exponent)
+    while left:
+        if left % 2:
+            result = x if result is None else b.pointwise("mul", result, x)
+        left //= 2
+        x = b.pointwise("square", x) if left else x
+    return b.constant(1, dtype_of(x), shape_of(x)) if result is None else result
 
 
 @rule("aten.pow.Tensor_Tensor", "aten.pow.Scalar")
 def power(b: Builder, x: Operand, exponent: Operand) -> Value:
+    if not is_float_type(b.out.dtype):
+        raise Unsupported("a power of integers whose exponents are no constant")
     return binary(b, "pow", x, exponent)
 
 
@@ -161,16 +213,22 @@ def softplus(b: Builder, x: Value, beta: Number, threshold: Number) -> Value:
     return unary(b, "softplus", x)
 
 
+def _hard_gate(b: Builder, x: Value) -> Value:
+    """min(max(x + 3, 0), 6), in the compute dtype."""
+    wide = compute_dtype(dtype_of(x))
+    shifted = b.pointwise("add", x, b.scalar(3, wide), dtype=wide)
+    return b.pointwise("min", b.scalar(6, wide), b.pointwise("max", b.scalar(0, wide), shifted))
+
+
 @rule("aten.hardsigmoid.default")
 def hardsigmoid(b: Builder, x: Value) -> Value:
-    return b.pointwise(
-        "div", clamp(b, b.pointwise("add", x, b.scalar(3.0, "f32"), dtype="f32"), 0, 6), b.scalar(6.0, "f32")
-    )
+    return b.pointwise("div", _hard_gate(b, x), b.scalar(6, compute_dtype(dtype_of(x))), dtype=b.out.dtype)
 
 
 @rule("aten.hardswish.default")
 def hardswish(b: Builder, x: Value) -> Value:
-    return b.pointwise("mul", x, hardsigmoid(b, x), dtype=b.out.dtype)
+    wide = compute_dtype(dtype_of(x))
+    return b.pointwise("div", b.pointwise("mul", x, _hard_gate(b, x), dtype=wide), b.scalar(6, wide), dtype=b.out.dtype)
 
 
 @rule("aten.leaky_relu.default")
@@ -195,9 +253,7 @@ def glu(b: Builder, x: Value, axis: int) -> Value:
 
 @rule("aten.bitwise_not.default")
 def bitwise_not(b: Builder, x: Value) -> Value:
-    if dtype_of(x) != "i1":
-        raise Unsupported("bitwise not of integers")
-    return b.pointwise("not", x)
+    return b.pointwise("not", x, dtype=dtype_of(x))
 
 
 def truth(b: Builder, x: Value) -> Value:
@@ -217,10 +273,10 @@ for _aten, _kind in {"logical_and": "and", "logical_or": "or", "logical_xor": "x
 @rule("aten.clamp.default", "aten.clamp.Tensor", "aten.hardtanh.default")
 def clamp(b: Builder, x: Value, low: Operand | None = None, high: Operand | None = None) -> Value:
     dtype = b.out.dtype
-    x = b.cast(x, dtype)
+    x = b.cast(x, dtype)  # the second operand, which is the result where both are equal: a bound of 0 keeps -0.0
     if low is not None:
-        x = b.pointwise("max", x, operand(b, low, dtype), dtype=dtype)
-    return x if high is None else b.pointwise("min", x, operand(b, high, dtype), dtype=dtype)
+        x = b.pointwise("max", fill(b, low, dtype), x, dtype=dtype)
+    return x if high is None else b.pointwise("min", fill(b, high, dtype), x, dtype=dtype)
 
 
 @rule("aten.clamp_min.default", "aten.clamp_min.Tensor")
@@ -236,7 +292,7 @@ def clamp_max(b: Builder, x: Value, high: Operand) -> Value:
 @rule("aten.where.self", "aten.where.ScalarOther", "aten.where.ScalarSelf", "aten.where.Scalar")
 def where(b: Builder, condition: Value, x: Operand, other: Operand) -> Value:
     dtype = b.out.dtype
-    values = (operand(b, v, dtype, exact=False) for v in (x, other))
+    values = (fill(b, v, dtype) for v in (x, other))
     return b.pointwise("where", truth(b, condition), *values, dtype=dtype)
 
 
@@ -248,6 +304,23 @@ def masked_fill(b: Builder, x: Value, mask: Value, value: Operand) -> Value:
 @rule("aten.addcmul.default")
 def addcmul(b: Builder, x: Value, lhs: Value, rhs: Value, value: Number) -> Value:
     wide = compute_dtype(b.out.dtype)
-    product = b.pointwise("mul", lhs, rhs, dtype=wide)
-    product = product if value == 1 else b.pointwise("mul", product, b.scalar(value, wide))
-    return b.pointwise("add", x, product, dtype=b.out.dtype)
+    lhs = lhs if value == 1 else b.pointwise("mul", lhs, b.scalar(value, wide), dtype=wide)
+    return b.pointwise("add", x, b.pointwise("mul", lhs, rhs, dtype=wide), dtype=b.out.dtype)
+
+
+@rule("aten.nan_to_num.default")
+def nan_to_num(b: Builder, x: Value, nan: float | None = None, high: float | None = None, low: float | None = None) -> Value:
+    dtype = dtype_of(x)
+    if not is_float(x):
+        return x
+    limits, inf = torch.finfo(TORCH_DTYPES[dtype]), float("inf")
+    for at, value in ((inf, limits.max if high is None else high), (-inf, limits.min if low is None else low)):
+        x = b.pointwise("where", b.pointwise("eq", x, b.scalar(at, dtype)), b.scalar(value, dtype), x)
+    return b.pointwise("where", b.pointwise("isnan", x), b.scalar(nan or 0.0, dtype), x)
+
+
+@rule("aten.isfinite.default")
+def isfinite(b: Builder, x: Value) -> Value:
+    if not is_float(x):
+        return b.constant(1, "i1", shape_of(x))
+    return b.pointwise("lt", b.pointwise("abs", x), b.scalar(float("inf"), dtype_of(x)))

@@ -336,5 +336,9 @@ def fill_value(value: torch.Tensor) -> int | float | None:
     with _disable_current_modes():
         if not value.numel():
             return 0
-        first = value.flatten()[0]
-        return first.item() if bool((value == first).all()) else None
+        numbers = value.flatten()
+        first = numbers[:1]
+        same = numbers == first
+        if value.is_floating_point():  # 0.0 and -0.0 are equal, and NaN is none
+            same = same & (numbers.signbit() == first.signbit()) | (numbers.isnan() & first.isnan())
+        return first.item() if bool(same.all()) else None

@@ -1,7 +1,7 @@
 """The `fused` dialect: what one kernel is. Each op is one kernel launch; values are whole tensors.
 
 The regions hold ordinary flow ops over whole-tensor shapes, so that their semantics is the flow semantics in f32:
-a kernel rounds only what it yields, to the result's element type.
+a kernel rounds what it yields, to the result's element type, and where a region casts to a narrow type.
 """
 
 from __future__ import annotations

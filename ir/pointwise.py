@@ -41,10 +41,11 @@ POINTWISE: dict[str, Pointwise] = {
     "sub": _b("({0} - {1})"),
     "mul": _b("({0} * {1})", commutative=True),
     "div": _b("({0} / {1})"),
-    "floor_div": _b("ww::floor_div({0}, {1})", "libdevice.floor({0} / {1})"),
-    "mod": _b("ww::mod({0}, {1})", "({0} - {1} * libdevice.floor({0} / {1}))"),
-    "max": _b("ww::max({0}, {1})", "tl.maximum({0}, {1})", True),
-    "min": _b("ww::min({0}, {1})", "tl.minimum({0}, {1})", True),
+    "floor_div": _b("ww::floor_div({0}, {1})", "ww_floor_div_of_floats({0}, {1})"),
+    "mod": _b("ww::mod({0}, {1})", "ww_mod_of_floats({0}, {1})"),
+    "fmod": _b("ww::fmod({0}, {1})", "libdevice.fmod({0}, {1})"),
+    "max": _b("ww::max({0}, {1})", "ww_max({0}, {1})"),  # of equal numbers (0.0 and -0.0) the second
+    "min": _b("ww::min({0}, {1})", "ww_min({0}, {1})"),
     "minnum": _b("({0} < {1} ? {0} : {1})", "tl.minimum({0}, {1})"),  # the second operand where the first is NaN
     "pow": _b("ww::pow({0}, {1})", "libdevice.pow({0}, {1})"),
     "neg": _u("(-{0})"),
@@ -67,7 +68,7 @@ POINTWISE: dict[str, Pointwise] = {
     "trunc": _u("ww::trunc({0})", "libdevice.trunc({0})"),
     "sign": _u("ww::sign({0})", "tl.where({0} > 0, 1.0, tl.where({0} < 0, -1.0, 0.0))"),
     "sigmoid": _u("ww::sigmoid({0})", "tl.sigmoid({0})"),
-    "relu": _u("ww::max({0}, 0)", "tl.maximum({0}, 0.0)"),
+    "relu": _u("ww::max({0}, 0)", "ww_max(0.0, {0})"),
     "silu": _u("ww::silu({0})", "({0} * tl.sigmoid({0}))"),
     "gelu": _u("ww::gelu({0})", "(0.5 * {0} * (1.0 + tl.erf({0} * 0.7071067811865476)))"),
     "gelu_tanh": _u("ww::gelu_tanh({0})",
@@ -84,6 +85,8 @@ POINTWISE: dict[str, Pointwise] = {
     "or": _c("({0} | {1})", True),
     "xor": _c("({0} ^ {1})", True),
     "not": Pointwise(1, "(!{0})", "({0} == 0)", "bool"),
+    "shl": _b("ww::shl({0}, {1})", "ww_shl({0}, {1})"),  # of integers; by as many bits as there are or more, or by fewer
+    "shr": _b("ww::shr({0}, {1})", "ww_shr({0}, {1})"),  # than none: 0, and the sign alone
     "isnan": Pointwise(1, "({0} != {0})", "({0} != {0})", "bool"),
     "isinf": Pointwise(1, "ww::isinf({0})", "(tl.abs({0}) == float('inf'))", "bool"),
     "where": Pointwise(3, "({0} ? {1} : {2})", "tl.where({0}, {1}, {2})"),
@@ -100,6 +103,7 @@ def torch_reference(kind: str) -> Callable[..., Any]:
         "floor_div": lambda a, b: torch.div(a, b, rounding_mode="floor"), "mod": torch.remainder,
         "relu": torch.relu, "silu": F.silu, "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
         "softplus": F.softplus, "softmax_exp2": torch.exp2, "minnum": torch.fmin,
+        "shl": torch.bitwise_left_shift, "shr": torch.bitwise_right_shift,
         "and": torch.bitwise_and, "or": torch.bitwise_or, "xor": torch.bitwise_xor, "not": torch.bitwise_not,
     }  # fmt: skip
     return special.get(kind) or getattr(torch, kind)

@@ -29,7 +29,7 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
         for rule, count in sorted(counts.items()):
             if count:
                 where, what = f"@{function.sym_name.data}", f"{rule.replace('_', ' ')}: {count}"
-                ledger.take("canonicalise", where, what, bound=folds.BOUNDS.get(rule, "bitwise"))
+                ledger.take("canonicalise", where, what, bound="bitwise")
 
 
 class Canonicaliser:

@@ -10,6 +10,7 @@ from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from ..ir import flow, fused
 from ..ir.types import TensorType, is_float, tensor_type
+from .rounding import NARROW, deciding, is_always_rounded, keeps
 
 
 @dataclass(eq=False)
@@ -118,14 +119,38 @@ def region_type(type_: TensorType) -> TensorType:
 
 @dataclass
 class Body:
-    """A kernel's region under construction. `values` maps outer values to inner ones."""
+    """A kernel's region under construction, of `steps` in order. `values` maps outer values to inner ones; `exact`: the
+    outer values of narrow float types whose inner ones have no more digits than these."""
 
     block: Block
     values: dict[SSAValue, SSAValue]
+    steps: Sequence[Operation]
+    exact: set[SSAValue] = field(default_factory=set[SSAValue])
+    _rounded: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
+
+    def __post_init__(self) -> None:
+        self._deciding = deciding(self.steps)
 
     def argument(self, value: SSAValue, type_: TensorType | None = None) -> None:
-        """A new block argument that stands for an outer value."""
+        """A new block argument that stands for an outer value, which memory has unless the argument is of another type."""
         self.values[value] = self.block.insert_arg(type_ or value.type, len(self.block.args))
+        if type_ is None or type_ == value.type:
+            self.exact.add(value)
+
+    def read(self, value: SSAValue, op: Operation) -> SSAValue:
+        """What stands for an outer value where `op` reads it."""
+        type_ = tensor_type(value)
+        if type_.dtype not in NARROW or value in self.exact:
+            return self.values[value]
+        if op not in self._deciding and not is_always_rounded(op, type_.dtype):
+            return self.values[value]
+        if value not in self._rounded:
+            for element in (type_.element, region_type(type_).element):
+                cast = flow.CastOp(self._rounded.get(value, self.values[value]), element)
+                cast.location = op.location
+                self.block.add_op(cast)
+                self._rounded[value] = cast.result
+        return self._rounded[value]
 
     def add(self, op: Operation) -> None:
         """The op over inner values; a conversion between floats of one inner type is no op at all."""
@@ -135,17 +160,19 @@ class Body:
             and is_float(tensor_type(op.input).element)
             and region_type(tensor_type(op.input)) == region_type(op.type)
         ):
-            self.values[result] = self.values[op.input]
+            self.values[result] = self.read(op.input, op)
             return
         type_ = op.results[0].type if isinstance(op, flow.KVAppendOp) else region_type(tensor_type(result))
         inner = type(op).create(
-            operands=[self.values[v] for v in op.operands],
+            operands=[self.read(v, op) for v in op.operands],
             result_types=[type_],
             properties=op.properties,
             location=op.location,
         )
         self.block.add_op(inner)
         self.values[result] = inner.results[0]
+        if keeps(op) and all(v in self.exact or tensor_type(v).dtype not in NARROW for v in op.operands):
+            self.exact.add(result)
 
     def end(self, outputs: Sequence[SSAValue]) -> None:
         self.block.add_op(fused.YieldOp(*(self.values[v] for v in outputs)))

@@ -6,9 +6,10 @@ None. `ALONE` and `PAIRS` list them by the class of the op, and of the op that m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from ..ir.dims import Dim, DimLike
 from ..ir.flow import (
@@ -25,13 +26,12 @@ from ..ir.flow import (
     TransposeOp,
 )
 from ..ir.pointwise import torch_reference
-from ..ir.types import DTYPE_NAMES, is_float, shape_of, tensor_type
+from ..ir.rounding import rounded
+from ..ir.types import dtype_of, is_float, shape_of, tensor_type
 from .matching import ONE, drop_units, is_lossless, number, producer
 
 Emit = Callable[[FlowOp], SSAValue]
 Rule = Callable[..., SSAValue | None]
-
-BOUNDS = {"identity_arithmetic": "bitwise but for the sign of zero"}
 
 
 # ---- constants -------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def constant_view(op: ReshapeOp | BroadcastOp | SliceOp | TransposeOp, emit: Emi
 
 def constant_cast(op: CastOp, emit: Emit) -> SSAValue | None:
     constant = producer(op.input, ConstantOp)
-    return emit(ConstantOp(_rounded(constant.number, op.type.element), op.type)) if constant is not None else None
+    return emit(ConstantOp(rounded(constant.number, constant.type.dtype), op.type)) if constant is not None else None
 
 
 def constant_arithmetic(op: PointwiseOp, emit: Emit) -> SSAValue | None:
@@ -58,32 +58,23 @@ def _evaluate(op: PointwiseOp) -> float | int:
     """The one number that a pointwise op on constants gives, by the reference semantics."""
     import torch
 
-    elements = [DTYPE_NAMES[tensor_type(v).element] for v in op.inputs]
+    elements = [dtype_of(v) for v in op.inputs]
     compute = torch.float64 if "f64" in elements else torch.float32
     if all(e == "i1" for e in elements):
         compute = torch.bool
     elif not any(is_float(tensor_type(v).element) for v in op.inputs) and not is_float(op.type.element):
         compute = torch.int64
-    numbers = [torch.tensor(number(v), dtype=compute) for v in op.inputs]
+    numbers = [torch.tensor(rounded(number(v) or 0, e), dtype=compute) for v, e in zip(op.inputs, elements, strict=True)]
     if op.kind.data == "where":
         numbers[0] = numbers[0].bool()
-    return _rounded(torch_reference(op.kind.data)(*numbers).item(), op.type.element)
-
-
-def _rounded(value: float | int, element: Attribute) -> float | int:
-    import torch
-
-    from ..ir.reference import TORCH_DTYPES
-
-    exact = torch.float64 if isinstance(value, float) else torch.int64
-    return torch.tensor(value, dtype=exact).to(TORCH_DTYPES[DTYPE_NAMES[element]]).item()
+    return torch_reference(op.kind.data)(*numbers).item()
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------
 
-# kind → (neutral number, the operand it may be)
+# kind → (neutral number, the operand it may be); of floats, x + 0.0 is not x where x is -0.0: their neutral number is -0.0
 _NEUTRAL: dict[str, tuple[float, tuple[int, ...]]] = {
-    "add": (0, (0, 1)), "sub": (0, (1,)), "mul": (1, (0, 1)), "div": (1, (1,)), "pow": (1, (1,)),
+    "add": (-0.0, (0, 1)), "sub": (0, (1,)), "mul": (1, (0, 1)), "div": (1, (1,)), "pow": (1, (1,)),
     "and": (1, (0, 1)), "or": (0, (0, 1)), "xor": (0, (0, 1)),
 }  # fmt: skip
 _ABSORBING = {"and": 0, "or": 1}
@@ -96,8 +87,10 @@ def identity_arithmetic(op: PointwiseOp, emit: Emit) -> SSAValue | None:
     if neutral is None or (op.kind.data in _ABSORBING and op.type.dtype != "i1"):
         return None
     for index in neutral[1]:
-        other = op.inputs[1 - index]
-        if tensor_type(other).element == op.type.element and number(op.inputs[index]) == neutral[0]:
+        other, value = op.inputs[1 - index], number(op.inputs[index])
+        if tensor_type(other).element == op.type.element and value == neutral[0]:
+            if is_float(op.type.element) and math.copysign(1, value) != math.copysign(1, neutral[0]):
+                return None
             return other if other.type == op.type else emit(BroadcastOp(other, op.shape))
     return None
 

@@ -277,7 +277,7 @@ def _emit(kernel: Map, graph: Graph, inlined: set[Operation], ledger: Ledger) ->
     own = set(steps)
     computed = {r for op in steps for r in op.results}
     inputs = list(dict.fromkeys(v for op in steps for v in op.operands if v not in computed))
-    body = Body(Block(), {})
+    body = Body(Block(), {}, steps)
     for value in inputs:
         body.argument(value)
     for op in steps:

@@ -14,6 +14,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ..ir.dims import Dim
 from ..ir.flow import AtenOp, BroadcastOp, CastOp, ConstantOp, FlowOp, PointwiseOp, ReshapeOp, SliceOp
 from ..ir.locations import fuse_ops, modules
+from ..ir.rounding import rounded
 from ..ir.types import BITS, DTYPE_NAMES, is_float, shape_of, tensor_type
 
 OpT = TypeVar("OpT", bound=Operation)
@@ -88,10 +89,18 @@ def without_widening(value: SSAValue) -> SSAValue:
 
 def number(value: SSAValue) -> float | int | None:
     """The number that a tensor is filled with, seen through casts and views; None where it is not one constant."""
+    casts: list[str] = []
     while isinstance(value.owner, CastOp | BroadcastOp | ReshapeOp):
+        if isinstance(value.owner, CastOp) and value.owner.type.dtype != "f32":
+            casts.append(value.owner.type.dtype)
         value = value.owner.input
     constant = producer(value, ConstantOp)
-    return constant.number if constant is not None else None
+    if constant is None:
+        return None
+    result = constant.number
+    for dtype in reversed(casts):
+        result = rounded(result, dtype)
+    return result
 
 
 def padded(shape: Sequence[Dim], rank: int) -> tuple[Dim, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...ir import locations, tile
+from ...ir.rounding import rounds_each
 from .context import Context
 from .emit_gemm import Gemm, emit_gemms, match
 from .emit_tile import emit_parallel
@@ -28,7 +29,7 @@ def kernel_source(
 
     Raises UnsupportedKernelError.
     """
-    bf16_products = has_bf16_products(target)
+    bf16_products, each = has_bf16_products(target), rounds_each(kernel)
     kernel = with_exact_factors(kernel) if bf16_products else kernel
     phases = kernel.phases
     loops = [loop for phase in phases for loop in phase]
@@ -44,7 +45,7 @@ def kernel_source(
             ctx.declare_arguments()
             _check_lookups(ctx)
             _loops(ctx, phase, [found[loop] for loop in phase])
-    return _file(ctx), layout, tuple(ctx.blocking)
+    return _file(ctx, contract=not each), layout, tuple(ctx.blocking)
 
 
 def has_bf16_products(target: CpuTarget) -> bool:
@@ -105,10 +106,17 @@ def _loops(ctx: Context, loops: Sequence[tile.ParallelOp], gemms: Sequence[Gemm 
             ctx.end()
 
 
-def _file(ctx: Context) -> str:
+def _file(ctx: Context, contract: bool) -> str:
+    """`contract`: a product and a sum may be one instruction, with one rounding."""
     kernel, out = ctx.kernel, Writer()
     modules = list(dict.fromkeys(m for op in kernel.walk() for m in locations.modules(op)))
     out(f"// {ctx.entry} ({kernel.kind.data})" + (f": {', '.join(modules)}" if modules else ""))
+    if not contract:
+        out("#ifdef __clang__")
+        out("#pragma clang fp contract(off)")
+        out("#else")
+        out('#pragma GCC optimize("fp-contract=off")')
+        out("#endif")
     out('#include "ww_tile.h"')
     out()
     out('extern "C" {')

@@ -60,10 +60,19 @@ def literal(value: float, ctype: str) -> str:
 
 
 def cast(text: str, source: str, target: str) -> str:
-    """`text` of one held type as another."""
+    """`text` of one held type as another, or as an integer in memory."""
     if source == target:
         return text
-    return f"({text} != 0)" if target == "bool" else f"{target}({text})"
+    if target == "bool":
+        return f"({text} != 0)"
+    if source in ("float", "double") and target in _BY_WAY_OF:
+        way = _BY_WAY_OF[target]
+        return f"{target}(ww::truncated<{way}>({text}))" if way != target else f"ww::truncated<{way}>({text})"
+    return f"{target}({text})"
+
+
+# integer type → the one that floats are converted to first, as PyTorch does
+_BY_WAY_OF = {"int64_t": "int64_t", "uint8_t": "int64_t", **dict.fromkeys(("int32_t", "int16_t", "int8_t"), "int32_t")}
 
 
 _ROUNDED: dict[str, str] = {
@@ -79,16 +88,20 @@ _ROUNDED: dict[str, str] = {
 def converted(text: str, source: str, dtype: str) -> str:
     """`text` of a held type rounded to an element type, in what holds that one."""
     target = held(dtype)
-    value = cast(text, source, target)
     narrow = _ROUNDED.get(dtype)
     if narrow is None:
-        return value
-    return f"ww::to_f32(ww::from_f32<{narrow}>({value}))" if target == "float" else f"int64_t({narrow}({value}))"
+        return cast(text, source, target)
+    if target == "float":
+        return f"ww::to_f32(ww::from_f32<{narrow}>({cast(text, source, target)}))"
+    return f"int64_t({cast(text, source, narrow)})"
 
 
-# Where the table's spelling leaves a literal's type open or is for truth values only.
+# Where the table's spelling leaves a literal's type open, is for truth values only, or overflows, which C++ does not define.
 _SPECIAL: dict[tuple[str, str], str] = {
-    **{("relu", t): f"ww::max({{0}}, {t}(0))" for t in ("float", "double", "int64_t")},
+    **{("relu", t): f"ww::max({t}(0), {{0}})" for t in ("float", "double", "int64_t")},
+    **{(kind, "int64_t"): f"ww::{kind}({{0}}, {{1}})" for kind in ("add", "sub", "mul")},
+    ("neg", "int64_t"): "ww::sub(int64_t(0), {0})",
+    ("square", "int64_t"): "ww::mul({0}, {0})",
     ("not", "int64_t"): "(~{0})",
     **{(kind, "int64_t"): "{0}" for kind in ("floor", "ceil", "round", "trunc")},
 }

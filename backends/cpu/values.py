@@ -85,8 +85,6 @@ class Values:
                 return pointwise(op.kind.data, operands, tile.element_dtype(value))
             case tile.ConvertOp():
                 text, source = self.at(op.input, run.column), held(tile.element_dtype(op.input))
-                if source == "float" and _is_stored_narrow(op):  # by way of 32 bits: vectors have that on every CPU
-                    text, source = f"int32_t({text})", "int32_t"
                 return converted(text, source, tile.element_dtype(value))
             case tile.ExpandColumnsOp():
                 start = run.base if run.base and op.group.data % run.length == 0 else f"({run.column})"

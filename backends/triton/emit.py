@@ -37,6 +37,34 @@ def ww_mod(a, b):
     """The remainder with the divisor's sign; Triton's has the dividend's."""
     return a % b + tl.where((a % b != 0) & ((a % b < 0) != (b < 0)), b, 0)
 ''',
+    "ww_mod_of_floats": '''
+def ww_mod_of_floats(a, b):
+    """The remainder with the divisor's sign; C's has the dividend's."""
+    rest = libdevice.fmod(a, b)
+    return tl.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
+''',
+    "ww_floor_div_of_floats": '''
+def ww_floor_div_of_floats(a, b):
+    """The quotient rounded down, of numbers whose quotient itself may round up (PyTorch's div_floor)."""
+    rest = libdevice.fmod(a, b)
+    quotient = (a - rest) / b
+    quotient = tl.where((rest != 0) & ((b < 0) != (rest < 0)), quotient - 1.0, quotient)
+    down = tl.floor(quotient)
+    down = tl.where(quotient - down > 0.5, down + 1.0, down)
+    zero = tl.where(a / b < 0, -0.0, 0.0)
+    return tl.where(b == 0, a / b, tl.where(quotient == 0, zero, down))
+''',
+    "ww_shl": '''
+def ww_shl(a, b):
+    """The bits moved up; none are left where they are moved by all of them or more, or by less than none."""
+    inside = (b >= 0) & (b < 64)
+    return tl.where(inside, a << tl.where(inside, b, 0), 0)
+''',
+    "ww_shr": '''
+def ww_shr(a, b):
+    """The bits moved down under copies of the sign."""
+    return a >> tl.where((b >= 0) & (b < 64), b, 63)
+''',
     "ww_quotient": '''
 def ww_quotient(a, b):
     """The quotient rounded to zero."""
@@ -259,5 +287,5 @@ def _module(kernel: tile.KernelOp, functions: Sequence[str]) -> str:
     body = "\n\n".join(functions)
     helpers = [f"@triton.jit{text}" for name, text in HELPERS.items() if re.search(rf"\b{name}\b", body)]
     imports = ["import triton", "import triton.language as tl"]
-    imports += ["from triton.language.extra import libdevice"] if "libdevice." in body else []
+    imports += ["from triton.language.extra import libdevice"] if "libdevice." in "\n".join([*helpers, body]) else []
     return "\n".join([head, *imports, "", "", "\n\n".join([*helpers, body])])

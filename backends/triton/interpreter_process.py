@@ -95,23 +95,23 @@ def repair() -> None:
 
     def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
         def apply(*values: Any) -> Any:
-            first = values[0]
-            return tl.tensor(handle(function(*(v.handle.data for v in values)), first.dtype.scalar), first.type)
+            element = next(v.dtype.scalar for v in values if isinstance(v, tl.tensor))
+            data = [v.handle.data if isinstance(v, tl.tensor) else getattr(v, "value", v) for v in values]
+            wide = np.broadcast_arrays(*data)
+            with np.errstate(all="ignore"):
+                result = function(*(a.astype(wide[0].dtype, copy=False) for a in wide))
+            ranked = [v for v in values if isinstance(v, tl.tensor) and v.type.is_block()]
+            return tl.tensor(handle(result, element), tl.block_type(element, list(result.shape)) if ranked else element)
 
         return apply
 
-    for name, function in {"tanh": np.tanh, "rint": np.rint, "trunc": np.trunc, "pow": _power}.items():
+    functions = {"tanh": np.tanh, "rint": np.rint, "trunc": np.trunc, "pow": np.power, "fmod": np.fmod}
+    for name, function in functions.items():
         setattr(libdevice, name, elementwise(function))
 
 
 def _module(name: str) -> Any:
     return importlib.import_module(name)
-
-
-def _power(x: Any, y: Any) -> Any:
-    import numpy as np
-
-    return np.power(*np.broadcast_arrays(x, y))
 
 
 @functools.cache

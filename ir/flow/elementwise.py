@@ -23,6 +23,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, DimLike
 from ..pointwise import POINTWISE
+from ..rounding import rounded
 from ..types import DimAttr, TensorType, broadcast_shapes, dtype_of, shape_of, tensor_type
 from .base import Float, FlowOp, real, require, texts
 
@@ -76,7 +77,11 @@ class CastOp(FlowOp):
 
 @irdl_op_definition
 class ConstantOp(FlowOp):
-    """A tensor filled with one number, infinities and NaN included; ints of 2**53 and more use `int_value`."""
+    """A tensor filled with one number, infinities, NaN and -0.0 included; ints of 2**53 and more use `int_value`.
+
+    The number is one of the element type's: given another, it is rounded as PyTorch rounds it. (An f32 is written as the
+    decimal that was given, which is read as the nearest f32.)
+    """
 
     name = "flow.constant"
     assembly_format: ClassVar[str | None] = "attr-dict `:` type($result)"
@@ -84,6 +89,7 @@ class ConstantOp(FlowOp):
     int_value = opt_prop_def(IntegerAttr)
 
     def __init__(self, value: float, result: TensorType):
+        value = value if result.dtype == "f32" else rounded(value, result.dtype)
         integral = isinstance(value, int) and abs(value) >= 2**53
         properties: dict[str, Attribute | None] = {
             "value": real(float(value)),

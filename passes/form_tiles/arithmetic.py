@@ -6,7 +6,8 @@ from xdsl.dialects.builtin import f32, i1, i64
 from xdsl.ir import Attribute, SSAValue
 
 from ...ir import tile
-from .context import Context
+from ...ir.types import DTYPES, is_float
+from .context import Context, element_of
 
 
 def tile_element(value: SSAValue) -> Attribute:
@@ -21,6 +22,11 @@ def convert(ctx: Context, value: SSAValue, element: Attribute) -> SSAValue:
         zero = ctx.add(tile.FillOp(0.0, tile.tile_type(1, 1, tile_element(value))))
         return ctx.add(tile.PointwiseOp("ne", [value, zero], i1))
     return ctx.add(tile.ConvertOp(value, element))
+
+
+def rounded(ctx: Context, value: SSAValue, dtype: str) -> SSAValue:
+    """The tile with numbers of an element type, in what holds these."""
+    return convert(ctx, ctx.add(tile.ConvertOp(value, DTYPES[dtype])), element_of(dtype))
 
 
 def pointwise(ctx: Context, kind: str, *inputs: SSAValue, element: Attribute | None = None) -> SSAValue:
@@ -52,5 +58,5 @@ def widened(ctx: Context, value: SSAValue, rows: int, columns: int) -> SSAValue:
     if tile.tile_shape(value) == (rows, columns):
         return value
     element = tile_element(value)
-    zero = ctx.add(tile.FillOp(0.0, tile.tile_type(rows, columns, element)))
+    zero = ctx.add(tile.FillOp(-0.0 if is_float(element) else 0.0, tile.tile_type(rows, columns, element)))
     return pointwise(ctx, "or" if element == i1 else "add", value, zero, element=element)

@@ -15,9 +15,10 @@ from ...ir import flow, fused, tile
 from ...ir.dims import Dim
 from ...ir.layout import ONE, Layout, resolve
 from ...ir.pointwise import POINTWISE
-from ...ir.types import shape_of, tensor_type
+from ...ir.types import DTYPES, dtype_of, is_float, shape_of, tensor_type
+from ..matching import is_lossless
 from . import statistics
-from .arithmetic import convert, integer, number, pointwise, tile_element, widened
+from .arithmetic import convert, integer, number, pointwise, rounded, tile_element, widened
 from .axes import Dims, IterAxis, Space, UnsupportedRegionError, broadcast_dims, flat, regroup, settled
 from .context import Context, element_of
 from .kernel import KernelBuilder, Lookup
@@ -121,7 +122,8 @@ class Region:
         rule = _TILES.get(type(op))
         if rule is None:
             raise UnsupportedRegionError(f"`{getattr(op, 'name', op)}` has no tile form inside a region")
-        return rule(self, op, dims, ctx)
+        computed = rule(self, op, dims, ctx)
+        return computed if element_of(dtype_of(value)) == DTYPES[dtype_of(value)] or _keeps(op) else rounded(ctx, computed, dtype_of(value))
 
     def _operands(self, op: Operation, dims: Dims, ctx: Context) -> list[SSAValue]:
         return [self.tile(v, d, ctx) for v, d in self.operand_dims(op, dims)]
@@ -144,7 +146,9 @@ class Region:
         return convert(ctx, computed, result)
 
     def cast(self, op: flow.CastOp, dims: Dims, ctx: Context) -> SSAValue:
-        return convert(ctx, self.tile(op.input, dims, ctx), element_of(op.type.dtype))
+        """(Of a narrow type, which the caller rounds to: a float goes to its integer at once, by way of no other.)"""
+        value, element = self.tile(op.input, dims, ctx), element_of(op.type.dtype)
+        return value if is_float(tile_element(value)) and element != DTYPES[op.type.dtype] else convert(ctx, value, element)
 
     def view(self, op: Operation, dims: Dims, ctx: Context) -> SSAValue:
         return self._operands(op, dims, ctx)[0]
@@ -312,6 +316,27 @@ class Region:
 def along(shape: Sequence[Dim], stride: Dim) -> tuple[Dim, ...]:
     """The strides of dims that walk rows `stride` apart as one axis."""
     return tuple(step * stride for step in Layout.contiguous(shape).strides)
+
+
+# pointwise ops of which no result is outside the type of the operands
+_INSIDE = frozenset({"max", "min", "minnum", "where", "floor", "ceil", "round", "trunc", "sign", "relu"})
+_INTEGRAL = _INSIDE | {"mod", "fmod", "shr", "and", "or", "xor"}
+
+
+def _keeps(op: Operation) -> bool:
+    """Whether the result is a number of its narrow type without being rounded, as the operands are of theirs."""
+    match op:
+        case flow.PointwiseOp():
+            known = _INSIDE | {"neg", "abs"} if is_float(op.type.element) else _INTEGRAL
+            return op.kind.data in known and all(dtype_of(v) in (op.type.dtype, "i1") for v in op.inputs)
+        case flow.CastOp():
+            return is_lossless(tensor_type(op.input).element, op.type.element)
+        case flow.IotaOp():
+            return op.type.dtype == "i32"
+        case flow.ReduceOp():
+            return op.kind.data in ("max", "min") and dtype_of(op.input) == op.type.dtype
+        case _:
+            return isinstance(op, (flow.ConstantOp, flow.EmbeddingOp, *flow.VIEWS))
 
 
 def _same(region: Region, op: Operation, dims: Dims) -> list[tuple[SSAValue, Dims]]:

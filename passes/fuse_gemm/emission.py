@@ -25,12 +25,12 @@ def emit(gemm: Gemm, graph: Graph, ledger: Ledger) -> None:
     last = members[-1]
     linears = gemm.linears
     biased = {op: op.bias for op in linears if isinstance(op, flow.LinearOp) and op.bias is not None}
-    body = Body(Block(), {})
     source, rows = _gathered(linears[0])
     accumulators = [fused.GemmOp.accumulator_type(source, linear.weight, rows) for linear in linears]
+    steps = [op for op in members if op not in linears]
+    body = Body(Block(), {}, [*gemm.clones, *steps])
     for linear, type_ in zip(linears, accumulators, strict=True):
         body.argument(linear.result, type_)
-    steps = [op for op in members if op not in linears]
     computed = {r for op in (*gemm.clones, *members) for r in op.results}
     needed = [v for op in (*gemm.clones, *steps) for v in op.operands] + list(biased.values())
     sides = list(dict.fromkeys(v for v in needed if v not in computed))

@@ -52,7 +52,7 @@ void attention_causal_groups3_32_b009c447(void* const* bufs, const int64_t* dims
       for (int64_t r = 0; r < rows; ++r) {
         auto* const mul_tile_r = mul_tile + r * 32;
         const int64_t floor_div = ww::floor_div(int64_t(row + r), int64_t(3));
-        const int64_t add = (floor_div + int64_t(0));
+        const int64_t add = ww::add(floor_div, int64_t(0));
         add_tile[r] = add;
         {
           auto* in0_at = in0 + (batch % d1) * d4 + (batch / d1) * d5 + ((row + r) % 3) * 32 + ((row + r) / 3) * d3;

@@ -4,6 +4,12 @@ import triton.language as tl
 
 
 @triton.jit
+def ww_max(a, b):
+    """The larger number; NaN where one is."""
+    return tl.maximum(a, b, tl.PropagateNan.ALL)
+
+
+@triton.jit
 def attention_causal_groups3_32_b009c447(in0, in1, in2, out3, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15):
     program = tl.program_id(0)
     batch = program // ((d2 * 3 + 127) // 128)
@@ -38,7 +44,7 @@ def attention_causal_groups3_32_b009c447(in0, in1, in2, out3, d0, d1, d2, d3, d4
         x2 = tl.load(in1 + start2 + offset2[:, None] + lanes32[None, :], mask=inside2[:, None], other=0.0)
         acc2 = tl.dot(x, tl.trans(x2)) * 0.25503486164919736
         maxnum = tl.max(acc2, 1, keep_dims=True)
-        max3 = tl.maximum(max2, maxnum)
+        max3 = ww_max(max2, maxnum)
         eq = max3 == float("-inf")
         where = tl.where(eq, 0.0, max3)
         sub = max2 - where
@@ -72,7 +78,7 @@ def attention_causal_groups3_32_b009c447(in0, in1, in2, out3, d0, d1, d2, d3, d4
         and2 = lt & le
         where2 = tl.where(and2, acc3, float("-inf"))
         maxnum2 = tl.max(where2, 1, keep_dims=True)
-        max4 = tl.maximum(max2, maxnum2)
+        max4 = ww_max(max2, maxnum2)
         eq2 = max4 == float("-inf")
         where3 = tl.where(eq2, 0.0, max4)
         sub3 = max2 - where3

@@ -80,7 +80,7 @@ void attention_causal_start_groups2_64_816c4564(void* const* bufs, const int64_t
       for (int64_t r = 0; r < rows; ++r) {
         auto* const mul_tile_r = mul_tile + r * 64;
         const int64_t floor_div = ww::floor_div(int64_t(row + r), int64_t(2));
-        const int64_t add = (floor_div + int64_t(index2));
+        const int64_t add = ww::add(floor_div, int64_t(index2));
         add_tile[r] = add;
         {
           auto* in0_at = in0 + (batch / d2) * d5 + ((row + r) % 2) * 64 + ((row + r) / 2) * d4;

@@ -10,6 +10,12 @@ def ww_floor_div(a, b):
 
 
 @triton.jit
+def ww_max(a, b):
+    """The larger number; NaN where one is."""
+    return tl.maximum(a, b, tl.PropagateNan.ALL)
+
+
+@triton.jit
 def attention_causal_start_groups2_64_816c4564(in0, in1, in2, in3, out4, out5, out6, out7, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15, d16, d17, d18, d19, d20, d21):
     program = tl.program_id(0)
     batch = program // d3
@@ -58,7 +64,7 @@ def attention_causal_start_groups2_64_816c4564(in0, in1, in2, in3, out4, out5, o
         x2 = tl.load(in1 + start2 + offset2[:, None] + lanes64[None, :], mask=inside2[:, None], other=0.0)
         acc2 = tl.dot(x, tl.trans(x2)) * 0.18033688011112042
         maxnum = tl.max(acc2, 1, keep_dims=True)
-        max3 = tl.maximum(max2, maxnum)
+        max3 = ww_max(max2, maxnum)
         eq = max3 == float("-inf")
         where = tl.where(eq, 0.0, max3)
         sub = max2 - where
@@ -93,7 +99,7 @@ def attention_causal_start_groups2_64_816c4564(in0, in1, in2, in3, out4, out5, o
         and2 = lt & le
         where2 = tl.where(and2, acc3, float("-inf"))
         maxnum2 = tl.max(where2, 1, keep_dims=True)
-        max4 = tl.maximum(max2, maxnum2)
+        max4 = ww_max(max2, maxnum2)
         eq2 = max4 == float("-inf")
         where3 = tl.where(eq2, 0.0, max4)
         sub3 = max2 - where3
@@ -142,7 +148,7 @@ def attention_causal_start_groups2_64_816c4564_phase1(in0, in1, in2, in3, out4, 
         x2 = tl.load(out6 + start2 + rows[:, None], mask=inside[:, None], other=0.0)
         start3 = tl.cast(index2, tl.int64) * d15
         x3 = tl.load(out7 + start3 + offset[:, None] + lanes64[None, :], mask=inside[:, None], other=0.0)
-        max3 = tl.maximum(max2, x)
+        max3 = ww_max(max2, x)
         eq = max3 == float("-inf")
         where = tl.where(eq, 0.0, max3)
         sub = max2 - where

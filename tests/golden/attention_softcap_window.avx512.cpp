@@ -63,7 +63,7 @@ void attention_causal_window_softcap_64_d55fe108(void* const* bufs, const int64_
       int64_t* const add_tile = ww::scratch_at<int64_t>(arrays, 32768);
       for (int64_t r = 0; r < rows; ++r) {
         auto* const mul_tile_r = mul_tile + r * 64;
-        const int64_t add = (int64_t(row + r) + int64_t(0));
+        const int64_t add = ww::add(int64_t(row + r), int64_t(0));
         add_tile[r] = add;
         {
           auto* in0_at = in0 + (batch % d1) * d4 + (batch / d1) * d5 + (row + r) * d3;
@@ -98,7 +98,7 @@ void attention_causal_window_softcap_64_d55fe108(void* const* bufs, const int64_
               const float mul3 = (tanh * 43.2808512266689f);
               const bool lt = (c < ww::near(int64_t(d6) - (i)));
               const bool le = (c <= ww::near(add_tile_r - (i)));
-              const int64_t add2 = (int64_t(i + c) + int64_t(256));
+              const int64_t add2 = ww::add(int64_t(i + c), int64_t(256));
               const bool gt = (c > ww::near(add_tile_r - (i + int64_t(256))));
               const bool and2 = (lt & le);
               const bool and3 = (and2 & gt);
@@ -256,7 +256,7 @@ void attention_causal_window_softcap_64_d55fe108(void* const* bufs, const int64_
               const float mul11 = (tanh3 * 43.2808512266689f);
               const bool lt2 = (c < ww::near(int64_t(d6) - (i3)));
               const bool le2 = (c <= ww::near(add_tile_r2 - (i3)));
-              const int64_t add5 = (int64_t(i3 + c) + int64_t(256));
+              const int64_t add5 = ww::add(int64_t(i3 + c), int64_t(256));
               const bool gt2 = (c > ww::near(add_tile_r2 - (i3 + int64_t(256))));
               const bool and4 = (lt2 & le2);
               const bool and5 = (and4 & gt2);

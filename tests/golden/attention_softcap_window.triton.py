@@ -5,6 +5,12 @@ from triton.language.extra import libdevice
 
 
 @triton.jit
+def ww_max(a, b):
+    """The larger number; NaN where one is."""
+    return tl.maximum(a, b, tl.PropagateNan.ALL)
+
+
+@triton.jit
 def attention_causal_window_softcap_64_d55fe108(in0, in1, in2, out3, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, d12, d13, d14, d15):
     program = tl.program_id(0)
     batch = program // ((d2 + 127) // 128)
@@ -63,7 +69,7 @@ def attention_causal_window_softcap_64_d55fe108(in0, in1, in2, out3, d0, d1, d2,
         and3 = and2 & gt
         where = tl.where(and3, mul3, float("-inf"))
         maxnum = tl.max(where, 1, keep_dims=True)
-        max3 = tl.maximum(max2, maxnum)
+        max3 = ww_max(max2, maxnum)
         eq = max3 == float("-inf")
         where2 = tl.where(eq, 0.0, max3)
         sub = max2 - where2
@@ -88,7 +94,7 @@ def attention_causal_window_softcap_64_d55fe108(in0, in1, in2, out3, d0, d1, d2,
         tanh2 = libdevice.tanh(mul6)
         mul7 = tanh2 * 43.2808512266689
         maxnum2 = tl.max(mul7, 1, keep_dims=True)
-        max4 = tl.maximum(max2, maxnum2)
+        max4 = ww_max(max2, maxnum2)
         eq2 = max4 == float("-inf")
         where3 = tl.where(eq2, 0.0, max4)
         sub3 = max2 - where3
@@ -122,7 +128,7 @@ def attention_causal_window_softcap_64_d55fe108(in0, in1, in2, out3, d0, d1, d2,
         and5 = and4 & gt2
         where4 = tl.where(and5, mul11, float("-inf"))
         maxnum3 = tl.max(where4, 1, keep_dims=True)
-        max5 = tl.maximum(max2, maxnum3)
+        max5 = ww_max(max2, maxnum3)
         eq3 = max5 == float("-inf")
         where5 = tl.where(eq3, 0.0, max5)
         sub5 = max2 - where5

@@ -1,11 +1,11 @@
-// map_max_sub_exp_sum_5bd77ed5 (map): probabilities.return
+// map_max_sub_exp_sum_aee7f9c5 (map): probabilities.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t map_max_sub_exp_sum_5bd77ed5_scratch_bytes;
-const int64_t map_max_sub_exp_sum_5bd77ed5_scratch_bytes = 2048;
+extern const int64_t map_max_sub_exp_sum_aee7f9c5_scratch_bytes;
+const int64_t map_max_sub_exp_sum_aee7f9c5_scratch_bytes = 2048;
 
-void map_max_sub_exp_sum_5bd77ed5(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void map_max_sub_exp_sum_aee7f9c5(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const float*>(bufs[0]);
   auto* out1 = static_cast<float*>(bufs[1]);
   [[maybe_unused]] const int64_t d0 = dims[0];
@@ -23,8 +23,8 @@ void map_max_sub_exp_sum_5bd77ed5(void* const* bufs, const int64_t* dims, [[mayb
       [[maybe_unused]] const int64_t column = tile % column_tiles * 1;
       [[maybe_unused]] const int64_t rows = ww::inside(d0, row, 16);
       for (int64_t r = 0; r < rows; ++r) {
-        const float add = (-__builtin_inff() + 0.0f);
-        const float add2 = (0.0f + 0.0f);
+        const float add = (-__builtin_inff() + -0.0f);
+        const float add2 = (0.0f + -0.0f);
         float max = add;
         for (int64_t i = 0; i < d1; i += 256) {
           const int64_t index = d1 - i;

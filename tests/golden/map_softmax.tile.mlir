@@ -1,9 +1,9 @@
 builtin.module {
   func.func @main(%x: !flow.tensor<[B, N], f32> {weave.role = "input", weave.name = "x"}) -> !flow.tensor<[B, N], f32> attributes {weave.outputs = ["tensor"], weave.mutations = []} {
-    %0 = tile.launch @map_max_sub_exp_sum_5bd77ed5 %x {dims = [#flow.dim<B>, #flow.dim<N>, #flow.dim<N>, #flow.dim<N>], in_place = []} : (!flow.tensor<[B, N], f32>) -> !flow.tensor<[B, N], f32>
+    %0 = tile.launch @map_max_sub_exp_sum_aee7f9c5 %x {dims = [#flow.dim<B>, #flow.dim<N>, #flow.dim<N>, #flow.dim<N>], in_place = []} : (!flow.tensor<[B, N], f32>) -> !flow.tensor<[B, N], f32>
     func.return %0 : !flow.tensor<[B, N], f32>
   }
-  tile.kernel @map_max_sub_exp_sum_5bd77ed5 attributes {kind = "map", symbols = ["d0", "d1", "d2", "d3"], outputs = [#builtin.int<1>]} {
+  tile.kernel @map_max_sub_exp_sum_aee7f9c5 attributes {kind = "map", symbols = ["d0", "d1", "d2", "d3"], outputs = [#builtin.int<1>]} {
   ^bb0(%0: !tile.buffer<f32, "strided">, %1: !tile.buffer<f32, "strided">):
     tile.parallel attributes {batch = #flow.dim<1>, rows = #flow.dim<d0>, columns = #flow.dim<1>, tile = [#builtin.int<16>, #builtin.int<1>]} {
     ^bb0(%2: index, %3: index, %4: index):
@@ -11,7 +11,7 @@ builtin.module {
       %6 = arith.constant 0 : index
       %7 = tile.size {dim = #flow.dim<d1>} : index
       %8 = tile.fill {value = 0xfff0000000000000 : f64} : vector<1x1xf32>
-      %9 = tile.fill {value = 0.000000e+00 : f64} : vector<16x1xf32>
+      %9 = tile.fill {value = -0.000000e+00 : f64} : vector<16x1xf32>
       %10 = tile.pointwise<"add"> %8, %9 : (vector<1x1xf32>, vector<16x1xf32>) -> vector<16x1xf32>
       %11 = tile.size {dim = #flow.dim<d1>} : index
       %12 = scf.for %13 = %6 to %11 step %5 iter_args(%14 = %10) -> (vector<16x1xf32>) {
@@ -23,7 +23,7 @@ builtin.module {
         scf.yield %19 : vector<16x1xf32>
       }
       %20 = tile.fill {value = 0.000000e+00 : f64} : vector<1x1xf32>
-      %21 = tile.fill {value = 0.000000e+00 : f64} : vector<16x1xf32>
+      %21 = tile.fill {value = -0.000000e+00 : f64} : vector<16x1xf32>
       %22 = tile.pointwise<"add"> %20, %21 : (vector<1x1xf32>, vector<16x1xf32>) -> vector<16x1xf32>
       %23 = tile.size {dim = #flow.dim<d1>} : index
       %24 = scf.for %25 = %6 to %23 step %5 iter_args(%26 = %22) -> (vector<16x1xf32>) {

@@ -1,4 +1,4 @@
-# map_max_sub_exp_sum_d75d8d8b (map): probabilities.return
+# map_max_sub_exp_sum_a1e85709 (map): probabilities.return
 import triton
 import triton.language as tl
 
@@ -10,7 +10,7 @@ def ww_max(a, b):
 
 
 @triton.jit
-def map_max_sub_exp_sum_d75d8d8b(in0, out1, d0, d1, d2, d3):
+def map_max_sub_exp_sum_a1e85709(in0, out1, d0, d1, d2, d3):
     program = tl.program_id(0)
     row = program * 32
     max2 = tl.full((32, 1), float("-inf"), tl.float32)
@@ -26,7 +26,7 @@ def map_max_sub_exp_sum_d75d8d8b(in0, out1, d0, d1, d2, d3):
         index = d1 - i
         inside3 = lanes256 < index
         max3 = tl.reduce(tl.where(inside3[None, :], x, float("-inf")), 1, ww_max, keep_dims=True)
-        max4 = tl.maximum(max2, max3)
+        max4 = ww_max(max2, max3)
         max2 = max4
     add = tl.full((32, 1), 0.0, tl.float32)
     for i2 in range(0, d1, 256):

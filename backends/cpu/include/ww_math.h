@@ -3,7 +3,7 @@
 // The float functions are branch-free and vectorise in plain loops (-O3 -fno-math-errno -fno-trapping-math); the double
 // ones are libm. Largest errors of the float ones against the exact result:
 //   exp exp2 log rsqrt tanh erf softplus   1.6 ulp          sqrt pow   0.51 ulp
-//   sin cos                                1.6 ulp for |x| <= 1e6 (1e9 with FMA); beyond, within [-1, 1] but inaccurate
+//   sin cos                                1.6 ulp, whatever the argument
 //   sigmoid silu                           2.5 ulp, or 4e-37 absolute where exp(-x) overflows
 //   gelu gelu_tanh                         |x| * 2^-23 absolute, that of 0.5 x (1 + erf) in float
 //   softmax_exp2                           1.4 ulp for -126 <= x <= 127; 2^-126 absolute below; infinity from 127.5 to 128
@@ -26,7 +26,12 @@ WW_FLOAT_UNARY(ceil, __builtin_ceilf(x), __builtin_ceil(x))
 WW_FLOAT_UNARY(trunc, __builtin_truncf(x), __builtin_trunc(x))
 WW_FLOAT_UNARY(round, __builtin_rintf(x), __builtin_rint(x))
 WW_FLOAT_UNARY(sign, float((x > 0) - (x < 0)), double((x > 0) - (x < 0)))
-WW_INLINE i64 abs(i64 x) { return x < 0 ? -x : x; }
+WW_INLINE i64 add(i64 x, i64 y) { return i64(uint64_t(x) + uint64_t(y)); }  // integers wrap around
+WW_INLINE i64 sub(i64 x, i64 y) { return i64(uint64_t(x) - uint64_t(y)); }
+WW_INLINE i64 mul(i64 x, i64 y) { return i64(uint64_t(x) * uint64_t(y)); }
+WW_INLINE i64 shl(i64 x, i64 y) { return uint64_t(y) < 64 ? i64(uint64_t(x) << y) : 0; }
+WW_INLINE i64 shr(i64 x, i64 y) { return x >> (uint64_t(y) < 64 ? y : 63); }
+WW_INLINE i64 abs(i64 x) { return x < 0 ? sub(0, x) : x; }
 WW_INLINE i64 sign(i64 x) { return (x > 0) - (x < 0); }
 WW_INLINE bool isinf(float x) { return abs(x) == __builtin_inff(); }
 WW_INLINE bool isinf(double x) { return abs(x) == __builtin_inf(); }
@@ -52,8 +57,21 @@ WW_INLINE i64 min(i64 x, i64 y) { return x < y ? x : y; }
   }
 WW_DIVISION(float, __builtin_fmodf, __builtin_floorf, __builtin_copysignf)
 WW_DIVISION(double, __builtin_fmod, __builtin_floor, __builtin_copysign)
-WW_INLINE i64 floor_div(i64 x, i64 y) { return x / y - ((x % y != 0) & ((x < 0) != (y < 0))); }
-WW_INLINE i64 mod(i64 x, i64 y) { const i64 r = x % y; return (r != 0 && (r < 0) != (y < 0)) ? r + y : r; }
+WW_INLINE float fmod(float x, float y) { return __builtin_fmodf(x, y); }
+WW_INLINE double fmod(double x, double y) { return __builtin_fmod(x, y); }
+// No division traps: by 0 it gives 0, and the lowest number by -1 wraps around.
+WW_INLINE i64 fmod(i64 x, i64 y) { return uint64_t(y) + 1 > 1 ? x % y : 0; }
+WW_INLINE i64 floor_div(i64 x, i64 y) {
+  if (uint64_t(y) + 1 <= 1) return y < 0 ? sub(0, x) : 0;
+  return x / y - ((x % y != 0) & ((x < 0) != (y < 0)));
+}
+WW_INLINE i64 mod(i64 x, i64 y) { const i64 r = fmod(x, y); return (r != 0 && (r < 0) != (y < 0)) ? r + y : r; }
+
+// The integer before the point; the lowest one for NaN and whatever has none in T, as x86 converts. T: int32_t, int64_t.
+template <class T, class F> WW_INLINE T truncated(F x) {
+  constexpr F end = F(uint64_t(1) << (sizeof(T) * 8 - 1));
+  return abs(x) < end ? T(x) : T(uint64_t(1) << (sizeof(T) * 8 - 1));
+}
 
 // ---- helpers ---------------------------------------------------------------------------------------------------
 // 2^n for -252 <= n <= 256, applied to v in two exact steps: subnormal results round once, large ones reach inf.
@@ -214,13 +232,23 @@ WW_INLINE float gelu_tanh(float x) {
   return x / (1.0f + softmax_exp2(y > 128.0f ? 128.0f : y));
 }
 
-// ---- sine and cosine: reduction by pi/2 in double --------------------------------------------------------------
+// ---- sine and cosine: quarter turns of x, modulo 4 -------------------------------------------------------------
+// 2 / pi in parts of 29 bits: |x| times a part is exact in double, and so is what is left of it without multiples of 4.
+WW_INLINE double without_turns(double product, bool huge) {
+  constexpr double magic = 4503599627370496.0;  // 2^52
+  const double turns = product * 0.25, near = (turns + magic) - magic;
+  return product - 4.0 * (huge && turns >= magic ? turns : near);
+}
 WW_INLINE float sin_shifted(float x, uint64_t quadrant_shift) {
   constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52
-  const double d = x, shifted = d * 0.63661977236758134308 + magic, n = shifted - magic;
-  const double r = (d - n * 1.57079632673412561417) - n * 6.07710050650619224932e-11;  // the first factor has 33 bits
+  const double a = abs(x);
+  const double p0 = without_turns(a * 0x1.45f306dp-1, true), p1 = without_turns(a * 0x1.9391054p-30, true);
+  const double p2 = without_turns(a * 0x1.4fe13abp-59, true), p3 = without_turns(a * 0x1.d1f534dp-88, false);
+  const double p4 = without_turns(a * 0x1.b81b6c5p-117, false), p5 = a * 0x1.5993c4p-148;
+  const double shifted = (((p0 + p1) + p2) + p3) + p4 + magic, n = shifted - magic;
+  const double r = ((((p0 - n) + p1) + p2) + p3) + p4 + p5;
   const uint32_t q = uint32_t(__builtin_bit_cast(uint64_t, shifted) + quadrant_shift);
-  const float y = float(r), z = y * y;
+  const float y = float(r * 1.57079632679489661923), z = y * y;
   float s = -1.9515295891e-4f;
   s = s * z + 8.3321608736e-3f;
   s = s * z + -1.6666654611e-1f;
@@ -233,7 +261,7 @@ WW_INLINE float sin_shifted(float x, uint64_t quadrant_shift) {
   const float signed_v = from_bits(bits(v) ^ ((q & 2u) << 30));
   return signed_v > 1.0f ? 1.0f : signed_v < -1.0f ? -1.0f : signed_v;
 }
-WW_INLINE float sin(float x) { const float r = sin_shifted(x, 0); return x == 0 ? x : r; }
+WW_INLINE float sin(float x) { return from_bits(bits(sin_shifted(x, 0)) ^ (bits(x) & 0x80000000u)); }
 WW_INLINE float cos(float x) { return sin_shifted(x, 1); }
 
 // ---- pow: through double logarithm and exponential -------------------------------------------------------------
