@@ -41,7 +41,9 @@ def command(file: str, check: str | None, output: str, seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="warpweave-reduce-") as folder:
         words = _words(check) if check is not None else [*OURS]
         if [word for word in words if word != "{}"] == [*OURS]:
-            smaller = _reduced(module, _as_reproduced(file, module), f"{file} does not fail as its header says", seconds)
+            smaller = _reduced(
+                module, _as_reproduced(file, module), f"{file} does not fail as its header says", seconds
+            )
         else:
             assert check is not None
             candidate = Path(folder) / "candidate.mlir"

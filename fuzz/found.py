@@ -27,7 +27,9 @@ def write(plan: Plan, case: Found, folder: Path) -> Path:
     comment = f"// program {case.number} of seed {plan.seed}, level {case.level}\n// recipe: {recipe!r}\n"
     options = {"level": case.level, "backend": plan.backend, "seed": plan.seed, "number": case.number}
     error = _error(plan, case, module) or case.error
-    return Reproducer(comment + to_text(module), FUZZ, error.splitlines()[0], options).write(folder, f"fuzz_{case.level}")
+    return Reproducer(comment + to_text(module), FUZZ, error.splitlines()[0], options).write(
+        folder, f"fuzz_{case.level}"
+    )
 
 
 def _error(plan: Plan, case: Found, module: ModuleOp) -> str:

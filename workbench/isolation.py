@@ -26,7 +26,8 @@ def isolated(run: Callable[[], str], seconds: float = 60.0) -> str:
         return ours.recv() if ours.poll(seconds) else HANGS
     except EOFError:
         child.join()
-        return f"{KILLED} {signal.Signals(-child.exitcode).name}" if (child.exitcode or 0) < 0 else "ends without a word"
+        code = child.exitcode or 0
+        return f"{KILLED} {signal.Signals(-code).name}" if code < 0 else "ends without a word"
     finally:
         child.kill()
         child.join()

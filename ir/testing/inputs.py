@@ -24,7 +24,6 @@ from ..types import tensor_type
 from .limits import NUMBER, OFFSETS, PERMUTATION, POSITION, Limits
 from .sizes import choose_sizes
 
-
 _ANY = (torch.int8, torch.uint8, torch.int16, torch.int32)
 """Integers of these types that index nothing are any."""
 ONE_IN = 24
@@ -38,9 +37,7 @@ class Inputs:
     symbols: Mapping[str, int]
 
 
-def draw(
-    module: ModuleOp, seed: int = 0, symbols: Mapping[str, int] | None = None, *, edges: bool = False
-) -> Inputs:
+def draw(module: ModuleOp, seed: int = 0, symbols: Mapping[str, int] | None = None, *, edges: bool = False) -> Inputs:
     """Inputs for @main; the same ones for the same module, seed and symbols. `symbols`: sizes that the caller chooses.
     `edges`: one number in `ONE_IN` is at the edge of its type (`_at_edges`).
 
@@ -102,7 +99,18 @@ def _at_edges(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """One number in `ONE_IN` is NaN, infinite, -0.0, subnormal, or as large or as small as the type has."""
     info = torch.finfo(value.dtype)
     subnormal = info.smallest_normal / 4
-    choices = [torch.nan, torch.inf, -torch.inf, -0.0, 0.0, subnormal, -subnormal, info.max, -info.max, info.smallest_normal]
+    choices = [
+        torch.nan,
+        torch.inf,
+        -torch.inf,
+        -0.0,
+        0.0,
+        subnormal,
+        -subnormal,
+        info.max,
+        -info.max,
+        info.smallest_normal,
+    ]
     drawn = torch.tensor(choices, dtype=value.dtype)[torch.randint(len(choices), value.shape, generator=generator)]
     return torch.where(torch.rand(value.shape, generator=generator) < 1 / ONE_IN, drawn, value)
 

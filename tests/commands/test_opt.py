@@ -1,6 +1,8 @@
 """`warpweave opt`, `repro`, `reduce` and stock `xdsl-opt`: what they print, their exit codes, errors without a traceback."""
 
 import io
+import os
+import signal
 import subprocess
 import sys
 
@@ -131,6 +133,78 @@ def test_a_wrong_pass_from_opt_to_repro_to_reduce_to_repaired(warpweave, tmp_pat
     monkeypatch.undo()
     code, out, _ = warpweave("repro", reproducer)
     assert (code, out.startswith("does not fail any more")) == (4, True)
+
+
+def wrong_reproducer(warpweave, tmp_path):
+    """Of a program of 40 ops that `no_silu` in place of `fuse-map` gives other numbers."""
+    path = tmp_path / "model.mlir"
+    path.write_text(to_text(flow_chain(40, seed=2)))
+    code, _, err = warpweave("opt", path, "-p", "split-linears,fuse-map", "--interpret-each")
+    assert code == 4, err
+    return err.split()[-1]
+
+
+@pytest.mark.parametrize("check", [[], ["--check", "warpweave repro"]], ids=["by its header", "by repro"])
+def test_a_reproducer_is_reduced_in_this_process(warpweave, tmp_path, monkeypatch, check):
+    """The numbers in what it says change with every candidate: they are no other failure."""
+    monkeypatch.setitem(pipelines.PASSES, "fuse-map", no_silu)
+    reproducer = wrong_reproducer(warpweave, tmp_path)
+    monkeypatch.setattr(subprocess, "run", None)
+    small = tmp_path / "small.mlir"
+    code, _, err = warpweave("reduce", reproducer, *check, "-o", small, "--seconds", "60")
+    assert code == 0
+    assert err.splitlines()[-1].endswith("now 3")
+    assert [op.name for op in parse(small.read_text()).walk()][2:] == ["flow.pointwise", "func.return"]
+    code, out, _ = warpweave("repro", small)
+    assert (code, out.startswith("still fails: FaultError: pass `fuse-map` changes the numbers")) == (0, True)
+    monkeypatch.undo()
+    code, _, err = warpweave("reduce", reproducer)
+    assert code == 2
+    assert "does not fail as its header says" in err
+
+
+def test_a_reproducer_that_kills_the_process_is_reduced_in_children(warpweave, tmp_path, monkeypatch):
+    def kill(module, ledger):
+        if any(isinstance(op, flow.SoftmaxOp) for op in module.walk()):
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+    monkeypatch.setitem(pipelines.PASSES, "fuse-map", no_silu)
+    reproducer = wrong_reproducer(warpweave, tmp_path)
+    monkeypatch.setitem(pipelines.PASSES, "fuse-map", kill)
+    code, out, _ = warpweave("reduce", reproducer, "--seconds", "60")
+    assert code == 0
+    assert [op.name for op in parse(out).walk()][2:] == ["flow.softmax", "func.return"]
+
+
+def test_locations_are_printed_where_they_are_asked_for(warpweave, tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(MODEL)
+    code, out, _ = warpweave("explain", f"{path}:factory", "--ir", "flow", "--locations")
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "flow.linear" in line]
+    assert 'loc("inner.0"' in line
+    code, out, err = warpweave("opt", "-", "-p", "fuse-gemm", "--print-ledger", text=out)
+    assert "inner.0" in out + err
+    assert warpweave("explain", f"{path}:factory", "--locations")[0] == 2
+
+
+MODEL = """
+import torch
+
+
+def factory():
+    inner = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU())
+    return Outer(inner), (torch.ones(2, 8),)
+
+
+class Outer(torch.nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+"""
 
 
 def test_a_crash_leaves_a_reproducer(warpweave, monkeypatch):

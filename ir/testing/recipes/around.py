@@ -36,7 +36,7 @@ OPERATORS_AROUND: dict[str, Draw] = {
     **{kind: _pointwise(kind) for kind in POINTWISE},
     **{f"reduce_{kind}": _reduction(kind) for kind in REDUCTIONS},
     **{kind: lambda source, kind=kind: Aten(kind=kind) for kind in OPERATORS},
-    "linear": Linear.draw,
+    "linear": lambda source: replace(Linear.draw(source), flat=False),
     "matmul": Mixed.draw,
     "rms_norm": lambda source: replace(Norm.draw(source), centred=False, spelled=False),
     "layer_norm": lambda source: replace(Norm.draw(source), centred=True, spelled=False),

@@ -67,7 +67,7 @@ STEPS = (
     Block, Block, Block,
     Norm, Linear, Binary, Activation, Attention, Gated, Experts, Norm, Linear, Binary, Attention, Scalar, Column, Softmax,
     Reduction, Cast, Viewed, Viewed, Choice, Positions, Selected, Mixed, Quantised,
-    Overwritten, Pointwise, Pointwise, Chain, Mixture, Integers, Integers, Logic, Aten,
+    Overwritten, Pointwise, Pointwise, Pointwise, Pointwise, Chain, Mixture, Integers, Integers, Logic, Aten,
 )  # fmt: skip
 """What a step is drawn from; those that stand twice come twice as often."""
 
@@ -79,8 +79,8 @@ BEHIND = (Activation, Linear, Scalar, Softmax, Norm, Reduction)
 class FlowRecipe:
     """`layers` times the steps on rows [batch, length, width]. What no result depends on is dead code.
 
-    `results`: which rows are returned, counted from the last; integers and booleans are returned too. Layers after the first get weights of their own, and each of
-    several layers adds its result to what it was given.
+    `results`: which rows are returned, counted from the last; integers and booleans are returned too. Layers after the first
+    get weights of their own, and each of several layers adds its result to what it was given.
     """
 
     steps: tuple[FlowStep, ...] = field(default=())

@@ -14,7 +14,7 @@ from .source import Source, near, pick, sometimes
 
 NARROW = ("i32", "i8", "u8", "i16")
 WIDTHS = ("i64",)
-"""What is drawn. `NARROW` ones do not wrap between the ops of a kernel yet: tests/ir/testing/test_recipes.py expects so."""
+"""What is drawn. `NARROW` ones do not wrap between the ops of a kernel yet: tests/ir/testing/test_strategies.py expects so."""
 ARITHMETIC = ("add", "mul", "sub", "neg", "abs", "square", "max", "min", "floor_div", "mod")
 LOGIC = ("and", "or", "xor", "not")
 COMPARISONS = ("lt", "eq", "ne", "le", "gt", "ge")

@@ -91,7 +91,9 @@ class Pointwise:
             second = builder.number(0.25, dtype_of(x)) if self.operand == "number" else _exact(builder, x)
             return builder.pointwise(self.kind, read, second)
         known = [v for v in builder.truths if shape_of(v) == shape_of(x)]
-        first = known[-1] if known and not self.exact else builder.pointwise("gt", read, builder.number(0.25, dtype_of(x)))
+        first = (
+            known[-1] if known and not self.exact else builder.pointwise("gt", read, builder.number(0.25, dtype_of(x)))
+        )
         if self.kind in ("where", "not"):
             return builder.pointwise("not", first) if self.kind == "not" else first
         return builder.pointwise(self.kind, first, builder.pointwise("le", _exact(builder, x), _exact(builder, x)))
@@ -147,4 +149,3 @@ def promoted(a: str, b: str) -> str:
 def _exact(builder: FlowBuilder, x: SSAValue) -> SSAValue:
     """An argument like x: what is computed of it directly has the same bits in any arithmetic."""
     return builder.argument("exact", shape_of(x), dtype_of(x))
-
