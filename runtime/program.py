@@ -33,6 +33,8 @@ from .workspace import Workspaces
 _asynchronous: weakref.WeakSet[Program] = weakref.WeakSet()
 """Programs whose calls return before their launches have run."""
 
+NEXT = {**LAID_WRONG, "memory": "pass a tensor that has memory: this one was freed, or only stands for another"}
+
 
 class Program:
     """Called with one sequence of arguments, in the description's order; gives the list of outputs.
@@ -250,7 +252,7 @@ class Program:
             where=f"program {self.description.name}, argument {i}",
             why=f"expected {spec.dtype} {list(shape)}, strides {list(strides)}; got {given[i].dtype} "
             f"{list(given[i].shape)}",
-            next=LAID_WRONG.get(wrong, "convert it"),
+            next=NEXT.get(wrong, "convert it"),
         )
 
     def _pack(

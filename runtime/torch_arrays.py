@@ -80,15 +80,16 @@ class TorchArrays:
             return "shape"
         if not (array.is_cpu if self._index < 0 else array.get_device() == self._index):  # -1: of meta tensors too
             return "device"
-        if self._alignment and array.data_ptr() % self._alignment:
+        place = array.data_ptr()
+        if place < _NEAR_NULL and 0 not in shape:
+            return "lazy negation" if array._is_zerotensor() else "memory"
+        if self._alignment and place % self._alignment:
             return "alignment"
         actual = array.stride()
         if actual != strides and 0 not in shape:
             same = all(size == 1 or a == b for size, a, b in zip(shape, actual, strides, strict=True))
             if not same:
                 return "strides"
-        if array.data_ptr() < _NEAR_NULL and 0 not in shape:
-            return "lazy negation" if array._is_zerotensor() else "memory"
         return "lazy negation" if array.is_neg() else None
 
     def _from_numpy(self, array: NDArray[Any]) -> Tensor:

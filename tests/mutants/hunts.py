@@ -89,7 +89,15 @@ def aref(program: Any) -> None:
     program()
 
 
-HUNTS = {hunt.__name__: hunt for hunt in (flow, fused, layout, order, text, kernel, pairs, triton, program, plan, aref)}
+def torch(program: Any) -> None:
+    """A compiled PyTorch function that is compared with eager mode."""
+    program()
+
+
+HUNTS = {
+    hunt.__name__: hunt
+    for hunt in (flow, fused, layout, order, text, kernel, pairs, triton, program, plan, aref, torch)
+}
 DRAWN = {"flow": 6, "fused": 8, "layout": 60, "order": 8}
 """How many drawn programs follow the directed ones."""
 

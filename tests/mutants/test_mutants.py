@@ -7,8 +7,9 @@ import pytest
 from mutants import registry
 from mutants.hunts import HUNTS, hunt
 from mutants.registry_aref import AREF
+from mutants.registry_torch import TORCH
 
-MUTANTS = (*registry.MUTANTS, *AREF)
+MUTANTS = (*registry.MUTANTS, *AREF, *TORCH)
 
 SHOWN = {f"{m.level}: {program!r}": (m.level, program) for m in MUTANTS for program in m.programs}
 
