@@ -127,8 +127,16 @@ def compile_module(
         rows = kernel_rows(module, made, planned.steps)
         description.headers.update(backend.headers)
     with phases("kernels"):
-        constants = ConstantComputer(module, planned.constants, backend.pack)
-        program = Program(description, backend.load(description, emitted), compute_constants=constants, tensors=tensors)
+        frozen = options.weights == "frozen"
+        constants = ConstantComputer(module, planned.constants, backend.pack, frozen=frozen)
+        program = Program(
+            description,
+            backend.load(description, emitted),
+            compute_constants=constants,
+            sources=constants.sources,
+            frozen=frozen,
+            tensors=tensors,
+        )
     report = describe(name, before, rows, fallbacks, description, program, ledger, phases)
     return Compiled(program, report, ir, located)
 

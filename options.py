@@ -12,6 +12,7 @@ ON_GPU = ("triton", "cuda")
 ISAS = ("amx", "avx512_bf16", "avx512", "avx2", "portable")
 PACK_WEIGHTS = ("auto", "never")
 ROUND = ("fused", "each")
+WEIGHTS = ("tracked", "frozen")
 GPUS = ("a100", "h100", "h200", "b200", "sm_80", "sm_90", "sm_100")
 
 
@@ -30,9 +31,10 @@ class Options:
     `isa`: instruction set of the CPU kernels (None: the best this machine has). `strict`: an operator that would be
     left to PyTorch is an error that lists all of them. `verify_each`: level verifiers after every pass. `pack_weights`:
     `auto` keeps a copy of each weight in the order in which kernels read it; `never` keeps none: about half the memory, and
-    slower, because every call transposes (and norms stay apart from the products that follow them). `round`: `fused` lets
-    bf16 keep extra digits between the ops of one kernel; `each` rounds every op's result to its type, as PyTorch does, and
-    leaves patterns as they are written (docs/numerics.md).
+    slower, because every call transposes (and norms stay apart from the products that follow them). `weights`: `tracked` computes
+    such copies again when a weight was written, by whom ever; `frozen` is the promise that no weight is ever written. `round`:
+    `fused` lets bf16 keep extra digits between the ops of one kernel; `each` rounds every op's result to its type, as PyTorch
+    does, and leaves patterns as they are written (docs/numerics.md).
     """
 
     backend: Literal["auto", "cpu", "triton", "cuda"] = "auto"
@@ -42,6 +44,7 @@ class Options:
     isa: Literal["amx", "avx512_bf16", "avx512", "avx2", "portable"] | None = None
     pack_weights: Literal["auto", "never"] = "auto"
     round: Literal["fused", "each"] = "fused"
+    weights: Literal["tracked", "frozen"] = "tracked"
     strict: bool = False
     verify_each: bool = False
 
@@ -68,6 +71,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "isa": (*ISAS, None),
     "pack_weights": PACK_WEIGHTS,
     "round": ROUND,
+    "weights": WEIGHTS,
     "target": (*GPUS, None),
 }
 _EXCLUSIVE: tuple[tuple[Callable[[Options], bool], str, str, str], ...] = (

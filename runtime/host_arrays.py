@@ -83,6 +83,12 @@ class HostArrays:
             raise TypeError(type(array).__name__)
         return address(cast("Array", array))
 
+    writable_address = address
+
+    def addresses(self, arrays: Sequence[Any], /) -> list[int]:
+        """`address` of each."""
+        return list(map(self.address, arrays))
+
     def empty(self, shape: Sequence[int], strides: Sequence[int], dtype: str) -> Array:
         """Uninitialised, aligned, with these strides."""
         memory = aligned_bytes(extent(shape, strides) * ITEM_SIZES[dtype])

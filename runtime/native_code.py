@@ -45,7 +45,7 @@ class LoadedKernel:
     """The addresses of a kernel's phases, one after the other, and the bytes of scratch that each thread of it needs."""
 
     def __init__(self, kernel: Kernel, path: Path) -> None:
-        self.library = _open(path)
+        self.library = open_library(path)
         count = self._number(f"{kernel.entry}_phases", 1)
         entries = [kernel.entry, *(f"{kernel.entry}_phase{i}" for i in range(1, count))]
         try:
@@ -106,7 +106,7 @@ def runner_source() -> Source:
 @functools.cache
 def load_runner(path: Path | None = None) -> Any:
     """`ww_run` as a ctypes function that releases the GIL; compiled through the cache unless its object is given."""
-    run = _open(path or build([runner_source()])[0].path).ww_run
+    run = open_library(path or build([runner_source()])[0].path).ww_run
     pointer, count = ctypes.c_void_p, ctypes.c_int64
     run.argtypes = [
         pointer, count, pointer, pointer, pointer, count, pointer, count, pointer, pointer, pointer, pointer
@@ -120,7 +120,7 @@ def load_kernels(kernels: Sequence[Kernel], paths: Mapping[str, Path]) -> list[L
     return [LoadedKernel(kernel, paths[kernel.name]) for kernel in kernels]
 
 
-def _open(path: Path) -> ctypes.CDLL:
+def open_library(path: Path) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:

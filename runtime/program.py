@@ -40,8 +40,10 @@ class Program:
     """Called with one sequence of arguments, in the description's order; gives the list of outputs.
 
     With PyTorch tensors among the arguments the outputs are tensors, otherwise numpy arrays; anything with `__dlpack__`
-    is taken. With `tensors`, a program that takes no arrays gives tensors too. Safe to call from several threads. `compute_constants(args)` gives the arrays that the description lists
-    as constants; it runs when weights are new or have changed. A program loaded from a bundle has `constants` and
+    is taken. With `tensors`, a program that takes no arrays gives tensors too. Safe to call from several threads.
+    `compute_constants(args)` gives the arrays that the description lists as constants; it runs when weights are new or have
+    changed. `sources`: the numbers of the arguments that it reads (all weights, if not given); `frozen`: the promise that these
+    never change. A program loaded from a bundle has `constants` and
     `weights` (argument number → array) instead, and is called without its weights.
 
     Raises DescriptionError at construction, ArgumentError when a call's arguments do not fit, IndexRangeError when a
@@ -56,6 +58,8 @@ class Program:
         device: Device,
         *,
         compute_constants: ComputeConstants | None = None,
+        sources: Sequence[int] | None = None,
+        frozen: bool = False,
         constants: Sequence[Any] | None = None,
         weights: Mapping[int, Any] | None = None,
         tensors: bool = False,
@@ -75,9 +79,12 @@ class Program:
         self._pick = operator.itemgetter(*self._asked) if len(self._asked) > 1 else self._pick_few
         self._alone = [torch_module().empty(0)] if tensors and not self._asked else None
         self._written = [i for i in description.mutations if i in self._passed]
+        self._read = sum(i not in description.mutations for i in self._asked)
         # Their strides must be as described: a copy would not do for weights, nor for what is written.
         self._exact = {*self._table.weights, *description.mutations}
-        self._constants = Constants(description.constants, compute_constants or _none)
+        read = set(self._table.weights if sources is None else sources)
+        places = [place for place, i in enumerate(self._table.weights) if i in read]
+        self._constants = Constants(description.constants, compute_constants or _none, places, frozen=frozen)
         self._stored = None if constants is None else self._store(constants, weights or {})
         self._steps = self._prepare_steps()
         self._has_aten = any(isinstance(step, AtenStep) for step in self._steps)
@@ -100,7 +107,7 @@ class Program:
         workspace = self._workspaces.take()
         workspace.reserve(sizes.arena_bytes, workers * self._device.scratch_bytes)
         inputs = addresses[len(addresses) - len(self._table.inputs) :]
-        self._table.fill(workspace, sizes, packed, inputs, list(map(arrays.address, outputs)))
+        self._table.fill(workspace, sizes, packed, inputs, list(map(arrays.writable_address, outputs)))
         call = Call(self.description, self._table, given, passed, arrays, sizes, workspace, packed, outputs, workers)
         if self._has_aten:
             with torch_module().no_grad():
@@ -119,7 +126,7 @@ class Program:
         weights = [args[i] for i in self._table.weights]
         arrays = self._device.arrays(weights)
         weights = [arrays.adopt(weight) for weight in weights]
-        return self._constants.get(args, weights, tuple(map(arrays.address, weights)), arrays, lambda: None).arrays
+        return self._constants.get(args, weights, tuple(arrays.addresses(weights)), arrays, lambda: None).arrays
 
     @property
     def objects(self) -> Mapping[str, bytes]:
@@ -159,7 +166,7 @@ class Program:
         check_constants(self.description.constants, constants, backends.host())
         placed, addresses = self._device.store([*constants, *(weights[i] for i in self._table.weights)])
         self._bound = dict(zip(self._table.weights, placed[len(constants) :], strict=True))
-        return Packed(placed[: len(constants)], addresses, (), ())
+        return Packed(placed[: len(constants)], addresses, None)
 
     # -- one call
 
@@ -195,15 +202,23 @@ class Program:
         """The tensors that were passed, weights first, and their addresses; foreign arrays are adopted."""
         tensors = self._pick(given)
         try:
-            return tensors, list(map(arrays.address, tensors))
+            return tensors, self._addresses_of(tensors, arrays)
         except (TypeError, AttributeError, RuntimeError):
             for i in self._asked:
                 given[i] = arrays.adopt(given[i])
-        return self._pick(given), [self._address(i, given, arrays) for i in self._asked]
+        for i in self._asked:
+            self._check_memory(i, given, arrays)
+        tensors = self._pick(given)
+        return tensors, self._addresses_of(tensors, arrays)
 
-    def _address(self, i: int, given: Sequence[Any], arrays: Arrays) -> int:
+    def _addresses_of(self, tensors: Sequence[Any], arrays: Arrays) -> list[int]:
+        """What is written first: taking hold of it may move it."""
+        written = list(map(arrays.writable_address, tensors[self._read :]))
+        return [*arrays.addresses(tensors[: self._read]), *written]
+
+    def _check_memory(self, i: int, given: Sequence[Any], arrays: Arrays) -> None:
         try:
-            return arrays.address(given[i])
+            arrays.address(given[i])
         except RuntimeError as error:
             raise self._no_strided(i, given[i], error) from error
 

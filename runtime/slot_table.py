@@ -18,15 +18,15 @@ class SlotTable:
 
     Base addresses stand in the order [constants | weights | inputs | output buffers | chunks | ATen values]. The first
     two change with the weights only: `Packed.addresses` holds them. `weights` and `inputs` are numbers of tensor
-    arguments; `buffers` the slot and dtype that describe each output buffer; `aten_slots` the slots of each ATen value;
-    `copied` those of results among them.
+    arguments, of inputs those that are written last; `buffers` the slot and dtype that describe each output buffer;
+    `aten_slots` the slots of each ATen value; `copied` those of results among them.
     """
 
     def __init__(self, description: ProgramDescription) -> None:
         d = description
         tensors = [i for i, arg in enumerate(d.args) if arg.kind == "tensor"]
-        self.weights = [i for i in tensors if d.args[i].role == "weight"]
-        self.inputs = [i for i in tensors if d.args[i].role != "weight"]
+        self.weights = [i for i in tensors if d.args[i].role == "weight" and i not in d.mutations]
+        self.inputs = sorted((i for i in tensors if i not in self.weights), key=lambda i: i in d.mutations)
         self.buffers = _first_slots(d, "output")
         self.aten_slots: dict[int, list[int]] = {}
         self.copied = {o.slot for o in d.outputs if o.kind == "tensor" and d.slots[o.slot].source == "aten"}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artifact import ITEM_SIZES
+from .dirty_bit import read_address, read_addresses, storage_address
 from .errors import ArgumentError
 
 Tensor = Any
@@ -27,7 +28,10 @@ class TorchArrays:
         self._torch = torch
         self._dtypes = {name: getattr(torch, name) for name in ITEM_SIZES}
         self.array_type: type[Any] = torch.Tensor
-        self.address = torch.Tensor.data_ptr
+        self.address = read_address
+        self.addresses = read_addresses
+        self._storage_address = storage_address()
+        self.writable_address = torch.Tensor.data_ptr
         self.no_grad = torch.no_grad
 
     def adopt(self, value: Any) -> Tensor:
@@ -80,10 +84,9 @@ class TorchArrays:
             return "shape"
         if not (array.is_cpu if self._index < 0 else array.get_device() == self._index):  # -1: of meta tensors too
             return "device"
-        place = array.data_ptr()
-        if place < _NEAR_NULL and 0 not in shape:
+        if self._storage_address(array) < _NEAR_NULL and 0 not in shape:
             return "lazy negation" if array._is_zerotensor() else "memory"
-        if self._alignment and place % self._alignment:
+        if self._alignment and self.address(array) % self._alignment:
             return "alignment"
         actual = array.stride()
         if actual != strides and 0 not in shape:

@@ -80,7 +80,7 @@ class FakeGpu:
     def remember(self, tensor: torch.Tensor) -> None:
         """Memory that a kernel may be given."""
         storage = tensor.untyped_storage()
-        self._memories[storage.data_ptr()] = storage
+        self._memories[torch._C._data_address(tensor)] = storage
 
     # ---- runtime/cuda/driver.py: Driver ------------------------------------------------------------------------
 
@@ -208,7 +208,8 @@ class _Arrays(TorchArrays):
 
     def __init__(self, gpu: FakeGpu) -> None:
         super().__init__("cpu", alignment=16)
-        self.address = self._address
+        self.address = self.writable_address = self._address
+        self.addresses = lambda tensors: list(map(self._address, tensors))
         self._gpu = gpu
 
     def _address(self, tensor: torch.Tensor) -> int:
