@@ -94,9 +94,14 @@ def torch(program: Any) -> None:
     program()
 
 
+def weights(program: Any) -> None:
+    """A compiled model whose weights are written between calls."""
+    program()
+
+
 HUNTS = {
     hunt.__name__: hunt
-    for hunt in (flow, fused, layout, order, text, kernel, pairs, triton, program, plan, aref, torch)
+    for hunt in (flow, fused, layout, order, text, kernel, pairs, triton, program, plan, aref, torch, weights)
 }
 DRAWN = {"flow": 6, "fused": 8, "layout": 60, "order": 8}
 """How many drawn programs follow the directed ones."""

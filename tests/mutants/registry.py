@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import weight_writers as w
 from mutants import programs as p
 from mutants.edits import edited, header
 from warpweave.ir.testing.recipes.attention import Attention
@@ -388,5 +389,24 @@ PLANS = [
     Mutant("barrier missing", "plan", "planner.describe:Hazards.conflicts", "return bool(", "return False and bool(",
            (flow(Linear(), Softmax(), Linear()),)),
 ]  # fmt: skip
+WEIGHTS = [
+    Mutant("nobody asks whether a weight was written", "weights", "runtime.tracking:Tracked.holds",
+           "all(map(self._is_armed, self._armed(weights)))", "True", (w.write_without_a_version,)),
+    Mutant("a weight armed again by one program hides the write from another", "weights", "runtime.tracking:Tracker._settle",
+           "self.events += changed", "self.events += 0", (w.two_programs_of_one_weight,)),
+    Mutant("the other weights of a written storage are not read", "weights", "runtime.tracking:Tracker._settle",
+           "list(storage.ranges.values())", "rest", (w.two_weights_in_one_storage,)),
+    Mutant("memory is not looked at", "weights", "runtime.tracking:Tracked.holds", "self._watch.same()", "True",
+           (w.write_through_old_foreign_memory,)),
+    Mutant("the same share of memory is looked at in every call", "weights", "runtime.content:Watch.same",
+           "bool(self._same", "not self._cursor.fill(0) and bool(self._same", (w.few_elements_of_foreign_memory,)),
+    Mutant("versions of weights that cannot be armed are not asked for", "weights", "runtime.tracking:Tracked._closed",
+           "_versions(weights) != self._versions", "False", (w.weights_that_cannot_be_armed,)),
+    Mutant("programs write without PyTorch's knowledge", "weights", "runtime.program:Program._addresses_of",
+           "arrays.writable_address", "arrays.address", (w.elements_that_a_program_writes,)),
+    Mutant("programs share what was computed of older weights", "weights", "runtime.tracking:Tracker.identity",
+           "return known, known.epoch", "return known, 0", (w.two_programs_of_one_weight,)),
+]  # fmt: skip
 
-MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *PAIRS, *TRITON, *EXPERTS, *PLANS)
+MUTANTS = (*FOLDS, *RECOGNITION, *FUSION, *PLACES, *TILES, *SPLITS, *SEMANTICS, *KERNELS, *PAIRS, *TRITON, *EXPERTS, *PLANS,
+           *WEIGHTS)  # fmt: skip

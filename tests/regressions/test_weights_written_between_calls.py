@@ -24,8 +24,10 @@ from warpweave.runtime.tracking import TRACKER
 pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 CHECKS = (
+    writers.write_without_a_version,
     writers.two_programs_of_one_weight, writers.two_weights_in_one_storage, writers.write_through_old_foreign_memory,
     writers.few_elements_of_foreign_memory, writers.weights_that_cannot_be_armed, writers.statistics_that_a_program_updates,
+    writers.elements_that_a_program_writes,
 )  # fmt: skip
 
 
