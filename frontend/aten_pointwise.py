@@ -309,7 +309,7 @@ def addcmul(b: Builder, x: Value, lhs: Value, rhs: Value, value: Number) -> Valu
 
 
 @rule("aten.nan_to_num.default")
-def nan_to_num(b: Builder, x: Value, nan: float | None = None, high: float | None = None, low: float | None = None) -> Value:
+def nan_to_num(b: Builder, x: Value, nan: float | None, high: float | None, low: float | None) -> Value:
     dtype = dtype_of(x)
     if not is_float(x):
         return x

@@ -92,6 +92,9 @@ POINTWISE: dict[str, Pointwise] = {
     "where": Pointwise(3, "({0} ? {1} : {2})", "tl.where({0}, {1}, {2})"),
 }  # fmt: skip
 
+INTEGRAL = ("shl", "shr")
+"""The rows that floats have not."""
+
 
 def torch_reference(kind: str) -> Callable[..., Any]:
     """The operator on torch tensors of any dtype. `and`, `or`, `xor`, `not` are bitwise on integers."""

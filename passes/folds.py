@@ -64,7 +64,8 @@ def _evaluate(op: PointwiseOp) -> float | int:
         compute = torch.bool
     elif not any(is_float(tensor_type(v).element) for v in op.inputs) and not is_float(op.type.element):
         compute = torch.int64
-    numbers = [torch.tensor(rounded(number(v) or 0, e), dtype=compute) for v, e in zip(op.inputs, elements, strict=True)]
+    given = [c.owner.number for c in op.inputs if isinstance(c.owner, ConstantOp)]
+    numbers = [torch.tensor(rounded(n, e), dtype=compute) for n, e in zip(given, elements, strict=True)]
     if op.kind.data == "where":
         numbers[0] = numbers[0].bool()
     return torch_reference(op.kind.data)(*numbers).item()

@@ -123,12 +123,6 @@ class Values:
         return ""
 
 
-def _is_stored_narrow(op: tile.ConvertOp) -> bool:
-    """Whether the integers are only stored, in 8 or 16 bits."""
-    users = [use.operation for use in op.result.uses]
-    return all(isinstance(u, tile.StoreOp) and tile.element_dtype(u.buffer) in ("i8", "u8", "i16") for u in users)
-
-
 def wish(value: SSAValue) -> str:
     """A variable's name after what it holds."""
     op = value.owner

@@ -77,7 +77,8 @@ def operand(text: str) -> str:
 
 # where the table's spelling is for floats, or for truth values
 _INTEGER: dict[str, str] = {
-    "not": "(~{0})", "relu": "tl.maximum({0}, 0)", "max": "tl.maximum({0}, {1})", "min": "tl.minimum({0}, {1})", "floor": "{0}", "ceil": "{0}", "round": "{0}", "trunc": "{0}",
+    "not": "(~{0})", "relu": "tl.maximum({0}, 0)",
+    "max": "tl.maximum({0}, {1})", "min": "tl.minimum({0}, {1})", "floor": "{0}", "ceil": "{0}", "round": "{0}", "trunc": "{0}",
     "sign": "tl.where({0} > 0, 1, tl.where({0} < 0, -1, 0))",
     "floor_div": "ww_floor_div({0}, {1})", "mod": "ww_mod({0}, {1})", "fmod": "({0} % {1})",
 }  # fmt: skip

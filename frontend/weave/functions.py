@@ -11,7 +11,7 @@ import torch
 from xdsl.ir import SSAValue
 
 from ...ir.dims import Dim
-from ...ir.pointwise import POINTWISE, torch_reference
+from ...ir.pointwise import INTEGRAL, POINTWISE, torch_reference
 from ...ir.types import dtype_of
 from ..build import compute_dtype
 from .errors import Fault
@@ -44,7 +44,7 @@ SYMBOLS = {
 }  # fmt: skip
 """The rows of `POINTWISE` that are written as symbols."""
 
-_INTERNAL = {"softmax_exp2", "minnum"}
+_INTERNAL = {"softmax_exp2", "minnum", *INTEGRAL}
 FUNCTIONS: dict[str, str] = {kind: kind for kind in POINTWISE if kind not in SYMBOLS and kind not in _INTERNAL}
 """Name in a program → row of `POINTWISE`."""
 

@@ -123,7 +123,8 @@ class Region:
         if rule is None:
             raise UnsupportedRegionError(f"`{getattr(op, 'name', op)}` has no tile form inside a region")
         computed = rule(self, op, dims, ctx)
-        return computed if element_of(dtype_of(value)) == DTYPES[dtype_of(value)] or _keeps(op) else rounded(ctx, computed, dtype_of(value))
+        as_it_is = element_of(dtype_of(value)) == DTYPES[dtype_of(value)] or _keeps(op)
+        return computed if as_it_is else rounded(ctx, computed, dtype_of(value))
 
     def _operands(self, op: Operation, dims: Dims, ctx: Context) -> list[SSAValue]:
         return [self.tile(v, d, ctx) for v, d in self.operand_dims(op, dims)]
@@ -148,7 +149,8 @@ class Region:
     def cast(self, op: flow.CastOp, dims: Dims, ctx: Context) -> SSAValue:
         """(Of a narrow type, which the caller rounds to: a float goes to its integer at once, by way of no other.)"""
         value, element = self.tile(op.input, dims, ctx), element_of(op.type.dtype)
-        return value if is_float(tile_element(value)) and element != DTYPES[op.type.dtype] else convert(ctx, value, element)
+        at_once = is_float(tile_element(value)) and element != DTYPES[op.type.dtype]
+        return value if at_once else convert(ctx, value, element)
 
     def view(self, op: Operation, dims: Dims, ctx: Context) -> SSAValue:
         return self._operands(op, dims, ctx)[0]

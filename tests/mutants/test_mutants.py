@@ -7,9 +7,10 @@ import pytest
 from mutants import registry
 from mutants.hunts import HUNTS, hunt
 from mutants.registry_aref import AREF
+from mutants.registry_numbers import NUMBERS_OF_PYTORCH
 from mutants.registry_torch import TORCH
 
-MUTANTS = (*registry.MUTANTS, *AREF, *TORCH)
+MUTANTS = (*registry.MUTANTS, *AREF, *TORCH, *NUMBERS_OF_PYTORCH)
 
 SHOWN = {f"{m.level}: {program!r}": (m.level, program) for m in MUTANTS for program in m.programs}
 

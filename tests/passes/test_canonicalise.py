@@ -144,9 +144,15 @@ def test_constants_are_computed(name):
 
 
 def test_identities_change_no_type():
-    module, args = traced(lambda x: (x * torch.ones(1, 1, dtype=torch.float64), x + torch.zeros(3, 4), x + 0), randn(4))
+    module, args = traced(lambda x: (x * torch.ones(1, 1, dtype=torch.float64), x - torch.zeros(3, 4), x - 0), randn(4))
     assert_same(module, args, canonicalise.run)
     assert ops_of(module) == {"cast": 1, "broadcast": 2}
+
+
+def test_adding_zero_is_no_identity():
+    module, args = traced(lambda x: (x + 0, torch.zeros(3, 4) + x, x + -0.0), randn(4))
+    assert_same(module, args, canonicalise.run)
+    assert ops_of(module)["pointwise<add>"] == 2
 
 
 def test_equal_ops_of_two_layers_keep_both_places():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 import warpweave
 
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -17,7 +18,8 @@ def _fresh() -> None:
 
 def edges(dtype: torch.dtype) -> torch.Tensor:
     info = torch.iinfo(dtype)
-    return torch.tensor([info.min, info.min + 1, info.max, info.max - 1, 0, 1, 3, 100, info.max // 2 + 1, info.min // 2], dtype=dtype)
+    low, high = info.min, info.max
+    return torch.tensor([low, low + 1, high, high - 1, 0, 1, 3, 100, high // 2 + 1, low // 2], dtype=dtype)
 
 
 def check(f, *args: torch.Tensor, kernels: bool = True, **options) -> None:
@@ -65,10 +67,15 @@ def test_mixed_types() -> None:
         return {
             "u8 + i8": u8 + i8, "u8 * i16": u8 * i16, "i32 - i64": i32 - i64, "i8 * bool": i8 * truth, "bool + bool": truth + truth,
             "bool * bool": truth * truth, "bool and": truth & (u8 > 100), "i8 < u8": i8 < u8, "i64 == i32": i64 == i32,
-            "i64 + f": i64 + f, "i32 > f": i32 > f, "i64 / i32": i64 / (i32 | 1), "f * 0-d": f * i64.sum(), "u8 + 0-d": u8 + i64.amax(),
-            "i64 as f32": i64.float(), "i64 as bf16": i64.bfloat16().float(), "i64 as f64": i64.double(), "bool * 0-d": truth * i8.amax(),
-            "i64 + big": i64 + 2**62, "i64 == big": i64 == 2**63 - 1, "i64 > f": i64 > 9.2e18, "reciprocal": torch.reciprocal(i16),
-            "isnan": torch.isnan(i8), "isfinite": torch.isfinite(i8), "xor": truth ^ (i8 > 0), "bool max": torch.maximum(truth, i8 > 0),
+            "i64 + f": i64 + f, "i32 > f": i32 > f,
+            "i64 / i32": i64 / (i32 | 1), "f * 0-d": f * i64.sum(),
+            "u8 + 0-d": u8 + i64.amax(),
+            "i64 as f32": i64.float(),
+            "i64 as bf16": i64.bfloat16().float(), "i64 as f64": i64.double(), "bool * 0-d": truth * i8.amax(),
+            "i64 + big": i64 + 2**62, "i64 == big": i64 == 2**63 - 1, "i64 > f": i64 > 9.2e18,
+            "reciprocal": torch.reciprocal(i16),
+            "isnan": torch.isnan(i8), "isfinite": torch.isfinite(i8),
+            "xor": truth ^ (i8 > 0), "bool max": torch.maximum(truth, i8 > 0),
         }  # fmt: skip
 
     check(mixed, u8, i8, i16, i32, i64, truth, f)
@@ -109,7 +116,7 @@ def test_lowest_integer_by_minus_one() -> None:
 
 def test_powers_and_numbers_that_pytorch_refuses() -> None:
     x, byte = torch.tensor([2, 3, -1]), torch.tensor([1, 200], dtype=torch.uint8)
-    check(lambda x: {"p": x**x.abs(), "q": 2 ** x.abs(), "s": (x + 1) ** 70}, x, kernels=False)
+    check(lambda x: {"p": x ** x.abs(), "q": 2 ** x.abs(), "s": (x + 1) ** 70}, x, kernels=False)
     for f, arg, message in (
         (lambda x: (x + 1) ** -1, x, "negative integer powers"),
         (lambda b: torch.where(b > 50, b, 300) + 1, byte, "without overflow"),

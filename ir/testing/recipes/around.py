@@ -7,10 +7,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from ...pointwise import POINTWISE
+from ...pointwise import INTEGRAL, POINTWISE
 from .aten import OPERATORS, Aten
 from .attention import Attention
 from .experts import Experts
+from .integers import IntegerOp, Integers
 from .norms import Norm, Softmax
 from .pointwise import Pointwise
 from .source import Source, pick, sometimes
@@ -24,6 +25,12 @@ def _pointwise(kind: str) -> Draw:
     return lambda source: replace(Pointwise.draw(source), kind=kind, exact=False)
 
 
+def _integers(kind: str) -> Draw:
+    return lambda source: replace(
+        Integers.draw(source), ops=(IntegerOp(kind), replace(IntegerOp.draw(source), kind=kind))
+    )
+
+
 def _reduction(kind: str) -> Draw:
     return lambda source: replace(Reduction.draw(source), kind=kind)
 
@@ -33,7 +40,8 @@ def _viewed(*kinds: str) -> Draw:
 
 
 OPERATORS_AROUND: dict[str, Draw] = {
-    **{kind: _pointwise(kind) for kind in POINTWISE},
+    **{kind: _pointwise(kind) for kind in POINTWISE if kind not in INTEGRAL},
+    **{kind: _integers(kind) for kind in INTEGRAL},
     **{f"reduce_{kind}": _reduction(kind) for kind in REDUCTIONS},
     **{kind: lambda source, kind=kind: Aten(kind=kind) for kind in OPERATORS},
     "linear": lambda source: replace(Linear.draw(source), flat=False),

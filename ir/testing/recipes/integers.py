@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...flow import CastOp, PointwiseOp
-from ...pointwise import POINTWISE
+from ...pointwise import INTEGRAL, POINTWISE
 from ...types import TensorType, dtype_of, shape_of, tensor_type
 from .builder import FlowBuilder, width_of
 from .source import Source, near, pick, sometimes
 
 NARROW = ("i32", "i8", "u8", "i16")
-WIDTHS = ("i64",)
-"""What is drawn. `NARROW` ones do not wrap between the ops of a kernel yet: tests/ir/testing/test_strategies.py expects so."""
-ARITHMETIC = ("add", "mul", "sub", "neg", "abs", "square", "max", "min", "floor_div", "mod")
+WIDTHS = ("i64", *NARROW)
+ARITHMETIC = ("add", "mul", "sub", "neg", "abs", "square", "max", "min", "floor_div", "mod", "fmod", *INTEGRAL)
 LOGIC = ("and", "or", "xor", "not")
 COMPARISONS = ("lt", "eq", "ne", "le", "gt", "ge")
 KINDS = (*ARITHMETIC, *LOGIC, *COMPARISONS, "cast", "number")
@@ -47,7 +46,7 @@ class IntegerOp:
         kind, second = self.kind, y
         if kind == "number":
             kind, second = "mul", builder.number(LARGE[dtype_of(x)], dtype_of(x))
-        elif kind in ("floor_div", "mod"):
+        elif kind in ("floor_div", "mod", "fmod"):
             second = _divisor(builder, y)
         return builder(PointwiseOp(kind, [x, second][: POINTWISE[kind].arity], tensor_type(x)))
 

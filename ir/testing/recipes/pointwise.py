@@ -11,20 +11,20 @@ from typing import Literal
 from xdsl.ir import SSAValue
 
 from ...flow import PointwiseOp
-from ...pointwise import POINTWISE
+from ...pointwise import INTEGRAL, POINTWISE
 from ...types import TensorType, dtype_of, shape_of, tensor_type
 from .builder import FlowBuilder, width_of
 from .source import Source, pick, sometimes
 
 FLOATS = ("f32", "bf16", "f16", "f64")
 LOGIC = ("and", "or", "xor", "not")
-JUMPS = ("floor", "ceil", "round", "trunc", "sign", "floor_div", "mod")
+JUMPS = ("floor", "ceil", "round", "trunc", "sign", "floor_div", "mod", "fmod")
 POSITIVE = ("log", "sqrt", "rsqrt", "reciprocal", "pow")
 """What takes its first operand, and `DIVISORS` its last, from 0.5 upwards, unless it is drawn `raw`."""
-DIVISORS = ("div", "floor_div", "mod")
-DRAWN = (*POINTWISE, *JUMPS, *JUMPS)
+DIVISORS = ("div", "floor_div", "mod", "fmod")
+DRAWN = (*(kind for kind in POINTWISE if kind not in INTEGRAL), *JUMPS, *JUMPS)
 SMOOTH = tuple(
-    kind for kind, row in POINTWISE.items() if row.result == "same" and kind not in (*JUMPS, *LOGIC, "where")
+    kind for kind, row in POINTWISE.items() if row.result == "same" and kind not in (*JUMPS, *LOGIC, *INTEGRAL, "where")
 )
 Operand = Literal["rows", "number", "column", "same"]
 
