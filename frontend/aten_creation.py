@@ -67,8 +67,13 @@ def filled(b: Builder, value: Number | Value) -> Value:
     return b.constant(number(value), b.out.dtype, b.out.shape)
 
 
-@rule("aten.full.default", "aten.new_full.default", "aten.full_like.default")
+@rule("aten.full.default", "aten.full_like.default")
 def full(b: Builder, _: Any, value: Number, *__: Any) -> Value:
+    return filled(b, value)
+
+
+@rule("aten.new_full.default")
+def new_full(b: Builder, _: Value, shape: Any, value: Number, *__: Any) -> Value:
     return filled(b, value)
 
 

@@ -48,7 +48,7 @@ POINTWISE: dict[str, Pointwise] = {
     "min": _b("ww::min({0}, {1})", "ww_min({0}, {1})"),
     "minnum": _b("({0} < {1} ? {0} : {1})", "tl.minimum({0}, {1})"),  # the second operand where the first is NaN
     "pow": _b("ww::pow({0}, {1})", "libdevice.pow({0}, {1})"),
-    "neg": _u("(-{0})"),
+    "neg": _u("(-{0})", "({0} * -1.0)"),  # Triton's -x is 0 - x, which makes 0.0 of 0.0
     "abs": _u("ww::abs({0})", "tl.abs({0})"),
     "square": _u("({0} * {0})"),
     "reciprocal": _u("(1 / {0})", "(1.0 / {0})"),

@@ -51,8 +51,7 @@ def ww_floor_div_of_floats(a, b):
     quotient = tl.where((rest != 0) & ((b < 0) != (rest < 0)), quotient - 1.0, quotient)
     down = tl.floor(quotient)
     down = tl.where(quotient - down > 0.5, down + 1.0, down)
-    zero = tl.where(a / b < 0, -0.0, 0.0)
-    return tl.where(b == 0, a / b, tl.where(quotient == 0, zero, down))
+    return tl.where(b == 0, a / b, tl.where(quotient == 0, a / b * 0.0, down))
 ''',
     "ww_shl": '''
 def ww_shl(a, b):

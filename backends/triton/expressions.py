@@ -48,6 +48,9 @@ def literal(value: float, dtype: str) -> str:
         return str(int(value))
     if dtype == "f32" and math.isfinite(value) and abs(value) > 3.5e38:
         value = math.copysign(math.inf, value)
+    if value == 0 and math.copysign(1, value) < 0:  # Triton makes 0.0 of a number -0.0
+        whole = "64" if dtype == "f64" else "32"
+        return f"tl.full((), -2 ** {int(whole) - 1}, tl.int{whole}).to(tl.float{whole}, bitcast=True)"
     return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
 
 
@@ -77,7 +80,7 @@ def operand(text: str) -> str:
 
 # where the table's spelling is for floats, or for truth values
 _INTEGER: dict[str, str] = {
-    "not": "(~{0})", "relu": "tl.maximum({0}, 0)",
+    "not": "(~{0})", "neg": "(-{0})", "relu": "tl.maximum({0}, 0)",
     "max": "tl.maximum({0}, {1})", "min": "tl.minimum({0}, {1})", "floor": "{0}", "ceil": "{0}", "round": "{0}", "trunc": "{0}",
     "sign": "tl.where({0} > 0, 1, tl.where({0} < 0, -1, 0))",
     "floor_div": "ww_floor_div({0}, {1})", "mod": "ww_mod({0}, {1})", "fmod": "({0} % {1})",

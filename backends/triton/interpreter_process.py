@@ -98,8 +98,9 @@ def repair() -> None:
             element = next(v.dtype.scalar for v in values if isinstance(v, tl.tensor))
             data = [v.handle.data if isinstance(v, tl.tensor) else getattr(v, "value", v) for v in values]
             wide = np.broadcast_arrays(*data)
+            own = np.float64 if element == tl.float64 else np.float32  # numbers come as float64, whatever their type
             with np.errstate(all="ignore"):
-                result = function(*(a.astype(wide[0].dtype, copy=False) for a in wide))
+                result = function(*(a.astype(own, copy=False) for a in wide))
             ranked = [v for v in values if isinstance(v, tl.tensor) and v.type.is_block()]
             return tl.tensor(handle(result, element), tl.block_type(element, list(result.shape)) if ranked else element)
 

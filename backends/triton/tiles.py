@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -194,6 +195,7 @@ class Tiles:
         own, zero = (self.values.of[v] for v in op.inputs)
         same = (
             zero.number == 0
+            and (zero.dtype not in ("f32", "f64") or math.copysign(1, zero.number) < 0)  # x + 0.0 is not x
             and own.dtype == zero.dtype == held(tile.element_dtype(op.result))
             and not tile.exact_dtype(op.result)
         )

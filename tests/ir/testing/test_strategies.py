@@ -102,9 +102,6 @@ def test_edges_are_drawn():
 
 
 @pytest.mark.parametrize("dtype", NARROW)
-@pytest.mark.xfail(
-    strict=True, reason="narrow integers do not wrap between the ops of a kernel yet; then they belong to WIDTHS"
-)
 def test_narrow_integers_wrap(dtype):
     step = recipes.Integers(dtype=dtype, ops=(recipes.IntegerOp("number"), recipes.IntegerOp("number")), back=True)
     check_flow(None, recipes.FlowRecipe(steps=(step,)).build(), "reference", 0)
