@@ -24,6 +24,11 @@ OPERATORS = table(operators, attention, experts)
 CONSTANTS: dict[str, float | bool] = {"true": True, "false": False, "inf": float("inf")}
 
 
+def _is_at_most(a: Dim, b: Dim) -> bool:
+    """Of sizes of a program nothing is known but what they are."""
+    return (b - a).is_const and (b - a).value >= 0
+
+
 class _Checked(Builder):
     """A builder whose ops are verified as they are made."""
 
@@ -40,7 +45,7 @@ class Expressions(_Checked):
     """
 
     def __init__(self, source: Source):
-        super().__init__()
+        super().__init__(_is_at_most)
         self.source = source
         self.dims: dict[str, Dim] = {}
         self.values: dict[str, Operand] = {}
