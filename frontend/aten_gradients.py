@@ -51,9 +51,10 @@ def tanh_backward(b: Builder, grad: Value, y: Value) -> Value:
 
 @rule("aten.threshold_backward.default")
 def threshold_backward(b: Builder, grad: Value, x: Value, threshold: float) -> Value:
+    """0 where x ≤ threshold; a NaN lets the gradient pass."""
     f = Formula(b, dtype_of(x))
-    seen = b.pointwise("gt", x, b.scalar(threshold, f.wide))
-    return b.pointwise("where", seen, grad, b.scalar(0.0, f.wide), dtype=dtype_of(grad))
+    cut = b.pointwise("le", x, b.scalar(threshold, f.wide))
+    return b.pointwise("where", cut, b.scalar(0.0, f.wide), grad, dtype=dtype_of(grad))
 
 
 @rule("aten.gelu_backward.default")

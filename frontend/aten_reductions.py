@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..ir import flow
+from ..ir.dims import Dim
 from ..ir.types import dtype_of, shape_of
 from .aten_pointwise import truth
 from .build import TORCH_DTYPES, Builder, Rule, Value, axis_of, compute_dtype, is_float, registrar
@@ -38,6 +39,15 @@ def shaped(b: Builder, x: Value) -> Value:
     return b.reshape(x, b.outs[0].shape)  # pyright: ignore[reportOptionalMemberAccess]
 
 
+def _holds_something(x: Value, axes: Sequence[int] | int | None) -> None:
+    """Raises Unsupported where an extreme of nothing is asked for: PyTorch raises, so the operator is left to it."""
+    axes = [axes] if isinstance(axes, int) else axes
+    shape = shape_of(x)
+    taken = [shape[axis_of(a, len(shape))] for a in axes] if axes and shape else shape
+    if any(size == Dim() for size in taken):
+        raise Unsupported("an extreme of no elements")
+
+
 @rule("aten.sum.default", "aten.sum.dim_IntList")
 def sum_(b: Builder, x: Value, axes: Any = None, *_: Any) -> Value:
     return shaped(b, reduced(b, "sum", x, axes if isinstance(axes, list | tuple | int) else None))
@@ -50,17 +60,20 @@ def mean(b: Builder, x: Value, axes: Any = None, *_: Any) -> Value:
 
 @rule("aten.amax.default", "aten.max.default")
 def amax(b: Builder, x: Value, axes: Sequence[int] | None = None, *_: Any) -> Value:
+    _holds_something(x, axes)
     return shaped(b, reduced(b, "max", x, axes))
 
 
 @rule("aten.amin.default", "aten.min.default")
 def amin(b: Builder, x: Value, axes: Sequence[int] | None = None, *_: Any) -> Value:
+    _holds_something(x, axes)
     return shaped(b, reduced(b, "min", x, axes))
 
 
 def extreme(b: Builder, kind: str, x: Value, axis: int) -> Sequence[Value]:
     if b.used[1]:
         raise Unsupported("the position of an extreme value")
+    _holds_something(x, axis)
     value = shaped(b, reduced(b, kind, x, axis))
     return [value, value]
 
@@ -100,19 +113,28 @@ def moments(b: Builder, x: Value, axes: Any) -> tuple[Value, Value]:
     return mu, reduced(b, "mean", b.pointwise("square", centred, dtype=wide), axes, wide)
 
 
+def _softmax_operand(b: Builder, x: Value, dtype: torch.dtype | None | bool) -> Value:
+    """What a softmax is taken of: cast first where `dtype` asks for another type, and of rank 1 at least."""
+    if isinstance(dtype, torch.dtype):
+        x = b.cast(x, b.out.dtype)
+    if not is_float(x):
+        raise Unsupported("a softmax of integers, which PyTorch refuses")
+    return x if shape_of(x) else b.reshape(x, [1])
+
+
 @rule("aten.softmax.int", "aten._softmax.default", "aten._safe_softmax.default")
-def softmax(b: Builder, x: Value, axis: int, *_: Any) -> Value:
-    x = as_asked(b, x, b.out.dtype)
-    return b.emit(flow.SoftmaxOp(x, axis_of(axis, len(shape_of(x))), b.out.dtype))
+def softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None | bool = None) -> Value:
+    x = _softmax_operand(b, x, dtype)
+    return shaped(b, b.emit(flow.SoftmaxOp(x, axis_of(axis, len(shape_of(x))), b.out.dtype)))
 
 
 @rule("aten.log_softmax.int", "aten._log_softmax.default")
-def log_softmax(b: Builder, x: Value, axis: int, *_: Any) -> Value:
-    x = as_asked(b, x, b.out.dtype)
+def log_softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None | bool = None) -> Value:
+    x = _softmax_operand(b, x, dtype)
     wide = compute_dtype(dtype_of(x))
     centred = b.pointwise("sub", x, reduced(b, "max", x, axis, dtype_of(x)), dtype=wide)
     total = reduced(b, "sum", b.pointwise("exp", centred), axis, wide)
-    return b.pointwise("sub", centred, b.pointwise("log", total), dtype=b.out.dtype)
+    return shaped(b, b.pointwise("sub", centred, b.pointwise("log", total), dtype=b.out.dtype))
 
 
 def _vectors(x: Value, normalized_shape: Sequence[int], *vectors: Value | None) -> None:
@@ -142,11 +164,15 @@ def native_layer_norm(
     return [y, mu, b.pointwise("rsqrt", b.pointwise("add", variance, b.scalar(eps, dtype_of(variance))))]
 
 
+def _rms_eps(x: Value, eps: float | None) -> float:
+    """PyTorch's default epsilon is that of the type it computes in, which for half precision is float32."""
+    return torch.finfo(TORCH_DTYPES[compute_dtype(dtype_of(x))]).eps if eps is None else eps
+
+
 @rule("aten.rms_norm.default")
 def rms_norm(b: Builder, x: Value, shape: Sequence[int], weight: Value | None, eps: float | None) -> Value:
     _vectors(x, shape, weight)
-    eps = torch.finfo(TORCH_DTYPES[dtype_of(x)]).eps if eps is None else eps
-    return b.emit(flow.RMSNormOp(x, weight, eps, element=b.outs[0].dtype))  # pyright: ignore[reportOptionalMemberAccess]
+    return b.emit(flow.RMSNormOp(x, weight, _rms_eps(x, eps), element=b.outs[0].dtype))  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @rule("aten._fused_rms_norm.default")
@@ -157,6 +183,5 @@ def fused_rms_norm(
     if not b.used[1]:
         return [y, y]
     wide = compute_dtype(dtype_of(x))
-    eps = torch.finfo(TORCH_DTYPES[dtype_of(x)]).eps if eps is None else eps
     mean_square = reduced(b, "mean", b.pointwise("square", x, dtype=wide), -1, wide)
-    return [y, b.pointwise("rsqrt", b.pointwise("add", mean_square, b.scalar(eps, wide)))]
+    return [y, b.pointwise("rsqrt", b.pointwise("add", mean_square, b.scalar(_rms_eps(x, eps), wide)))]

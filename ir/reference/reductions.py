@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def _reduce(e: Evaluator, op: flow.ReduceOp, x: torch.Tensor) -> torch.Tensor:
     x = x.to(e.compute(x))
     axes = op.dims_reduced
+    if op.type.dtype == "i1":
+        return (torch.any if op.kind.data == "max" else torch.all)(x.bool(), dim=axes, keepdim=True)
     if op.kind.data in ("max", "min"):
         return (torch.amax if op.kind.data == "max" else torch.amin)(x, dim=axes, keepdim=True)
     if op.kind.data == "mean" and not x.is_floating_point():

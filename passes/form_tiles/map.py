@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xdsl.dialects.builtin import f32, f64, i64
+from xdsl.dialects.builtin import f32, f64, i1, i64
 from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 
 from ...ir import flow, fused, tile
@@ -141,6 +141,8 @@ class MapRegion(Region):
             (total,) = self.kernel.loop(ctx, start, end, width, [first], body)
         if op.kind.data == "mean":
             total = self._divided(ctx, total, space)
+        if result == i1 and kind == "max":  # none of no truth values is true, so not the least number there is
+            return pointwise(ctx, "gt", total, number(ctx, 0.0, compute))
         return convert(ctx, total, result)
 
     def _identity(self, ctx: Context, kind: str, element: Attribute) -> SSAValue:
@@ -152,9 +154,11 @@ class MapRegion(Region):
         return lowest if kind == "max" else pointwise(ctx, "sub", integer(ctx, -1), lowest, element=i64)
 
     def _divided(self, ctx: Context, total: SSAValue, space: Space) -> SSAValue:
+        """The mean of the columns whose sum is `total`; of none, NaN."""
         element = tile_element(total)
         if space.size.is_const and not self.symbolic:
-            return pointwise(ctx, "mul", total, number(ctx, 1 / max(space.size.value, 1), element), element=element)
+            factor = 1 / space.size.value if space.size.value else float("nan")
+            return pointwise(ctx, "mul", total, number(ctx, factor, element), element=element)
         count = convert(ctx, ctx.add(tile.SplatOp(self.kernel.extent(ctx, space))), element)
         return pointwise(ctx, "div", total, count, element=element)
 
