@@ -122,10 +122,15 @@ def _softmax_operand(b: Builder, x: Value, dtype: torch.dtype | None | bool) -> 
     return x if shape_of(x) else b.reshape(x, [1])
 
 
-@rule("aten.softmax.int", "aten._softmax.default", "aten._safe_softmax.default")
-def softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None | bool = None) -> Value:
+@rule("aten.softmax.int", "aten._softmax.default")
+def softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None | bool = None, *, safe: bool = False) -> Value:
     x = _softmax_operand(b, x, dtype)
-    return shaped(b, b.emit(flow.SoftmaxOp(x, axis_of(axis, len(shape_of(x))), b.out.dtype)))
+    return shaped(b, b.emit(flow.SoftmaxOp(x, axis_of(axis, len(shape_of(x))), b.out.dtype, safe)))
+
+
+@rule("aten._safe_softmax.default")
+def safe_softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None = None) -> Value:
+    return softmax(b, x, axis, dtype, safe=True)
 
 
 @rule("aten.log_softmax.int", "aten._log_softmax.default")

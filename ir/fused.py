@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from xdsl.dialects.builtin import IntAttr, UnitAttr
+from xdsl.dialects.builtin import IntAttr, StringAttr, UnitAttr
 from xdsl.dialects.utils import AbstractYieldOperation
 from xdsl.ir import Attribute, Block, BlockArgument, Dialect, Region, SSAValue
 from xdsl.irdl import (
@@ -241,6 +241,9 @@ class AttentionKernelOp(IRDLOperation):
     offset = opt_prop_def(DimAttr)
     window = opt_prop_def(IntAttr)
     softcap = opt_prop_def(Float)
+    fill = opt_prop_def(Float)
+    added_in = opt_prop_def(StringAttr)
+    undefined = opt_prop_def(UnitAttr)
     result = result_def(TensorType)
     traits = traits_def(Pure())
 

@@ -6,6 +6,7 @@ compute; a norm over heads and every other norm reduces over its last dim.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from xdsl.dialects import func
@@ -103,7 +104,20 @@ def _norm(op: Norm, insert: Insert, by_statistics: bool) -> SSAValue:
 def _softmax(op: flow.SoftmaxOp, insert: Insert) -> SSAValue:
     x, axes = op.input, [op.axis.data % op.type.rank]
     wide = op.type.with_element("f64" if "f64" in (op.type.dtype, tensor_type(x).dtype) else "f32")
-    shifted = insert(flow.PointwiseOp("sub", [x, insert(flow.ReduceOp("max", x, axes, wide.element))], wide))
-    raised = insert(flow.PointwiseOp("exp", [shifted]))
+    top = insert(flow.ReduceOp("max", x, axes, wide.element))
+    if op.safe is not None:  # −inf − −inf is NaN, and 0 / 0 is
+        top = _replaced(top, -math.inf, 0.0, insert)
+    raised = insert(flow.PointwiseOp("exp", [insert(flow.PointwiseOp("sub", [x, top], wide))]))
     total = insert(flow.ReduceOp("sum", raised, axes))
+    if op.safe is not None:
+        total = _replaced(total, 0.0, 1.0, insert)
     return insert(flow.PointwiseOp("div", [raised, total], op.type))
+
+
+def _replaced(value: SSAValue, number: float, by: float, insert: Insert) -> SSAValue:
+    """`by` where the value is `number`."""
+    scalar = TensorType.of([], tensor_type(value).element)
+    equal = insert(
+        flow.PointwiseOp("eq", [value, insert(flow.ConstantOp(number, scalar))], tensor_type(value).with_element("i1"))
+    )
+    return insert(flow.PointwiseOp("where", [equal, insert(flow.ConstantOp(by, scalar)), value], tensor_type(value)))

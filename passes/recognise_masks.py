@@ -129,7 +129,7 @@ def why_not(op: AttentionOp, mask: Mask) -> Refusal | None:
         if width is None or width < 1:
             return Refusal("the width of the window is not known at compile time")
     assert op.mask is not None
-    if dtype_of(op.mask) == "i1":
+    if dtype_of(op.mask) == "i1" and op.fill is None:
         return None
     if mask.start is not None:
         return Refusal("a float mask at positions that are not known: a query may see no key", "a boolean mask")
@@ -167,6 +167,7 @@ def _rewrite(op: AttentionOp, mask: Mask) -> None:
         window=_width(mask),
         softcap=op.softcap.value.data if op.softcap is not None else None,
         start=mask.start,
+        undefined=op.undefined is not None,
     )  # fmt: skip
     replace(op, emit(new))
 

@@ -152,8 +152,12 @@ class AttentionOp(FlowOp):
 
     In order: scale, softcap (c · tanh(x / c)), mask (bool: keep where true; float: added; broadcasts to [B, H, S, L]),
     `causal` (query s sees keys ≤ s + `offset` + `start`; without them, PyTorch's upper-left alignment), `window` (and
-    those > s + offset + start − window), sinks [H] (one more logit a row that takes part in the sum only). A row that sees nothing
-    gives 0. `start` (an i64 number): how many keys stand before the first query, read when the kernel runs.
+    those > s + offset + start − window), sinks [H] (one more logit a row that takes part in the sum only). `start` (an i64
+    number): how many keys stand before the first query, read when the kernel runs.
+
+    A row that sees nothing gives 0; with `undefined`, NaN, as a softmax of −inf that is written out (0 where there is no key
+    at all). `fill`: what a boolean mask puts in place of a score, −inf unless given. `added_in` (f16 or bf16): a score that
+    a float mask changes is rounded to this type, so that a very low mask makes all that it hides equal.
     """
 
     name = "flow.attention"
@@ -170,6 +174,9 @@ class AttentionOp(FlowOp):
     offset = opt_prop_def(DimAttr)
     window = opt_prop_def(IntAttr)
     softcap = opt_prop_def(Float)
+    fill = opt_prop_def(Float)
+    added_in = opt_prop_def(StringAttr)
+    undefined = opt_prop_def(UnitAttr)
 
     def __init__(
         self,
@@ -184,6 +191,9 @@ class AttentionOp(FlowOp):
         window: int | None = None,
         softcap: float | None = None,
         start: SSAValue | None = None,
+        fill: float | None = None,
+        added_in: str | None = None,
+        undefined: bool = False,
     ):
         shape = [*shape_of(query)[:-1], shape_of(value)[-1]]
         properties: dict[str, Attribute | None] = {
@@ -192,6 +202,9 @@ class AttentionOp(FlowOp):
             "offset": DimAttr(Dim.of(offset)) if causal or window is not None else None,
             "window": IntAttr(window) if window is not None else None,
             "softcap": real(softcap) if softcap is not None else None,
+            "fill": real(fill) if fill is not None else None,
+            "added_in": StringAttr(added_in) if added_in is not None else None,
+            "undefined": UnitAttr() if undefined else None,
         }
         super().__init__(
             operands=[query, key, value, mask, sinks, start],
@@ -208,6 +221,13 @@ class AttentionOp(FlowOp):
         if self.start is not None:
             require(self.offset is not None, "flow.attention: only a causal or windowed attention has a start")
             require(tensor_type(self.start) == TensorType.of([], "i64"), "flow.attention: the start is one i64 number")
+        masks = {"fill": ("i1",), "added_in": ("f16", "bf16", "f32")}
+        kind = tensor_type(self.mask).dtype if self.mask is not None else ""
+        for name, dtypes in masks.items():
+            given = self.properties.get(name) is not None
+            require(not given or kind in dtypes, f"flow.attention: `{name}` goes with a mask of {' or '.join(dtypes)}")
+        if self.added_in is not None:
+            require(self.added_in.data in ("f16", "bf16"), f"flow.attention: `added_in` {self.added_in.data}")
         if self.mask is not None:
             full = (q[0], q[2], q[1], k[1])
             require(

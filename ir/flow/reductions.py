@@ -62,15 +62,17 @@ class ReduceOp(FlowOp):
 
 @irdl_op_definition
 class SoftmaxOp(FlowOp):
-    """exp(x − max) / Σ exp(x − max) along `axis`; a row of −inf gives NaN, as PyTorch."""
+    """exp(x − max) / Σ exp(x − max) along `axis`; a row of −inf gives NaN, as PyTorch; 0 with `safe`."""
 
     name = "flow.softmax"
     input = operand_def(TensorType)
     axis = prop_def(IntAttr)
+    safe = opt_prop_def(UnitAttr)
 
-    def __init__(self, value: SSAValue, axis: int, element: Attribute | str | None = None):
+    def __init__(self, value: SSAValue, axis: int, element: Attribute | str | None = None, safe: bool = False):
         result = tensor_type(value) if element is None else tensor_type(value).with_element(element)
-        super().__init__(operands=[value], result_types=[result], properties={"axis": IntAttr(axis)})
+        properties: dict[str, Attribute | None] = {"axis": IntAttr(axis), "safe": UnitAttr() if safe else None}
+        super().__init__(operands=[value], result_types=[result], properties=properties)
 
 
 @irdl_op_definition

@@ -10,6 +10,7 @@ import torch
 from xdsl.ir import Operation
 
 from .. import flow, fused
+from ..types import TensorType
 from .experts import by_group
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _attention(e: Evaluator, op: flow.AttentionOp | fused.AttentionKernelOp, *xs
         cap = op.softcap.value.data
         scores = cap * torch.tanh(scores / cap)
     if mask is not None:
-        scores = torch.where(mask, scores, -math.inf) if mask.dtype == torch.bool else scores + mask.to(dtype)
+        scores = _masked(e, op, scores, mask)
     rows, columns = torch.arange(q.shape[2])[:, None], torch.arange(k.shape[2])[None]
     last = rows + start + (e.size(op.offset.data) if op.offset is not None else 0)
     if op.causal is not None:
@@ -63,11 +64,25 @@ def _attention(e: Evaluator, op: flow.AttentionOp | fused.AttentionKernelOp, *xs
         scores = scores.masked_fill(columns <= last - op.window.data, -math.inf)
     if sinks is not None:
         scores = torch.cat([scores, sinks.to(dtype).reshape(1, -1, 1, 1).expand(*scores.shape[:3], 1)], -1)
+    if not scores.shape[-1]:
+        return (scores @ v).transpose(1, 2)
     top = scores.amax(-1, keepdim=True)
     weights = torch.exp(scores - torch.where(top == -math.inf, 0.0, top))
     total = weights.sum(-1, keepdim=True)
-    weights = (weights / torch.where(total == 0, 1.0, total))[..., : k.shape[2]]
-    return (weights @ v).transpose(1, 2)
+    if op.undefined is None:
+        total = torch.where(total == 0, 1.0, total)
+    return ((weights / total)[..., : k.shape[2]] @ v).transpose(1, 2)
+
+
+def _masked(
+    e: Evaluator, op: flow.AttentionOp | fused.AttentionKernelOp, scores: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    if mask.dtype == torch.bool:
+        return torch.where(mask, scores, op.fill.value.data if op.fill is not None else -math.inf)
+    total = scores + mask.to(scores.dtype)
+    if op.added_in is None:
+        return total
+    return torch.where(mask == 0, scores, total.to(e.dtype(TensorType.of([], op.added_in.data))).to(scores.dtype))
 
 
 def _gemm(e: Evaluator, op: fused.GemmOp, a: torch.Tensor, *rest: torch.Tensor) -> list[torch.Tensor]:

@@ -26,6 +26,11 @@ def _reduce(e: Evaluator, op: flow.ReduceOp, x: torch.Tensor) -> torch.Tensor:
     return (torch.sum if op.kind.data == "sum" else torch.mean)(x, dim=axes, keepdim=True)
 
 
+def _softmax(e: Evaluator, op: flow.SoftmaxOp, x: torch.Tensor) -> torch.Tensor:
+    softmax = torch.softmax if op.safe is None else torch._safe_softmax
+    return softmax(x.to(e.compute(x)), op.axis.data)
+
+
 def _rms_norm(e: Evaluator, op: flow.RMSNormOp, x: torch.Tensor, *weight: torch.Tensor) -> torch.Tensor:
     x = x.to(e.compute(x))
     y = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + op.eps.value.data)
@@ -73,7 +78,7 @@ def _row_mean(e: Evaluator, op: flow.RowMeanOp, stats: torch.Tensor) -> torch.Te
 
 RULES: dict[type[Operation], Callable[..., Any]] = {
     flow.ReduceOp: _reduce,
-    flow.SoftmaxOp: lambda e, op, x: torch.softmax(x.to(e.compute(x)), op.axis.data),
+    flow.SoftmaxOp: _softmax,
     flow.RMSNormOp: _rms_norm,
     flow.LayerNormOp: _layer_norm,
     flow.RowStatsOp: _row_stats,

@@ -24,16 +24,23 @@ from ...ir.types import is_float, shape_of, tensor_type
 from ..matching import ONE, either_order, number, padded, pointwise, producer
 
 
+ABSORBING = -(2.0**100)
+"""Below it, f32 and bf16 numbers stay what they are when a score is added."""
+
+
 @dataclass
 class Scores:
     """What stands between the two products, collected from the softmax inwards.
 
-    `batch`: (B, H) where the products are on [B·H, S, d] and the softmax on [B, H, S, L].
+    `batch`: (B, H) where the products are on [B·H, S, d] and the softmax on [B, H, S, L]. `added_in`: the dtype of the
+    sums with masks. `safe`: a row of −inf gives 0.
     """
 
     product: MatmulOp | None = None
     masks: list[SSAValue] = field(default_factory=list[SSAValue])
     choices: list[tuple[SSAValue, bool, float]] = field(default_factory=list[tuple[SSAValue, bool, float]])
+    added_in: str = ""
+    safe: bool = False
     softcap: float | None = None
     scale: float = 1.0
     sinks: SSAValue | None = None
@@ -51,7 +58,7 @@ def find(root: MatmulOp) -> Scores | None:
     softmax = producer(_through_casts(cut.input) if cut is not None else weights, SoftmaxOp)
     if softmax is None or softmax.axis.data != softmax.type.rank - 1:
         return None
-    scores = Scores(matched=[softmax])
+    scores = Scores(matched=[softmax], safe=softmax.safe is not None)
     value = _through_casts(softmax.input)
     if cut is not None:
         value = _without_sinks(scores, value, cut)
@@ -123,9 +130,13 @@ def _walk(scores: Scores, value: SSAValue) -> None:
 def _added(scores: Scores, op: PointwiseOp) -> SSAValue | None:
     if not _is_outermost(scores):
         return None
+    if any(fill != -math.inf for _, _, fill in scores.choices):
+        scores.reason = "a number is chosen in place of scores that something was added to"
+        return None
     for inner, mask in either_order(op):
         if _leads_to_product(inner) and shape_of(inner) == op.shape:
             scores.masks.append(mask)
+            scores.added_in = op.type.dtype
             return inner
     return None
 
@@ -135,9 +146,22 @@ def _chosen(scores: Scores, op: PointwiseOp) -> SSAValue | None:
     for inner, other, keep in ((kept, dropped, True), (dropped, kept, False)):
         fill = number(other)
         if _is_outermost(scores) and fill is not None and fill < -1e4 and shape_of(inner) == op.shape:
+            if not _agrees(scores, float(fill)):
+                scores.reason = f"a choice of {fill:g} is not the same as adding it"
+                return None
             scores.choices.append((condition, keep, float(fill)))
             return inner
     return None
+
+
+def _agrees(scores: Scores, fill: float) -> bool:
+    """Whether choosing `fill` goes with what is outside of it: other choices of the same number, or sums that it absorbs.
+
+    A row of hidden scores only is uniform, so what they are matters.
+    """
+    if scores.masks:
+        return fill < ABSORBING and not scores.choices
+    return all(other == fill for _, _, other in scores.choices)
 
 
 def _scaled(scores: Scores, op: PointwiseOp) -> SSAValue | None:

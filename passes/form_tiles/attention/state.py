@@ -12,7 +12,7 @@ from xdsl.ir import Attribute, SSAValue
 from ....ir import fused, tile
 from ....ir.layout import resolve
 from ....ir.types import dtype_of
-from ..arithmetic import number, pointwise, widened
+from ..arithmetic import integer, number, pointwise, widened
 from ..axes import Dims, IterAxis
 from ..context import Context
 from ..kernel import KernelBuilder
@@ -91,9 +91,15 @@ def rescaled(a: Attention, ctx: Context, state: Sequence[SSAValue], highest: SSA
 
 
 def normalised(a: Attention, ctx: Context, total: SSAValue, acc: SSAValue) -> SSAValue:
-    """What a row sees, averaged; 0 for a row that sees nothing."""
-    none = number(ctx, 0.0, a.element)
-    seen = pointwise(ctx, "where", pointwise(ctx, "eq", total, none), number(ctx, 1.0, a.element), total)
+    """What a row sees, averaged; 0 for a row that sees nothing (NaN where it is undefined), and where there is no key."""
+    none, length = number(ctx, 0.0, a.element), a.keys.size
+    unseen = pointwise(ctx, "eq", total, none)
+    if a.op.undefined is not None:
+        if length.is_const and length.value:
+            return pointwise(ctx, "div", acc, total)
+        keys = ctx.add(tile.SplatOp(a.kernel.size(ctx, length)))
+        unseen = pointwise(ctx, "eq", keys, integer(ctx, 0))
+    seen = pointwise(ctx, "where", unseen, number(ctx, 1.0, a.element), total)
     return pointwise(ctx, "div", acc, seen)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import i1
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import f32, f64, i1
+from xdsl.ir import Attribute, SSAValue
 
 from ....ir import tile
 from ....ir.dims import Dim
 from ....ir.layout import ONE, resolve
-from ....ir.types import dtype_of, shape_of
-from ..arithmetic import integer, number, pointwise
+from ....ir.types import DTYPES, dtype_of, shape_of
+from ..arithmetic import convert, integer, number, pointwise
 from ..axes import Space
 from ..context import Context
 from .state import Attention
+
+LARGEST: dict[Attribute, float] = {f32: (2 - 2**-23) * 2.0**127, f64: sys.float_info.max}
 
 
 def modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
@@ -26,16 +29,25 @@ def modified(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
         scores = pointwise(ctx, "mul", scores, number(ctx, 1 / cap, element))
         scores = pointwise(ctx, "mul", pointwise(ctx, "tanh", scores), number(ctx, cap * a.base, element))
     if op.mask is not None and dtype_of(op.mask) != "i1":
-        scores = pointwise(ctx, "add", scores, _mask(a, op.mask, ctx))
+        mask = _mask(a, op.mask, ctx)
+        total = pointwise(ctx, "add", scores, mask)
+        if op.added_in is None:
+            return total
+        total = convert(ctx, convert(ctx, total, DTYPES[op.added_in.data]), element)
+        scores = pointwise(ctx, "where", pointwise(ctx, "eq", mask, number(ctx, 0.0, element)), scores, total)
     return scores
 
 
 def visible(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
-    """−inf where a boolean mask, causal or window hides the key, and beyond the last key."""
+    """−inf where a boolean mask (unless it fills in another number), causal or window hides the key, and beyond the last key."""
     op = a.op
     conditions: list[SSAValue] = []
     if op.mask is not None and dtype_of(op.mask) == "i1":
-        conditions.append(_mask(a, op.mask, ctx))
+        mask = _mask(a, op.mask, ctx)
+        if op.fill is None:
+            conditions.append(mask)
+        else:
+            scores = pointwise(ctx, "where", mask, scores, number(ctx, _fill(a, op.fill.value.data), a.element))
     key = ctx.add(tile.IotaOp(ctx.column, a.block, 1))
     length = ctx.add(tile.SplatOp(a.kernel.extent(ctx, ctx.columns)))
     conditions.append(pointwise(ctx, "lt", key, length))
@@ -54,6 +66,12 @@ def visible(a: Attention, scores: SSAValue, ctx: Context) -> SSAValue:
         return pointwise(ctx, "where", seen, scores, hidden)
     ceiling = pointwise(ctx, "where", seen, number(ctx, float("inf"), a.element), hidden)  # made once for all rows
     return pointwise(ctx, "minnum", scores, ceiling)
+
+
+def _fill(a: Attention, fill: float) -> float:
+    """A filled-in score to the base of the scores; a finite one stays finite, as a row may have nothing else."""
+    most = LARGEST[a.element]
+    return max(-most, min(most, fill * a.base))
 
 
 def _mask(a: Attention, mask: SSAValue, ctx: Context) -> SSAValue:
