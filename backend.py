@@ -51,18 +51,17 @@ def warpweave(
         from torch._functorch.aot_autograd import make_boxed_func  # pyright: ignore[reportPrivateImportUsage]
 
         from .compiler import compile_graph
-        from .report import publish_failure
+        from .frontend.rng_states import drop_needless
 
         name = graph_name(gm, kind)
         log.debug("compiling %s: %d nodes, %d arguments", name, len(aot_gm.graph.nodes), len(placeholders))
         try:
-            names, roles = [p.name for p in placeholders], [p.role for p in placeholders]
-            return compile_graph(aot_gm, names, roles, chosen, name=name, kind=kind)
+            drop_needless(aot_gm)
+            return compile_graph(aot_gm, placeholders, chosen, name=name, kind=kind)
         except (OptionError, UnsupportedError):
             raise
         except Exception as error:
-            _say_fallback(aot_gm, aot_inputs, name, error)
-            publish_failure(name, kind, error)
+            _leave_whole(aot_gm, aot_inputs, name, kind, error, strict=chosen.strict)
             return make_boxed_func(aot_gm.forward)
 
     try:
@@ -70,8 +69,24 @@ def warpweave(
     except (OptionError, TorchDynamoException, UnsupportedError):
         raise
     except Exception as error:
-        _say_fallback(gm, example_inputs, graph_name(gm, "tracing"), error)
+        _leave_whole(gm, example_inputs, graph_name(gm, "tracing"), "tracing", error, strict=chosen.strict)
         return gm.forward
+
+
+def _leave_whole(
+    gm: GraphModule, inputs: Sequence[Any], name: str, kind: str, error: Exception, *, strict: bool
+) -> None:
+    """All of a graph runs in PyTorch: the report says so, operator by operator. Raises UnsupportedError under `strict`."""
+    from .frontend.partition import is_operator
+    from .frontend.rows import node_row
+    from .report import UnsupportedError, publish_failure
+
+    why = f"its graph runs in PyTorch: {type(error).__name__}: {_first_line(error)}"
+    rows = [node_row(node, why) for node in gm.graph.nodes if is_operator(node)]
+    if strict:
+        raise UnsupportedError(rows) from error
+    _say_fallback(gm, inputs, name, error)
+    publish_failure(name, kind, error, rows)
 
 
 def graph_name(gm: GraphModule, kind: str) -> str:
@@ -97,10 +112,13 @@ def _say_fallback(gm: GraphModule, inputs: Sequence[Any], name: str, error: Exce
 
     path = reproducer_of(error) or write_reproducer(gm, inputs, name, error)
     log.debug("%s runs in PyTorch", name, exc_info=error)
-    reason = str(error).strip().splitlines()
     warnings.warn(
-        f"warpweave: {name} runs in PyTorch, uncompiled: {type(error).__name__}: {reason[0] if reason else ''}\n"
+        f"warpweave: {name} runs in PyTorch, uncompiled: {type(error).__name__}: {_first_line(error)}\n"
         f"  next: report this with the reproducer {path}",
         RuntimeWarning,
         stacklevel=2,
     )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
@@ -27,9 +27,12 @@ from .options import Options
 from .passes import form_tiles, pipeline
 from .planner import plan
 from .report import Phases, UnsupportedError, coverage, describe, fallback_rows, kernel_row, kernel_rows, publish
-from .reproducer import reproducible
 from .runtime.program import Program
 from .selection import backend_for
+
+if TYPE_CHECKING:
+    from .frontend.capture import Placeholder
+    from .graph_compiler import CompiledParts
 
 log = logging.getLogger("warpweave.compiler")
 
@@ -153,16 +156,15 @@ _ROUND_LESS = {"recognise-activations", "recognise-rms-norm", "recognise-rope", 
 
 @_no_collection()
 def compile_graph(
-    gm: Any, names: Sequence[str], roles: Sequence[Any], options: Options, *, name: str, kind: str = "inference"
-) -> Program:
-    """One AOT graph → a boxed callable; its report joins `warpweave.reports()`."""
-    from .frontend.importer import import_graph
+    gm: Any, placeholders: Sequence[Placeholder], options: Options, *, name: str, kind: str = "inference"
+) -> Callable[[list[Any]], Any]:
+    """One AOT graph → a boxed callable; its report joins `warpweave.reports()`. What cannot be compiled runs in PyTorch.
 
-    phases = Phases()
-    with phases("import"):
-        module = import_graph(gm, names, roles)
-    with reproducible(lambda: import_graph(gm, names, roles), options, name):
-        compiled = compile_module(module, options, name, phases, tensors=True)
+    Raises UnsupportedError under `strict` where that is anything, GraphUnsupportedError where it is all.
+    """
+    from .graph_compiler import GraphCompiler
+
+    compiled = GraphCompiler(gm, placeholders, options, name).run()
     publish({**compiled.report, "kind": kind})
     return compiled.program
 
@@ -170,7 +172,7 @@ def compile_graph(
 class CompiledModel:
     """A model compiled ahead of time: call it with the model's arguments; `report`, `ir`, `save(path)`."""
 
-    def __init__(self, exported: Any, compiled: Compiled, state: Mapping[int, Any], signature: Any):
+    def __init__(self, exported: Any, compiled: Compiled | CompiledParts, state: Mapping[int, Any], signature: Any):
         self.report = compiled.report
         self.ir = compiled.ir
         self.located_ir = compiled.located
@@ -203,14 +205,16 @@ def compile(
     import torch
 
     from .frontend.export import export_graph
+    from .graph_compiler import GraphCompiler
 
     chosen = Options.of(options)
     phases = Phases()
     with phases("capture"), torch.no_grad() if not torch.is_inference_mode_enabled() else nullcontext():
         captured = export_graph(model, args, dict(kwargs or {}))
-    with phases("import"):
-        module = captured.module()
-    with reproducible(captured.module, chosen, captured.name):
-        compiled = compile_module(module, chosen, captured.name, phases, keep_ir=True, tensors=True)
+    compiler = GraphCompiler(
+        captured.graph, captured.inputs, chosen, captured.name, relations=captured.relations(), keep_ir=True
+    )
+    compiled = compiler.run()
+    compiled.report["compile_s"].update(phases.seconds)
     publish({**compiled.report, "kind": "inference"})
     return CompiledModel(captured.exported, compiled, captured.state, captured)

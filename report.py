@@ -38,10 +38,39 @@ def publish(report: dict[str, Any]) -> None:
         _reports.append(report)
 
 
-def publish_failure(name: str, kind: str, error: Exception) -> None:
-    """The report of a graph that runs in PyTorch whole because compiling it failed."""
+def publish_failure(name: str, kind: str, error: Exception, rows: Sequence[dict[str, Any]] = ()) -> None:
+    """The report of a graph that runs in PyTorch whole because compiling it failed. `rows`: its operators, all of them."""
+    publish({**joined(name, [], rows), "kind": kind, "error": f"{type(error).__name__}: {error}"})
+
+
+def joined(name: str, reports: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The report of a graph in several programs. `rows`: the operators that PyTorch runs between them."""
+    seconds = Counter[str]()
+    for report in reports:
+        seconds.update(report["compile_s"])
+    caches = [report["cache"] for report in reports]
+    moved = [report["bytes_moved"] for report in reports]
+    kept = ("kernels", "fallbacks", "ledger")
+    added = ("ops", "supported", "aten_calls", "packed_bytes")
     empty = describe_nothing(name)
-    publish({**empty, "kind": kind, "error": f"{type(error).__name__}: {error}"})
+    whole: dict[str, Any] = {
+        **empty,
+        **{key: [row for report in reports for row in report[key]] for key in kept},
+        **{key: sum(report[key] for report in reports) for key in added},
+        "kernels_per_layer": max((report["kernels_per_layer"] for report in reports), default=0),
+        "compile_s": dict(seconds),
+        "bytes_moved": {key: " + ".join(m[key] for m in moved if m[key] != "0") or "0" for key in empty["bytes_moved"]},
+        "cache": {
+            "hit": bool(caches) and all(cache["hit"] for cache in caches),
+            "kernels": sum(cache["kernels"] for cache in caches),
+            "compiled": sum(cache["compiled"] for cache in caches),
+            "differs": next((cache["differs"] for cache in caches if cache["differs"]), None),
+        },
+    }
+    whole["fallbacks"] += rows
+    whole["ops"] += len(rows)
+    whole["aten_calls"] += len(rows)
+    return whole
 
 
 def describe_nothing(name: str) -> dict[str, Any]:

@@ -34,7 +34,11 @@ class ExportedGraph:
     def module(self) -> ModuleOp:
         """The flow module, which checks what export demands of sizes. Raises GraphUnsupportedError."""
         names, roles = [p.name for p in self.inputs], [p.role for p in self.inputs]
-        return import_graph(self.graph, names, roles, relations(self.exported))
+        return import_graph(self.graph, names, roles, self.relations())
+
+    def relations(self) -> Sequence[Any]:
+        """What export demands of sizes."""
+        return relations(self.exported)
 
     def placeholders(self, state: Mapping[int, Any], user_inputs: Sequence[Any] = ()) -> list[Any]:
         """All arguments in calling order: the state where the model holds it, then the user's inputs (None without)."""

@@ -9,7 +9,10 @@ reason. Raises GraphUnsupportedError where no module can say the graph.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -23,7 +26,7 @@ from ..ir import flow
 from ..ir.dims import Dim
 from ..ir.promises import demand
 from ..ir.signature import Kind, Role, argument_attributes, sizes_attribute
-from ..ir.types import DimAttr, TensorType, dims_attr
+from ..ir.types import DimAttr, TensorType, dims_attr, dtype_of, shape_of
 from . import complex_pairs
 from .aten_calls import bound, encode, used_results
 from .aten_table import TABLE
@@ -41,13 +44,22 @@ def import_graph(
     names: Sequence[str] | None = None,
     roles: Sequence[Role] | None = None,
     relations: Sequence[Any] | None = None,
+    left: Mapping[Node, str] = MappingProxyType({}),
 ) -> ModuleOp:
     """The module of an AOT graph; `names` and `roles` are those of its placeholders, in order.
 
     `relations`: what the graph demands of its sizes (sympy), for the program to check. Without them somebody else does:
-    Dynamo, by its guards.
+    Dynamo, by its guards. `left`: nodes that are left to PyTorch whatever the table says of them, with the reason.
     """
-    return _Importer(gm, names, roles, relations).run()
+    return _Importer(gm, names, roles, relations, left).run()
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """What a node stands for that is no plain tensor: complex, sparse, on another device, a submodule. `argument`: that of
+    the function, if it is one."""
+
+    argument: BlockArgument | None = None
 
 
 class _Importer:
@@ -57,12 +69,16 @@ class _Importer:
         names: Sequence[str] | None,
         roles: Sequence[Role] | None,
         relations: Sequence[Any] | None,
+        left: Mapping[Node, str],
     ):
         self.gm = gm
         self.relations = relations
+        self.left = left
+        self.refused: dict[Node, str] = {}
         self.placeholders = [n for n in gm.graph.nodes if n.op == "placeholder"]
         self.names = list(names or [n.name for n in self.placeholders])
         self.roles: Sequence[Role] = roles if roles is not None else ("input",) * len(self.placeholders)
+        self.device = device_of(gm)
         self.symbols = Symbols()
         self.builder = Builder(self.symbols.at_most)
         self.env: dict[Node, Any] = {}
@@ -87,30 +103,70 @@ class _Importer:
             "output": self.output,
         }
         for node in self.gm.graph.nodes:
-            if node.op not in handlers:
-                raise GraphUnsupportedError(f"a graph node of kind `{node.op}` ({node.target})")
             try:
-                handlers[node.op](node)
+                handlers.get(node.op, self.unknown)(node)
             except Unsupported as refusal:
-                raise GraphUnsupportedError(f"`{node.format_node()}`: {refusal}") from refusal
+                self.refuse(node, str(refusal))
+        if self.refused:
+            node, reason = next(iter(self.refused.items()))
+            opaque = [node for node, value in self.env.items() if isinstance(value, _NOT_PLAIN)]
+            raise GraphUnsupportedError(f"`{node.format_node()}`: {reason}", self.refused, opaque)
         return self.finish()
+
+    def unknown(self, node: Node) -> None:
+        raise Unsupported(f"a graph node of kind `{node.op}`")
+
+    def refuse(self, node: Node, reason: str) -> None:
+        """Notes a node that the module cannot say. What stands for its value lets the nodes behind it be looked at."""
+        self.refused[node] = reason
+        self.env[node] = self.stand_in(node.meta.get("val"), bool(_QUANTISED.search(str(node.target))))
+
+    def stand_in(self, value: Any, quantised: bool = False) -> Any:
+        if isinstance(value, tuple | list):
+            return [self.stand_in(v) for v in value]
+        try:
+            if isinstance(value, torch.Tensor) and not quantised:
+                self.symbols.admit(value.shape)
+                return self.block.insert_arg(self.type_of(value), len(self.block.args))
+            if isinstance(value, torch.SymInt):
+                self.symbols.admit([value])
+                return self.scalar(value)
+        except Unsupported:
+            pass
+        return Opaque()
 
     # ---- arguments ---------------------------------------------------------------------------------------------
 
     def placeholder(self, node: Node, name: str, role: Role) -> None:
+        """An argument; one that is no plain tensor is ignored, and whatever reads it is PyTorch's."""
         value = node.meta.get("val")
         is_tensor = isinstance(value, torch.Tensor)
-        type_ = self.type_of(value) if is_tensor else tensor((), "i64")
+        type_, strides, dim = tensor((), "i64"), None, None
+        plain = True
+        try:
+            if is_tensor:
+                self.symbols.admit(value.shape)
+                type_ = self.type_of(value)
+                strides = None if contiguous(value) else self.symbols.dims(value.stride())
+            elif isinstance(value, torch.SymInt):
+                self.symbols.admit([value])
+                dim = self.symbols.dim(value)
+        except Unsupported:
+            type_, plain = tensor((), "i64"), False
         argument = self.block.insert_arg(type_, len(self.block.args))
         argument.name_hint = node.name
-        if is_tensor and role == "weight":
+        if is_tensor and plain and role == "weight":
             self.builder.weights.add(argument)
-        kind: Kind = "tensor" if is_tensor else "int" if isinstance(value, torch.SymInt) else "ignored"
-        self.env[node] = argument if is_tensor else self.scalar(value)
-        dim = self.symbols.dim(value) if kind == "int" else None
-        strides = self.symbols.dims(value.stride()) if is_tensor and not contiguous(value) else None
+        kind: Kind = "ignored" if not plain else "tensor" if is_tensor else "int" if dim is not None else "ignored"
+        self.env[node] = Opaque(argument) if not plain else argument if is_tensor else self.given_number(value)
         attributes = argument_attributes(role, kind, dim, strides)
         self.arguments.append(DictionaryAttr({**attributes.data, "weave.name": StringAttr(ascii_text(name))}))
+
+    def given_number(self, value: Any) -> Any:
+        try:
+            return self.scalar(value)
+        except Unsupported:
+            return Opaque()
 
     def type_of(self, value: torch.Tensor, part: bool = False) -> TensorType:
         """The type of a tensor; of one part of a complex one."""
@@ -119,6 +175,8 @@ class _Importer:
             raise Unsupported(f"a tensor of {value.dtype}")
         if value.layout != torch.strided or value.is_quantized:
             raise Unsupported(f"a tensor of layout {value.layout}")
+        if str(value.device) != self.device:
+            raise Unsupported(f"a tensor on {value.device} among those on {self.device}")
         return tensor(self.symbols.dims(value.shape), DTYPES[dtype])
 
     def scalar(self, value: Any) -> Any:
@@ -134,16 +192,16 @@ class _Importer:
         return value
 
     def constant(self, node: Node) -> None:
-        value = self.gm
+        value: Any = self.gm
         for part in str(node.target).split("."):
             value = getattr(value, part)
-        if not isinstance(value, torch.Tensor):
-            raise Unsupported("a submodule (a higher-order operator)")
-        fill = fill_value(value)
+        fill = fill_value(value) if isinstance(value, torch.Tensor) else None
         if fill is None or value.dtype not in DTYPES:
-            raise Unsupported(f"a constant tensor {list(value.shape)} of {value.dtype} inside the graph")
+            self.env[node] = Opaque()  # a submodule of a higher-order operator, or numbers of no type that kernels know
+            return
         self.builder.start(node_location(node.meta))
-        self.env[node] = self.builder.constant(fill, DTYPES[value.dtype], [Dim.of(d) for d in value.shape])
+        shape = [Dim.of(d) for d in value.shape]
+        self.env[node] = self.builder.constant(fill, DTYPES[value.dtype], shape)
         self.block.add_ops(self.builder.ops)
 
     # ---- calls -------------------------------------------------------------------------------------------------
@@ -154,12 +212,17 @@ class _Importer:
         if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool | int | float | bool):
             self.env[node] = self.scalar(value) if node.users else None
         elif getattr(target, "__name__", "") == "getitem" and isinstance(node.args[0], Node):
-            self.env[node] = self.env[node.args[0]][node.args[1]]
+            source = self.env[node.args[0]]
+            self.env[node] = self.stand_in(value) if isinstance(source, Opaque) else source[node.args[1]]
         elif target is torch.ops.aten.copy_.default and node.args[0] in self.placeholders:
             self.mutate(node)
         elif value is None and not node.users:
-            if "assert" not in str(target) and "constrain_range" not in str(target):
+            if not _says_nothing_new(node):
                 raise Unsupported("an operator that is called for its side effect")
+        elif isinstance(target, torch._ops.HigherOrderOperator):
+            raise Unsupported("a higher-order operator")
+        elif _QUANTISED.search(str(target)):
+            raise Unsupported("a quantised operator")
         elif not isinstance(target, torch._ops.OpOverload):
             raise Unsupported("an operator that is no ATen overload")
         elif target._schema.is_mutable:
@@ -175,7 +238,13 @@ class _Importer:
         outs = tuple(self.type_of(v, part=is_complex) if isinstance(v, torch.Tensor) else None for v in metas)
         self.builder.start(node_location(node.meta), outs, used_results(node, len(outs)))
         args, kwargs = self.mapped(node.args), self.mapped(node.kwargs)
-        if is_complex or complex_pairs.contains(args):
+        if _reads_opaque([args, kwargs]):
+            raise Unsupported("it reads a value that is no plain tensor")
+        if node in self.left:
+            if is_complex or complex_pairs.contains(args):
+                raise Unsupported(self.left[node])
+            results = self.left[node]
+        elif is_complex or complex_pairs.contains(args):
             results = [complex_pairs.apply(self.builder, str(target), bound(target, args, kwargs))]
         else:
             results = self.imported(target, args, kwargs)
@@ -228,9 +297,11 @@ class _Importer:
     def mutate(self, node: Node) -> None:
         """`copy_(argument, value)`: the value becomes a function result to be stored in the argument."""
         argument, value = self.env[node.args[0]], self.env[node.args[1]]  # pyright: ignore[reportArgumentType]
+        if not isinstance(argument, BlockArgument) or not isinstance(value, SSAValue):
+            raise Unsupported("it writes a value that is no plain tensor")
         self.builder.start(node_location(node.meta))
-        value = self.builder.cast(value, argument.type.dtype)
-        value = self.builder.broadcast(value, argument.type.shape)
+        value = self.builder.cast(value, dtype_of(argument))
+        value = self.builder.broadcast(value, shape_of(argument))
         self.block.add_ops(self.builder.ops)
         self.mutations[argument] = value
         self.env[node] = value
@@ -239,19 +310,21 @@ class _Importer:
         outputs: Any = node.args[0] if isinstance(node.args[0], list | tuple) else [node.args[0]]
         for output in outputs:
             value = self.env[output] if isinstance(output, Node) else output
+            if isinstance(value, complex_pairs.Pair | Opaque) and isinstance(output, Node) and output.op != "placeholder":
+                self.refuse(output, "a result that is no plain tensor")
+                continue
             given = isinstance(output, Node) and output.op == "placeholder"
             text = self.result(value, given=given)
-            if text == "tensor":
+            if text == "tensor" and isinstance(output, Node) and isinstance(value, SSAValue):
                 text = self.tensor_result(output, value)
             self.outputs.append(text)
 
     def tensor_result(self, output: Node, value: Value) -> str:
         """A view of an argument is not computed: it is the argument's memory, which the caller may write to."""
         base, meta = base_of(output), output.meta["val"]
-        if str(meta.device) != device_of(self.gm):
-            raise Unsupported(f"a result on another device: {meta.device}")
         argument = self.env[base]
-        if base in self.placeholders and argument not in self.mutations and meta.dtype == base.meta["val"].dtype:
+        untouched = isinstance(argument, BlockArgument) and argument not in self.mutations
+        if base in self.placeholders and untouched and meta.dtype == base.meta["val"].dtype:
             offset = meta.storage_offset() - base.meta["val"].storage_offset()
             places = (meta.shape, meta.stride(), [offset])
             self.views.append(ArrayAttr(dims_attr(self.symbols.dims(dims)) for dims in places))
@@ -274,14 +347,13 @@ class _Importer:
 
     def result(self, value: Any, *, given: bool) -> str:
         """What the caller gets, as `weave.outputs` says it. `given`: it is an argument itself, and no copy of one."""
-        if given and isinstance(value, BlockArgument):
-            return f"arg:{value.index}"
+        argument = value.argument if isinstance(value, Opaque) else value
+        if given and isinstance(argument, BlockArgument):
+            return f"arg:{argument.index}"
         if isinstance(value, SSAValue):
             return "tensor"
         if value is None:
             return "none"
-        if isinstance(value, complex_pairs.Pair):
-            raise Unsupported("a complex result")
         if isinstance(value, Dim | int) and not isinstance(value, bool):
             return f"int:{value}"
         raise Unsupported(f"a result of type {type(value).__name__}")
@@ -302,8 +374,8 @@ class _Importer:
         erase_unused(self.block)
         types = FunctionType.from_lists([a.type for a in self.block.args], [v.type for v in self.returned])
         function = FuncOp("main", types, Region(self.block), arg_attrs=ArrayAttr(self.arguments))
-        if (device := device_of(self.gm)) != "cpu":
-            function.attributes["weave.device"] = StringAttr(device)
+        if self.device != "cpu":
+            function.attributes["weave.device"] = StringAttr(self.device)
         if sizes := self.sizes():
             function.attributes["weave.sizes"] = sizes_attribute(sizes)
         function.attributes["weave.outputs"] = ArrayAttr(StringAttr(o) for o in self.outputs)
@@ -317,6 +389,30 @@ class _Importer:
         else:
             demand(function, [p for relation in self.relations for p in self.symbols.promises(relation)])
         return ModuleOp([function])
+
+
+_NOT_PLAIN = (Opaque, complex_pairs.Pair, float, bool)
+"""What stands for values that are no plain tensors and no sizes."""
+
+
+_QUANTISED = re.compile(r"^quantized|_quantized|\.quantize_per_|\._make_per_")
+"""Operators whose results are quantised tensors, which look like plain ones while a graph is traced."""
+
+
+def _reads_opaque(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_reads_opaque, value.values()))
+    return any(map(_reads_opaque, value)) if isinstance(value, list) else isinstance(value, Opaque)
+
+
+def _says_nothing_new(node: Node) -> bool:
+    """Whether a node without a result only states what the graph's sizes and types say already."""
+    name = str(node.target)
+    if "constrain_range" in name or "_assert_tensor_metadata" in name:
+        return True
+    condition = node.args[0].meta.get("val") if node.args and isinstance(node.args[0], Node) else None
+    symbols = getattr(expression(condition), "free_symbols", ())
+    return "_assert_scalar" in name and not any(s.name.startswith(("u", "zuf")) for s in symbols)
 
 
 def erase_unused(block: Block) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,17 +15,13 @@ from .symbols import Symbols, expression
 
 
 def device_of(gm: GraphModule) -> str:
-    """The device of all tensor inputs; of none, that of the results; the CPU where there is no tensor at all.
-
-    Raises GraphUnsupportedError where there are several.
-    """
+    """The device of most tensor inputs; of none, that of most results; the CPU where there is no tensor at all. What lies
+    elsewhere is PyTorch's."""
     for nodes in (gm.graph.find_nodes(op="placeholder"), gm.graph.output_node().all_input_nodes):
         values = [node.meta.get("val") for node in nodes]
-        devices = sorted({str(value.device) for value in values if isinstance(value, torch.Tensor)})
-        if len(devices) > 1:
-            raise GraphUnsupportedError(f"tensors on several devices: {', '.join(devices)}")
+        devices = Counter(str(value.device) for value in values if isinstance(value, torch.Tensor))
         if devices:
-            return devices[0]
+            return devices.most_common(1)[0][0]
     return "cpu"
 
 

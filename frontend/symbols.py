@@ -35,6 +35,7 @@ class Symbols:
         self._symbols: dict[str, Any] = {}  # our name → PyTorch's symbol
         self._facts: Any = None  # the shape environment of the graph's sizes
         self._known: dict[tuple[Dim, Dim], bool] = {}
+        self._admitted: set[str] = set()
 
     @property
     def names(self) -> dict[str, str]:
@@ -53,6 +54,11 @@ class Symbols:
         expr = expression(size)
         if getattr(expr, "is_Symbol", False) and expr.name not in self._names and name not in self._names.values():
             self._names[expr.name] = name
+
+    def admit(self, sizes: Iterable[Any]) -> None:
+        """Sizes that depend on tensor data, but that a program is given: from here on they are symbols like any other."""
+        for size in sizes:
+            self._admitted |= {symbol.name for symbol in getattr(expression(size), "free_symbols", ())}
 
     def dim(self, size: Any) -> Dim:
         """The dim of an int or SymInt. Raises Unsupported for an expression that dims cannot say."""
@@ -109,7 +115,7 @@ class Symbols:
         if expr.is_Integer:
             return Dim.of(int(expr))
         if expr.is_Symbol:
-            if expr.name.startswith(("u", "zuf", "zf")):
+            if expr.name.startswith(("u", "zuf", "zf")) and expr.name not in self._admitted:
                 raise Unsupported(f"the size `{expr}` depends on tensor data")
             name = self._name(expr.name)
             self._symbols[name] = expr

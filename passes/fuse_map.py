@@ -140,7 +140,7 @@ def _fuse_function(function: func.FuncOp, constants: set[SSAValue], ledger: Ledg
         for op in graph.ops
         if isinstance(op, _WORK) and op.result not in constants and not _feeds_constants(op, constants)
     ]
-    computed = set(work)
+    computed = set[Operation](work)
     inlined = _inlined(graph.ops, computed, constants)
     maps: dict[Operation, Map] = {
         op: Map.of(op, graph.node(op))

@@ -10,7 +10,16 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..ir import flow
 from ..ir.ledger import Ledger
-from .rewriting import add_argument, constant_values, erase_dead, erase_unused_arguments, functions, is_main, producers, where
+from .rewriting import (
+    add_argument,
+    constant_values,
+    erase_dead,
+    erase_unused_arguments,
+    functions,
+    is_main,
+    producers,
+    where,
+)
 
 RULE = "hoist-constant"
 
