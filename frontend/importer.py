@@ -338,7 +338,10 @@ class _Importer:
     def places(self) -> dict[str, Attribute]:
         """Which results share memory, and where each begins in it: as far as somebody can tell."""
         stored = [self.env.get(base) for base in self.bases]
-        seen = [self.bases.count(base) > 1 or any(v is value for v in self.mutations.values()) for base, value in zip(self.bases, stored, strict=True)]
+        seen = [
+            self.bases.count(base) > 1 or any(v is value for v in self.mutations.values())
+            for base, value in zip(self.bases, stored, strict=True)
+        ]
         offsets = [offset if s else Dim() for offset, s in zip(self.offsets, seen, strict=True)]
         numbers = [self.bases.index(base) for base in self.bases]
         if numbers == list(range(len(numbers))) and not any(o != Dim() for o in offsets):

@@ -99,7 +99,10 @@ class Symbols:
         except Unsupported:
             return []
         usual = promise.relation == "<=" and promise.lhs.is_const and promise.lhs.value <= 2
-        usual |= promise.lhs in (promise.rhs.max(1), ONE.max(promise.rhs)) or promise.rhs in (promise.lhs.max(1), ONE.max(promise.lhs))
+        usual |= promise.lhs in (promise.rhs.max(1), ONE.max(promise.rhs)) or promise.rhs in (
+            promise.lhs.max(1),
+            ONE.max(promise.lhs),
+        )
         return [] if usual else [promise]
 
     def dims(self, sizes: Iterable[Any]) -> tuple[Dim, ...]:

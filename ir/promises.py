@@ -36,7 +36,9 @@ class Promise:
     def of(lhs: Dim, relation: Relation, rhs: Dim) -> Promise:
         """The relation in that form."""
         terms = (rhs - lhs).terms
-        return Promise(Dim(tuple((m, -c) for m, c in terms if c < 0)), relation, Dim(tuple(t for t in terms if t[1] > 0)))
+        return Promise(
+            Dim(tuple((m, -c) for m, c in terms if c < 0)), relation, Dim(tuple(t for t in terms if t[1] > 0))
+        )
 
 
 def promises_of(function: func.FuncOp) -> list[Promise]:
@@ -46,7 +48,9 @@ def promises_of(function: func.FuncOp) -> list[Promise]:
     found: list[Promise] = []
     for row in rows:
         lhs, relation, rhs = row
-        assert isinstance(lhs, DimAttr) and isinstance(relation, StringAttr) and isinstance(rhs, DimAttr)
+        assert isinstance(lhs, DimAttr)
+        assert isinstance(relation, StringAttr)
+        assert isinstance(rhs, DimAttr)
         found.append(Promise(lhs.data, cast(Relation, relation.data), rhs.data))
     return found
 

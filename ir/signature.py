@@ -8,8 +8,8 @@ itself; `view:<i>`: memory of argument i, which the next entry of `weave.output_
 [offset]), `weave.output_strides` (one list of dims a returned tensor), `weave.output_bases` (one number a returned tensor,
 equal for those that share memory; without it, none do), `weave.output_offsets` (one dim a returned tensor: where in
 that memory it begins), `weave.mutations` (pairs [returned value, argument] to be written back; those returned values
-come after the tensors of `weave.outputs`), `weave.promises` (`ir/promises.py`), `weave.device` (where all its tensors are, such as `cuda:0`; without it, on
-the CPU), `weave.sizes` (what its symbols were when it was captured).
+come after the tensors of `weave.outputs`), `weave.promises` (`ir/promises.py`), `weave.device` (where all its tensors are,
+such as `cuda:0`; without it, on the CPU), `weave.sizes` (what its symbols were when it was captured).
 """
 
 from __future__ import annotations

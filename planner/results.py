@@ -131,7 +131,10 @@ def _allocate(made: Ref, like: Ref, results: Results) -> None:
 
 def _copy(made: Ref, ref: Ref, results: Results) -> None:
     """Stores a value; an element that is shown many times is stored once."""
-    once = [size.min(1) if stride == Dim() else size for size, stride in zip(made.layout.sizes, made.layout.strides, strict=True)]
+    once = [
+        size.min(1) if stride == Dim() else size
+        for size, stride in zip(made.layout.sizes, made.layout.strides, strict=True)
+    ]
     to, value = (Ref(r.buffer, Layout(tuple(once), r.layout.strides, r.layout.offset), r.dtype) for r in (made, ref))
     results.copies.append(Step(_call("aten.copy_.default", COPIED, [_operand(0), _operand(1)]), [to, value], [to]))
 

@@ -9,7 +9,15 @@ from warpweave.frontend.capture import capture
 from warpweave.frontend.importer import import_graph
 from warpweave.ir import flow, reference
 from warpweave.ir.dims import Dim
-from warpweave.ir.signature import dim_of, kind_of, mutations_of, output_strides_of, output_views_of, outputs_of, role_of
+from warpweave.ir.signature import (
+    dim_of,
+    kind_of,
+    mutations_of,
+    output_strides_of,
+    output_views_of,
+    outputs_of,
+    role_of,
+)
 from warpweave.ir.verify import verify_level
 
 

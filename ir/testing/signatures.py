@@ -12,7 +12,9 @@ from ..dims import Dim
 from ..signature import all_attributes, mutations_of
 from ..types import DimAttr, TensorType
 
-_BY_RESULT = tuple(f"weave.{name}" for name in ("outputs", "output_views", "output_strides", "output_bases", "output_offsets"))
+_BY_RESULT = tuple(
+    f"weave.{name}" for name in ("outputs", "output_views", "output_strides", "output_bases", "output_offsets")
+)
 
 
 class Labels:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from eager import same
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing._internal.two_tensor import TwoTensor
 
 import warpweave
+from eager import same
 from warpweave.runtime.errors import ArgumentError
 
 pytestmark = pytest.mark.usefixtures("fresh_dynamo")
@@ -85,7 +85,7 @@ def test_refused(make: Callable[[], torch.Tensor], program: Any) -> None:
 
 def test_functorch_sees_through_torch_compile_only(program: Any) -> None:
     x = torch.randn(2, 3, 4)
-    with pytest.raises(ArgumentError, match="use torch.compile"):
+    with pytest.raises(ArgumentError, match=r"use torch\.compile"):
         torch.vmap(program)(x)
     torch.testing.assert_close(torch.vmap(torch.compile(Doubled(), backend="warpweave"))(x), x * 2 + 1)
 
@@ -105,4 +105,6 @@ def test_compiled_and_written() -> None:
                     same((compiled(*ours), ours), (counted(*theirs), theirs))
     zeros = READ["zeros"]
     with torch.no_grad():
-        torch.testing.assert_close(torch.compile(lambda x: (x + 1, x[1:] * 2), backend="warpweave")(zeros()), (zeros() + 1, zeros()[1:] * 2))
+        torch.testing.assert_close(
+            torch.compile(lambda x: (x + 1, x[1:] * 2), backend="warpweave")(zeros()), (zeros() + 1, zeros()[1:] * 2)
+        )

@@ -49,7 +49,9 @@ def test_promises_are_checked(
 ) -> None:
     model = Model(function)
     with torch.no_grad():
-        compiled = warpweave.compile(export(model, (torch.ones(8, 3), torch.ones(6, 3)), dynamic_shapes=({0: n}, {0: m})))
+        compiled = warpweave.compile(
+            export(model, (torch.ones(8, 3), torch.ones(6, 3)), dynamic_shapes=({0: n}, {0: m}))
+        )
     compiled.save(tmp_path / "model.ww")
     bundle = warpweave.load(tmp_path / "model.ww")
     for run in (compiled, lambda x, y: [torch.as_tensor(r) for r in bundle([x, y])]):
@@ -63,8 +65,10 @@ def test_promises_are_checked(
 
 def test_what_a_call_needs_is_said() -> None:
     with torch.no_grad():
-        compiled = warpweave.compile(export(Model(plain), (torch.ones(8, 3), torch.ones(6, 3)), dynamic_shapes=({0: Dim("N", min=5)}, None)))
-    with pytest.raises(ArgumentError, match="B = 4(.|\n)*it needs 5 <= B"):
+        compiled = warpweave.compile(
+            export(Model(plain), (torch.ones(8, 3), torch.ones(6, 3)), dynamic_shapes=({0: Dim("N", min=5)}, None))
+        )
+    with pytest.raises(ArgumentError, match=r"B = 4(.|\n)*it needs 5 <= B"):
         compiled(torch.ones(4, 3), torch.ones(6, 3))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from eager import agree, same
 
 pytestmark = pytest.mark.usefixtures("fresh_dynamo")
@@ -33,14 +34,23 @@ def of_nothing(n: int) -> Any:
     return torch.ones(n, n).tril(), torch.arange(n)[None].expand(2, -1), torch.full((), 3, dtype=torch.int32)
 
 
-MATRICES = [torch.arange(48.0).reshape(8, 6), torch.randn(6, 8).t(), torch.randn(3, 1, 6).expand(3, 2, 6)[:, 0], torch.randn(9, 12)[:, ::2]]
+MATRICES = [
+    torch.arange(48.0).reshape(8, 6),
+    torch.randn(6, 8).t(),
+    torch.randn(3, 1, 6).expand(3, 2, 6)[:, 0],
+    torch.randn(9, 12)[:, ::2],
+]
 
 
 @pytest.mark.parametrize("function", [expanded, shared])
 def test_as_eager_has_them(function: Any) -> None:
     agree(function, [(x, n) for x, n in zip(MATRICES, (2, 3, 1, 5), strict=True)])
     integers = [torch.arange(48, dtype=torch.int16).reshape(8, 6)[:rows] for rows in (8, 3, 0)]
-    agree(function if function is shared else lambda x, n: x[None].expand(n, -1, -1), [(x, 4) for x in integers], dynamic=True)
+    agree(
+        function if function is shared else lambda x, n: x[None].expand(n, -1, -1),
+        [(x, 4) for x in integers],
+        dynamic=True,
+    )
 
 
 def test_of_nothing() -> None:

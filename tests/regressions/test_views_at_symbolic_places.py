@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from eager import agree
 
 pytestmark = pytest.mark.usefixtures("fresh_dynamo")
@@ -31,7 +32,18 @@ def by_size(x: torch.Tensor) -> Any:
 
 
 def by_int(x: torch.Tensor, n: int) -> Any:
-    return x[n], x[n] * 2, x[:, n:], x[:, -n:] * 2, x[:n] + 1, x[n::2], x.narrow(1, n, 1) + 1, x.select(1, n), n + 1, x * n
+    return (
+        x[n],
+        x[n] * 2,
+        x[:, n:],
+        x[:, -n:] * 2,
+        x[:n] + 1,
+        x[n::2],
+        x.narrow(1, n, 1) + 1,
+        x.select(1, n),
+        n + 1,
+        x * n,
+    )
 
 
 def beyond(x: torch.Tensor, n: int) -> Any:
