@@ -30,7 +30,7 @@ def warpweave(
     """Compiles one Dynamo graph; returns a callable of the same arguments.
 
     Raises OptionError for an unknown option, a foreign instruction set or a backend that has no kernels for the graph's
-    device, UnsupportedError under `strict`.
+    device, SettingError for an environment variable that says nothing, UnsupportedError under `strict`.
     """
     from torch._dynamo.exc import TorchDynamoException
 
@@ -38,6 +38,7 @@ def warpweave(
     from .options import OptionError, Options
     from .report import UnsupportedError
     from .runtime.cpu import best_isa, supports
+    from .runtime.errors import SettingError
 
     chosen = Options.of(options)
     if chosen.isa is not None and not supports(chosen.isa):
@@ -58,7 +59,7 @@ def warpweave(
         try:
             drop_needless(aot_gm)
             return compile_graph(aot_gm, placeholders, chosen, name=name, kind=kind)
-        except (OptionError, UnsupportedError):
+        except (OptionError, SettingError, UnsupportedError):
             raise
         except Exception as error:
             _leave_whole(aot_gm, aot_inputs, name, kind, error, strict=chosen.strict)
@@ -66,7 +67,7 @@ def warpweave(
 
     try:
         return capture(gm, example_inputs, compile_one)
-    except (OptionError, TorchDynamoException, UnsupportedError):
+    except (OptionError, SettingError, TorchDynamoException, UnsupportedError):
         raise
     except Exception as error:
         _leave_whole(gm, example_inputs, graph_name(gm, "tracing"), "tracing", error, strict=chosen.strict)

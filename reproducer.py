@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from .options import OptionError, Options
 from .report import UnsupportedError
-from .runtime.errors import CacheRefusedError, CudaError, ForeignKernelError, MissingCompilerError, MissingPackageError
+from .runtime.errors import (
+    CacheRefusedError,
+    CudaError,
+    ForeignKernelError,
+    MissingCompilerError,
+    MissingPackageError,
+    SettingError,
+)
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 EXPECTED = (
     OptionError, UnsupportedError, MissingCompilerError, MissingPackageError, CacheRefusedError, CudaError, ForeignKernelError,
+    SettingError,
 )  # fmt: skip
 """Errors that are no fault of the compiler."""
 

@@ -25,6 +25,14 @@ _MAX_MEMBERS = 20_000
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 
 
+JSON_FAULTS = (msgspec.DecodeError, ValueError, RecursionError)
+"""What msgspec raises for bytes that are no such document."""
+
+
+class _Version(msgspec.Struct):
+    schema: int
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """What a bundle holds. `files`: SHA-256 of each member; `symbols`: the range of each symbolic size."""
 
@@ -55,6 +63,46 @@ def write(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+class Contents:
+    """All members of a bundle, each with the SHA-256 that the manifest states."""
+
+    def __init__(self, path: Path, manifest: Manifest, members: dict[str, bytes]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._members = members
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def names(self, prefix: str) -> list[str]:
+        """Those of members that begin with `prefix`."""
+        return [name for name in self._members if name.startswith(prefix)]
+
+    def read(self, name: str) -> bytes:
+        """A member's bytes. Raises BundleError where there is none of that name."""
+        if name not in self._members:
+            raise self.fault("a part is missing", f"{name} is not in the manifest")
+        return self._members[name]
+
+    def text(self, name: str) -> str:
+        """A member that is text."""
+        try:
+            return self.read(name).decode()
+        except UnicodeDecodeError as error:
+            raise self.fault("a part is no text", f"{name}: {error}") from error
+
+    def fault(self, what: str, why: str) -> BundleError:
+        """The error for this file."""
+        return refused(self.path, what, why)
+
+
+def refused(path: Path, what: str, why: str) -> BundleError:
+    """The error for a file that is no sound bundle."""
+    return BundleError(
+        f"The bundle is refused: {what}", where=str(path), why=why, next="make the bundle again, or get a sound copy"
+    )
+
+
 class Reader:
     """An open bundle. Nothing in it is executed; every member is checked against the manifest when read.
 
@@ -64,8 +112,10 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise OSError("it is no regular file")
             self._archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except Exception as error:  # zipfile raises whatever the parsing of foreign bytes comes to
             raise self.fault("it is no zip file, or was truncated", str(error)) from error
         try:
             self._sizes = self._members()
@@ -92,12 +142,13 @@ class Reader:
             raise self.fault("a part was altered", f"{name} does not have the SHA-256 that the manifest states")
         return data
 
+    def contents(self) -> Contents:
+        """Every member, known to be what was written."""
+        return Contents(self.path, self.manifest, {name: self.read(name) for name in sorted(self.manifest.files)})
+
     def fault(self, what: str, why: str) -> BundleError:
         """The error for this file."""
-        return BundleError(
-            f"The bundle is refused: {what}", where=str(self.path), why=why, next="make the bundle again, or get a "
-            "sound copy",
-        )  # fmt: skip
+        return refused(self.path, what, why)
 
     def _members(self) -> dict[str, int]:
         infos = self._archive.infolist()
@@ -124,14 +175,14 @@ class Reader:
             raise self.fault("it is no bundle", f"there is no {MANIFEST} in it")
         data = self._raw(MANIFEST)
         try:
-            schema = msgspec.json.decode(data, type=dict[str, object]).get("schema")
+            schema = msgspec.json.decode(data, type=_Version).schema
             if schema != SCHEMA:
                 raise BundleIncompatibleError(
                     f"The bundle has schema version {schema}", where=str(self.path), why=f"this version reads {SCHEMA}",
                     next="compile it again, or use the version of warpweave that made it",
                 )  # fmt: skip
             manifest = msgspec.json.decode(data, type=Manifest)
-        except msgspec.DecodeError as error:
+        except JSON_FAULTS as error:
             raise self.fault("its manifest cannot be read", str(error)) from error
         differing = set(manifest.files) ^ (set(self._sizes) - {MANIFEST})
         if differing:
@@ -141,5 +192,5 @@ class Reader:
     def _raw(self, name: str) -> bytes:
         try:
             return self._archive.read(name)
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError) as error:
+        except Exception as error:  # as above
             raise self.fault("a part cannot be read", f"{name}: {error}") from error

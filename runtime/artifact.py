@@ -99,6 +99,9 @@ class Kernel(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A kernel with barriers inside is several such functions, one a phase: `entry`, `entry_phase1`, …; it exports their number
     as the int64 `entry_phases`.
+
+    `symbols`: names of its dims, in order. `extents`: how many bytes of each buffer it reads or writes at most, an expression
+    in them. Both are empty where nobody says (a kernel that was written by hand).
     """
 
     name: str
@@ -106,6 +109,8 @@ class Kernel(msgspec.Struct, frozen=True, omit_defaults=True):
     entry: str
     isa: str
     digest: str = ""
+    symbols: tuple[str, ...] = ()
+    extents: Dims = ()
 
 
 class Launch(msgspec.Struct, frozen=True, omit_defaults=True):

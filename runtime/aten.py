@@ -70,9 +70,10 @@ def resolve(target: str, module: str = "") -> Any:
         try:
             for part in parts:
                 found = getattr(found, part)
+        except (AttributeError, RuntimeError):
+            found = None
+        if _is_operator(found):
             return found
-        except AttributeError:
-            pass
     raise DescriptionError(
         f"No operator {target}", where=module or "the program", why="torch.ops has none of that name",
         next="import the library that registers it, or use the PyTorch version that the program was compiled with",
@@ -84,6 +85,12 @@ def _shows(operator: Any) -> bool:
     schema = getattr(operator, "_schema", None)
     aliases = [result.alias_info for result in schema.returns] if schema is not None else []
     return any(alias is not None and not alias.is_write for alias in aliases)
+
+
+def _is_operator(found: Any) -> bool:
+    """Nothing else in torch.ops is ever called: not its methods, not what loads libraries."""
+    ops = torch_module()._ops
+    return isinstance(found, (ops.OpOverload, ops.OpOverloadPacket, ops.HigherOrderOperator))
 
 
 def _flatten(made: Any) -> list[Any]:
@@ -104,13 +111,13 @@ def _reader(value: Value) -> Reader:
             readers = [_reader(item) for item in items]
             return lambda state: [read(state) for read in readers]
         case Number(text):
-            number = float(text)
+            number = _float(text)
             return lambda _: number
         case TorchName(name):
             constant = _torch_constant(name)
             return lambda _: constant
         case DeviceName(name):
-            device = torch_module().device(name)
+            device = _device(name)
             return lambda _: device
         case _:
             return lambda _: value
@@ -118,12 +125,33 @@ def _reader(value: Value) -> Reader:
 
 def _torch_constant(name: str) -> Any:
     torch = torch_module()
-    found = getattr(torch, name, None)
+    found = vars(torch).get(name)
     if isinstance(found, (torch.dtype, torch.layout, torch.memory_format)):
         return found
     raise DescriptionError(
         f"torch.{name} is no dtype, layout or memory format", where="an ATen call", why="nothing else is allowed",
         next="report this: a compiler's mistake",
+    )  # fmt: skip
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise _no_value(text, "number", error) from error
+
+
+def _device(name: str) -> Any:
+    try:
+        return torch_module().device(name)
+    except RuntimeError as error:
+        raise _no_value(name, "device", error) from error
+
+
+def _no_value(text: str, what: str, error: Exception) -> DescriptionError:
+    return DescriptionError(
+        f"{text[:80]!r} is no {what}", where="an ATen call", why=str(error).splitlines()[0],
+        next="report this: a compiler's mistake, or a damaged file",
     )  # fmt: skip
 
 

@@ -12,25 +12,28 @@ import logging
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from . import archive
-from .archive import Manifest, Reader
+from . import archive, machine_code
+from .archive import Contents, Manifest, Reader
 from .arrays import host
-from .artifact import ABI_VERSION, ArgSpec, Kernel, ProgramDescription, decode, encode
+from .artifact import ABI_VERSION, ArgSpec, Kernel, ProgramDescription, aten_calls, decode, encode
+from .aten import AtenStep, torch_module
 from .cache import Cache, sha256
+from .checks import check
 from .cpu import ISAS, best_isa, supports
 from .cuda.code import kernels_in, member
 from .device import Device
-from .errors import BundleError, BundleIncompatibleError, CompileError, MissingCompilerError
+from .errors import BundleError, BundleIncompatibleError, CompileError, DescriptionError, MissingCompilerError
 from .host_arrays import numpy_dtype
 from .host_device import HostDevice
 from .native_code import load_kernels, load_runner, runner_source
 from .program import Program
 from .safetensors import dump
 from .safetensors import load as load_arrays
+from .sizes import SizePlan
 from .toolchain import Source, build
 
 logger = logging.getLogger("warpweave.runtime.bundle")
@@ -116,98 +119,161 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def verify_bundle(path: Path) -> Manifest:
-    """Reads every member and checks its hash. Executes nothing. Raises BundleError."""
-    with Reader(path) as reader:
-        for name in reader.manifest.files:
-            reader.read(name)
-        return reader.manifest
+    """Checks all that `load_bundle` does. Executes nothing. Raises BundleError."""
+    return _verified(path).contents.manifest
 
 
 def read_description(path: Path) -> ProgramDescription:
     """The description with the kernels' sources. Executes nothing. Raises BundleError."""
     with Reader(path) as reader:
-        return _description(reader)
+        return _description(reader.contents())
 
 
 def read_text(path: Path, name: str) -> str:
     """A text member such as `report.json` or `ir/tile.mlir`. Raises BundleError."""
     with Reader(path) as reader:
-        return reader.read(name).decode()
+        return reader.contents().text(name)
 
 
 def load_bundle(path: Path | str, cache: Cache | None = None) -> Program:
     """The program of a bundle, with its weights: called with the other arguments only. One that was compiled for a GPU is
     loaded on PyTorch's current one.
 
-    Machine code comes from the bundle where it suits this CPU, else from the sources and the compiler here. Raises
-    BundleError, and BundleIncompatibleError where neither will do.
+    Machine code comes from the bundle where it suits this CPU, else from the sources and the compiler here; none is mapped
+    before every part of the bundle was checked. Raises BundleError, and BundleIncompatibleError where neither will do.
     """
-    path = Path(path)
+    found = _verified(Path(path))
+    contents, description = found.contents, found.description
+    on_cpu = all(kernel.isa in ISAS for kernel in description.kernels)
+    device = _on_cpu(contents, description, cache or Cache()) if on_cpu else _on_gpu(contents, description)
+    return Program(description, device, constants=found.constants, weights=found.weights, plan=found.plan)
+
+
+class _Verified(NamedTuple):
+    contents: Contents
+    description: ProgramDescription
+    plan: SizePlan
+    constants: list[Any]
+    weights: dict[int, Any]
+
+
+def _verified(path: Path) -> _Verified:
+    """Everything that can be known to be sound without running any of it. Raises BundleError."""
     with Reader(path) as reader:
-        description = _description(reader)
-        constants = load_arrays(memoryview(reader.read("constants.safetensors")), f"{path}: constants")
-        weights = load_arrays(memoryview(reader.read("weights.safetensors")), f"{path}: weights")
-        missing = [i for i in range(len(description.constants)) if str(i) not in constants]
-        missing += [i for i in _weight_numbers(description) if str(i) not in weights]
-        if missing:
-            raise reader.fault("arrays are missing", f"numbers {missing[:5]}")
-        home = cache or Cache()
-        on_cpu = all(kernel.isa in ISAS for kernel in description.kernels)
-        return Program(
-            description,
-            _on_cpu(reader, description, home) if on_cpu else _on_gpu(reader, description),
-            constants=[constants[str(i)] for i in range(len(description.constants))],
-            weights={i: weights[str(i)] for i in _weight_numbers(description)},
+        contents = reader.contents()
+    description = _description(contents)
+    try:
+        check(description)
+        plan = SizePlan(description)
+        if not description.symbols:
+            plan.sizes((), 1)
+        if calls := aten_calls(description):
+            torch_module()
+            for call in calls:
+                AtenStep(call)
+    except DescriptionError as error:
+        raise contents.fault("its program is inconsistent", f"{error.what}: {error.where}: {error.why}") from error
+    _check_documents(contents, description)
+    constants, weights = _arrays(contents, "constants"), _arrays(contents, "weights")
+    for i, spec in enumerate(description.constants):
+        _check_array(contents, f"constant {i}", constants.get(str(i)), spec.dtype, spec.shape)
+    numbers = _weight_numbers(description)
+    for i in numbers:
+        spec = description.args[i]
+        _check_array(contents, f"weight {spec.name}", weights.get(str(i)), spec.dtype, _fixed(spec.shape))
+    held = [constants[str(i)] for i in range(len(description.constants))]
+    return _Verified(contents, description, plan, held, {i: weights[str(i)] for i in numbers})
+
+
+def _check_documents(contents: Contents, description: ProgramDescription) -> None:
+    """What no call reads, and users do; and that the manifest, which they see first, is of this program."""
+    manifest = contents.manifest
+    symbols = {symbol.name: (symbol.low, symbol.high) for symbol in description.symbols}
+    if (manifest.name, manifest.symbols) != (description.name, symbols):
+        raise contents.fault("manifest and program disagree", f"{manifest.name}, {manifest.symbols}: {symbols}"[:200])
+    for name in ("ledger.json", "report.json"):
+        try:
+            if name in contents:
+                msgspec.json.decode(contents.read(name))
+        except archive.JSON_FAULTS as error:
+            raise contents.fault("a part is no JSON", f"{name}: {error}") from error
+    for name in contents.names("ir/"):
+        contents.text(name)
+    for name in contents.names("objects/") if _same_machine(manifest) else ():
+        if name.endswith(".so") and (why := machine_code.why_not(contents.read(name))):
+            raise contents.fault("machine code is damaged", f"{name}: {why}")
+
+
+def _arrays(contents: Contents, name: str) -> dict[str, Any]:
+    return load_arrays(memoryview(contents.read(f"{name}.safetensors")), f"{contents.path}: {name}")
+
+
+def _check_array(contents: Contents, what: str, array: Any, dtype: str, shape: Sequence[int | None]) -> None:
+    """None in `shape`: a size that is a symbol."""
+    if array is None:
+        raise contents.fault("arrays are missing", what)
+    fits = array.ndim == len(shape) and all(n in (None, have) for n, have in zip(shape, array.shape, strict=True))
+    if array.dtype != numpy_dtype(dtype) or not fits:
+        raise contents.fault(
+            "an array is not as described", f"{what}: {array.dtype} {list(array.shape)}, not {dtype} {list(shape)}"
         )
 
 
-def _on_cpu(reader: Reader, description: ProgramDescription, cache: Cache) -> HostDevice:
-    runner = load_runner(_unpack(reader, RUNNER, "ww_run", cache) if _same_machine(reader.manifest) else None)
-    kernels = load_kernels(description.kernels, _objects(reader, description, cache))
-    return HostDevice(description, kernels, run=runner)
+def _fixed(shape: Sequence[str]) -> list[int | None]:
+    return [int(size) if size.isdecimal() else None for size in shape]
 
 
-def _on_gpu(reader: Reader, description: ProgramDescription) -> Device:
+def _on_cpu(contents: Contents, description: ProgramDescription, cache: Cache) -> HostDevice:
+    objects, isas = _objects(contents, description, cache)
+    runner = load_runner(_unpack(contents, RUNNER, "ww_run", cache) if _same_machine(contents.manifest) else None)
+    return HostDevice(description, load_kernels(description.kernels, objects, isas), run=runner)
+
+
+def _on_gpu(contents: Contents, description: ProgramDescription) -> Device:
     """PyTorch's current GPU. Raises MissingPackageError, CudaError."""
     from .cuda.device import CudaDevice
     from .cuda.driver import driver_of
 
     try:
-        kernels = kernels_in(description, reader.read)
-    except msgspec.DecodeError as error:
-        raise reader.fault("a kernel cannot be read", str(error)) from error
+        kernels = kernels_in(description, contents.read)
+    except archive.JSON_FAULTS as error:
+        raise contents.fault("a kernel cannot be read", str(error)) from error
     return CudaDevice(description, kernels, driver_of("cuda"))
 
 
-def _objects(reader: Reader, description: ProgramDescription, cache: Cache) -> dict[str, Path]:
+def _objects(
+    contents: Contents, description: ProgramDescription, cache: Cache
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """The object of each kernel and the instruction set of its code, by the kernel's name."""
     paths: dict[str, Path] = {}
+    isas = {kernel.name: kernel.isa if supports(kernel.isa) else best_isa() for kernel in description.kernels}
     to_build: list[Source] = []
     for kernel in description.kernels:
-        isa = kernel.isa if supports(kernel.isa) else best_isa()
+        isa = isas[kernel.name]
         member = f"objects/{isa}/{kernel.entry}.so"
-        if _same_machine(reader.manifest) and member in reader:
-            paths[kernel.name] = _unpack(reader, member, kernel.name, cache)
+        if _same_machine(contents.manifest) and member in contents:
+            paths[kernel.name] = _unpack(contents, member, kernel.name, cache)
         else:
             to_build.append(_source(kernel, isa, description))
     if not to_build:
-        return paths
-    logger.info("%d kernels of %s are compiled for this CPU (%s)", len(to_build), reader.path, to_build[0].isa)
+        return paths, isas
+    logger.info("%d kernels of %s are compiled for this CPU (%s)", len(to_build), contents.path, to_build[0].isa)
     try:
         built = build(to_build, cache)
     except (MissingCompilerError, CompileError) as error:
         raise BundleIncompatibleError(
             f"The bundle has no code for this CPU ({platform.machine()}, {best_isa()})",
-            where=str(reader.path),
-            why=f"it holds {', '.join(reader.manifest.isas)} for {reader.manifest.machine}, and its sources could not "
+            where=str(contents.path),
+            why=f"it holds {', '.join(contents.manifest.isas)} for {contents.manifest.machine}, and its sources could not "
             f"be compiled here: {error.what}: {error.why}",
             next="make the bundle for this instruction set; if a compiler is missing, install g++",
         ) from error
-    return paths | {source.name: made.path for source, made in zip(to_build, built, strict=True)}
+    return paths | {source.name: made.path for source, made in zip(to_build, built, strict=True)}, isas
 
 
-def _unpack(reader: Reader, member: str, name: str, cache: Cache) -> Path:
+def _unpack(contents: Contents, member: str, name: str, cache: Cache) -> Path:
     """The member as a file in the cache, from where it can be loaded."""
-    data = reader.read(member)
+    data = contents.read(member)
     return cache.get_or_make(name, {"object": sha256(data)}, functools.partial(_write, data))[0]
 
 
@@ -219,16 +285,15 @@ def _same_machine(manifest: Manifest) -> bool:
     return manifest.machine == platform.machine() and manifest.abi == ABI_VERSION
 
 
-def _description(reader: Reader) -> ProgramDescription:
+def _description(contents: Contents) -> ProgramDescription:
     try:
-        lean = decode(reader.read("program.json"))
-    except msgspec.DecodeError as error:
-        raise reader.fault("its program cannot be read", str(error)) from error
+        lean = decode(contents.read("program.json"))
+    except archive.JSON_FAULTS as error:
+        raise contents.fault("its program cannot be read", str(error)) from error
     kernels = tuple(
-        msgspec.structs.replace(kernel, source=reader.read(f"kernels/{kernel.entry}.cpp").decode())
-        for kernel in lean.kernels
+        msgspec.structs.replace(kernel, source=contents.text(f"kernels/{kernel.entry}.cpp")) for kernel in lean.kernels
     )
-    headers = {name: reader.read(f"include/{name}").decode() for name in lean.headers}
+    headers = {name: contents.text(f"include/{name}") for name in lean.headers}
     return msgspec.structs.replace(lean, kernels=kernels, headers=headers)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Arrays
-from .artifact import Constant
+from .arrays import Arrays, host
+from .artifact import ArgSpec, Constant
 from .errors import DescriptionError
 from .tracking import Evidence, Frozen, Tracked, picker
 
@@ -116,6 +116,28 @@ def check_constants(specs: Sequence[Constant], made: Sequence[Any], arrays: Arra
             raise _refusal(spec.name, f"its {wrong} differs from {spec.dtype} {list(spec.shape)}")
 
 
+def stored_weight(spec: ArgSpec, array: Any) -> Any:
+    """A weight that a bundle holds, a numpy array in row-major order, as it is described. Raises DescriptionError where it is
+    none; of one with symbols in its sizes, only that its type is."""
+    if array is None:
+        raise _refusal(f"weight {spec.name}", "there is none")
+    layout = fixed(spec)
+    shape, strides = layout or (array.shape, row_major(array.shape))
+    wrong = host().mismatch(array, shape, strides, spec.dtype)
+    if wrong == "strides":
+        return host().relaid(array, strides, spec.dtype)
+    if wrong:
+        raise _refusal(f"weight {spec.name}", f"its {wrong} differs from {spec.dtype} {list(spec.shape)}")
+    return array
+
+
+def fixed(spec: ArgSpec) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Shape and strides of a tensor argument, where no symbol is in them."""
+    if not all(text.isdecimal() for text in (*spec.shape, *spec.strides)):
+        return None
+    return tuple(map(int, spec.shape)), tuple(map(int, spec.strides))
+
+
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     """Strides in elements of a contiguous array."""
     strides: list[int] = []
@@ -127,4 +149,4 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _refusal(where: str, why: str) -> DescriptionError:
-    return DescriptionError("A constant is not as described", where=where, why=why, next="report this")
+    return DescriptionError("A constant or weight is not as described", where=where, why=why, next="report this")

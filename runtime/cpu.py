@@ -8,6 +8,10 @@ import os
 import platform
 from pathlib import Path
 
+from .errors import SettingError
+
+VARIABLE = "WARPWEAVE_ISA"
+
 _AVX512_FEATURES = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "f16c"})
 # Widest first: the order of preference. Every CPU with AVX-512's bf16 products has its int8 ones, and AMX's come together.
 ISAS: dict[str, frozenset[str]] = {
@@ -61,9 +65,12 @@ def supports(isa: str) -> bool:
 def best_isa() -> str:
     """The widest instruction set that this process can use, or no wider than what WARPWEAVE_ISA names.
 
-    Raises ValueError if that is no instruction set.
+    Raises SettingError if that is no instruction set.
     """
-    widest = os.environ.get("WARPWEAVE_ISA") or next(iter(ISAS))
+    widest = os.environ.get(VARIABLE) or next(iter(ISAS))
     if widest not in ISAS:
-        raise ValueError(f"WARPWEAVE_ISA is one of {', '.join(ISAS)}, not {widest!r}")
+        raise SettingError(
+            f"{VARIABLE} names no instruction set", where=f"{VARIABLE}={widest}",
+            why=f"{VARIABLE} is one of {', '.join(ISAS)}, not {widest!r}", next=f"unset {VARIABLE}, or set it to one of them",
+        )  # fmt: skip
     return next(isa for isa in list(ISAS)[list(ISAS).index(widest) :] if supports(isa))

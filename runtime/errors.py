@@ -22,6 +22,14 @@ class ArgumentError(ProgramError):
     """An argument of a call that does not fit the program's description."""
 
 
+class OutOfMemoryError(ProgramError, MemoryError):
+    """More memory for one call than this process can have."""
+
+
+class SettingError(ProgramError, ValueError):
+    """An environment variable with a value that it cannot have."""
+
+
 class IndexRangeError(ProgramError, IndexError):
     """A token id or a position beyond the rows of the table or cache that it is looked up in."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .artifact import ALIGNMENT, ITEM_SIZES
 from .dlpack import from_dlpack
+from .errors import OutOfMemoryError
 
 Array = NDArray[Any]
 
@@ -30,8 +31,14 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
 
 def aligned_bytes(count: int) -> NDArray[np.uint8]:
-    """Uninitialised memory of `count` bytes, aligned to ALIGNMENT."""
-    raw = np.empty(count + ALIGNMENT, dtype=np.uint8)
+    """Uninitialised memory of `count` bytes, aligned to ALIGNMENT. Raises OutOfMemoryError."""
+    try:
+        raw = np.empty(count + ALIGNMENT, dtype=np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more than there are addresses
+        raise OutOfMemoryError(
+            f"{count} bytes cannot be had", where="this process", why=str(error) or "out of memory",
+            next="call with smaller sizes",
+        ) from error  # fmt: skip
     start = -address(raw) % ALIGNMENT
     return raw[start : start + count]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import arrays as libraries
 from .arrays import Arrays
-from .artifact import Kernel, ProgramDescription, aten_calls, launches
+from .artifact import ProgramDescription, aten_calls, launches
 from .aten import torch_module
 from .cache import Cache, Lookup
 from .call import Call
@@ -37,7 +37,7 @@ class HostDevice(HostMemory):
         self._table = LaunchTable(self._launches, kernels)
         self._run = run or load_runner()
         self._has_aten = bool(aten_calls(description))
-        self._foreign = next((k for k in description.kernels if not supports(k.isa)), None)
+        self._foreign = next((kernel for kernel in kernels if not supports(kernel.isa)), None)
         self.scratch_bytes = self._table.scratch_bytes
         self.lookups = tuple(lookups)
 
@@ -89,7 +89,7 @@ def sources(description: ProgramDescription) -> list[Source]:
     return [Source(kernel.name, kernel.source, kernel.isa, description.headers) for kernel in description.kernels]
 
 
-def _foreign(description: ProgramDescription, kernel: Kernel) -> ForeignKernelError:
+def _foreign(description: ProgramDescription, kernel: LoadedKernel) -> ForeignKernelError:
     return ForeignKernelError(
         f"This CPU cannot run {kernel.isa} code", where=f"program {description.name}, kernel {kernel.name}",
         why=f"it was compiled for another CPU; the widest here is {best_isa()}",

@@ -42,9 +42,13 @@ class WwFault(ctypes.Structure):
 
 
 class LoadedKernel:
-    """The addresses of a kernel's phases, one after the other, and the bytes of scratch that each thread of it needs."""
+    """The addresses of a kernel's phases, one after the other, and the bytes of scratch that each thread of it needs.
 
-    def __init__(self, kernel: Kernel, path: Path) -> None:
+    `isa`: what the object was compiled for, which may be narrower than what the description was made for.
+    """
+
+    def __init__(self, kernel: Kernel, path: Path, isa: str | None = None) -> None:
+        self.name, self.isa = kernel.name, isa or kernel.isa
         self.library = open_library(path)
         count = self._number(f"{kernel.entry}_phases", 1)
         entries = [kernel.entry, *(f"{kernel.entry}_phase{i}" for i in range(1, count))]
@@ -115,9 +119,12 @@ def load_runner(path: Path | None = None) -> Any:
     return run
 
 
-def load_kernels(kernels: Sequence[Kernel], paths: Mapping[str, Path]) -> list[LoadedKernel]:
-    """Opens the object of each kernel, found under the kernel's name."""
-    return [LoadedKernel(kernel, paths[kernel.name]) for kernel in kernels]
+def load_kernels(
+    kernels: Sequence[Kernel], paths: Mapping[str, Path], isas: Mapping[str, str] | None = None
+) -> list[LoadedKernel]:
+    """Opens the object of each kernel, found under the kernel's name; `isas`: what those were compiled for that were not
+    for the kernel's own instruction set."""
+    return [LoadedKernel(kernel, paths[kernel.name], (isas or {}).get(kernel.name)) for kernel in kernels]
 
 
 def open_library(path: Path) -> ctypes.CDLL:

@@ -22,7 +22,7 @@ from .aten import AtenStep, torch_module
 from .cache import Cache
 from .call import Call
 from .checks import check
-from .constants import ComputeConstants, Constants, Packed, check_constants
+from .constants import ComputeConstants, Constants, Packed, check_constants, fixed, stored_weight
 from .device import Device, Fault
 from .errors import ArgumentError, IndexRangeError
 from .host_device import load_host
@@ -63,12 +63,13 @@ class Program:
         constants: Sequence[Any] | None = None,
         weights: Mapping[int, Any] | None = None,
         tensors: bool = False,
+        plan: SizePlan | None = None,
     ) -> None:
         check(description)
         self.description = description
         self.lookups = device.lookups
         self._device = device
-        self._plan = SizePlan(description)
+        self._plan = plan or SizePlan(description)
         self._table = SlotTable(description)
         self._workspaces = Workspaces(*self._table.size, device)
         self._bound: Mapping[int, Any] | None = weights
@@ -85,6 +86,7 @@ class Program:
         read = set(self._table.weights if sources is None else sources)
         places = [place for place, i in enumerate(self._table.weights) if i in read]
         self._constants = Constants(description.constants, compute_constants or _none, places, frozen=frozen)
+        self._unfixed: list[int] = []  # weights held here with sizes that are symbols
         self._stored = None if constants is None else self._store(constants, weights or {})
         self._steps = self._prepare_steps()
         self._has_aten = any(isinstance(step, AtenStep) for step in self._steps)
@@ -101,6 +103,8 @@ class Program:
         sizes = self._plan.sizes(self._bind(given), workers)
         passed: dict[int, Any] = {}
         for i in self._table.inputs:
+            self._fit(i, given, passed, addresses, sizes, arrays)
+        for i in self._unfixed:
             self._fit(i, given, passed, addresses, sizes, arrays)
         packed = self._stored or self._pack(given, tensors, addresses, sizes, arrays)
         outputs = [arrays.empty(*sizes.layout(slot)[:2], dtype) for slot, dtype in self._table.buffers]
@@ -164,7 +168,9 @@ class Program:
 
     def _store(self, constants: Sequence[Any], weights: Mapping[int, Any]) -> Packed:
         check_constants(self.description.constants, constants, backends.host())
-        placed, addresses = self._device.store([*constants, *(weights[i] for i in self._table.weights)])
+        given = {i: stored_weight(self.description.args[i], weights.get(i)) for i in self._table.weights}
+        self._unfixed = [i for i in given if fixed(self.description.args[i]) is None]
+        placed, addresses = self._device.store([*constants, *given.values()])
         self._bound = dict(zip(self._table.weights, placed[len(constants) :], strict=True))
         return Packed(placed[: len(constants)], addresses, None)
 

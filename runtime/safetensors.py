@@ -54,8 +54,10 @@ def load(data: memoryview, where: str) -> dict[str, Array]:
         if len(data) < 8 or length > min(_MAX_HEADER, len(data) - 8):
             raise ValueError(f"a header of {length} bytes in a file of {len(data)}")
         infos = msgspec.json.decode(data[8 : 8 + length], type=dict[str, _Info])
+        if sum(end - begin for begin, end in (info.data_offsets for info in infos.values())) > len(data):
+            raise ValueError(f"arrays of more bytes than the file's {len(data)}")
         return {name: _array(info, data[8 + length :]) for name, info in infos.items()}
-    except (ValueError, KeyError, msgspec.DecodeError) as error:
+    except (ValueError, KeyError, OverflowError, RecursionError, msgspec.DecodeError) as error:
         raise BundleError("Arrays cannot be read", where=where, why=str(error), next="make the bundle again") from error
 
 

@@ -20,6 +20,7 @@ from .artifact import (
     aten_calls,
     launches,
 )
+from .bounds import Bounds, needed
 from .errors import ArgumentError, DescriptionError
 from .expressions import Expressions, plain
 
@@ -38,13 +39,19 @@ class Sizes:
     __slots__ = ("_layouts", "_plan", "arena_bytes", "chunk_offsets", "dims", "dims_address", "slot_offsets", "values")
 
     def __init__(self, plan: SizePlan, values: tuple[int, ...]) -> None:
-        vector = np.array(values, dtype=np.int64)
+        try:
+            vector = np.array(values, dtype=np.int64)
+        except OverflowError as error:
+            raise DescriptionError(
+                "A size is beyond all memory", where=plan.name, why=str(error), next="report this: a compiler's mistake"
+            ) from error
         chunk_bytes = vector[plan.chunk_positions]
         if chunk_bytes.size and chunk_bytes.min() < 0:
             raise DescriptionError(
                 "A chunk of the arena has a negative size", where=plan.name, why=f"sizes {chunk_bytes.tolist()}",
                 next="report this: a compiler's mistake",
             )  # fmt: skip
+        plan.bounds.check(vector)
         ends = np.cumsum((chunk_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT)
         self.arena_bytes = int(ends[-1]) if ends.size else 0
         self.chunk_offsets = np.concatenate(([0], ends[:-1])).astype(np.int64) if ends.size else ends
@@ -87,6 +94,7 @@ class SizePlan:
         self._symbols = description.symbols
         names = [*(symbol.name for symbol in description.symbols), NUM_THREADS]
         self.expressions = Expressions(names, _texts(description))
+        self.bounds = Bounds(description, self.expressions)
         place, places = self.expressions.position, self.expressions.positions
         slots = description.slots
         all_dims = [text for launch in launches(description) for text in launch.dims]
@@ -142,6 +150,9 @@ class SizePlan:
 
 
 def _texts(description: ProgramDescription) -> Iterator[str]:
+    yield from ("0", "1")
+    for texts in needed(description):
+        yield from filter(None, texts)
     for arg in description.args:
         yield from (*arg.shape, *arg.strides)
     for slot in description.slots:

@@ -18,6 +18,7 @@ from ...runtime.host_device import HostDevice, load_host
 from ..contract import Emitted, Form, Precision
 from .emit import has_bf16_products, kernel_source
 from .exact_factors import rounds_weights
+from .extents import extents
 from .pack import PackedLayout, pack, packed_type
 from .target import CpuTarget
 
@@ -92,7 +93,11 @@ class CpuBackend:
                 ledger.refuse("int8-products", made.name, slow)
             for reason in made.blocking:
                 ledger.take("gemm-blocking", made.name, reason)
-            found.append(Emitted(Kernel(made.name, made.source, made.entry, self.target.isa), made.packed_layout))
+            native = Kernel(
+                made.name, made.source, made.entry, self.target.isa, symbols=tuple(s.data for s in op.symbols),
+                extents=extents(op, made.packed_layout),
+            )  # fmt: skip
+            found.append(Emitted(native, made.packed_layout))
         return found
 
     def packed_type(self, shape: Sequence[int], dtype: str, layout: str) -> tuple[tuple[int, ...], str]:
