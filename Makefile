@@ -14,7 +14,7 @@ help: ## this list
 demo: $(VENV)/.installed ## compile two real models, compare them with eager and Inductor
 	@$(BIN)/warpweave demo
 
-test: $(VENV)/.installed ## the whole test suite; ISA=avx2 (portable, avx512, avx512_bf16, amx) for the kernels of one instruction set
+test: $(VENV)/.installed ## the whole test suite, standing for a CPU with AVX2; ISA=amx (portable, avx512, avx512_bf16) for one with that
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(if $(ISA),--isa=$(ISA)) $(ARGS)
 
 mutants: $(VENV)/.installed ## wrong variants of the compiler, each of which the tests must find

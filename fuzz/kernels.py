@@ -39,7 +39,7 @@ NOISE = 4e-6  # of f32 arithmetic
 FEW = replace(TARGETS["sm_90"], sms=2)
 """A GPU that is soon full."""
 WAYS = (None, Choice(tma=True, persistent=True))
-EMULATED = {"amx": "#define WW_EMULATE_AMX\n", "avx512_bf16": ""}
+EMULATED = {"amx": "#define WW_EMULATE_AMX\n", "avx512_bf16": "", "avx512": "", "avx2": ""}
 """What goes before the code of an instruction set that this CPU has not got, so that it runs as portable C++."""
 _GUARD = 0xA5
 _PHASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
@@ -49,7 +49,7 @@ class CompiledKernel:
     """A tile kernel as machine code for `isa`. Calls take contiguous tensors; packed weights as plain [N, K]. IndexError
     where an entry that is looked up is out of range.
 
-    Where the CPU has not got its bf16 products, the code of an EMULATED one runs without. `options`: those of `emit`.
+    The code of an EMULATED one runs as portable C++ where the CPU has not got it. `options`: those of `emit`.
     """
 
     def __init__(self, kernel: tile.KernelOp, isa: str, **options: Any) -> None:

@@ -10,11 +10,12 @@ import warnings
 import pytest
 import torch
 
+import instruction_sets
 import warpweave
 from warpweave import backend, compiler
 from warpweave.options import OptionError, Options
-from warpweave.runtime.cpu import ISAS, supports
-from warpweave.runtime.errors import ForeignKernelError
+from warpweave.runtime.cpu import best_isa
+from warpweave.runtime.errors import ForeignKernelError, SettingError
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +56,24 @@ def test_a_value_that_an_option_cannot_have(name, value, word):
 
 
 def test_an_instruction_set_that_this_cpu_has_not():
-    foreign = [isa for isa in ISAS if not supports(isa)]
-    if not foreign:
-        pytest.skip("this CPU has all of them")
-    with pytest.raises(OptionError, match="cannot run"):
-        backend.warpweave(torch.fx.symbolic_trace(mlp()), [], options={"isa": foreign[0]})
-    compiled = compiler.compile(mlp().eval(), (torch.randn(5, 16),), options={"isa": foreign[0]})
-    with pytest.raises(ForeignKernelError, match=f"cannot run {foreign[0]}"):
-        compiled(torch.randn(5, 16))
+    with instruction_sets.used("avx2"):
+        with pytest.raises(OptionError, match="cannot run"):
+            backend.warpweave(torch.fx.symbolic_trace(mlp()), [], options={"isa": "avx512"})
+        compiled = compiler.compile(mlp().eval(), (torch.randn(5, 16),), options={"isa": "avx512"})
+        with pytest.raises(ForeignKernelError, match="cannot run avx512"):
+            compiled(torch.randn(5, 16))
+
+
+def test_an_instruction_set_that_there_is_not_is_no_bug_of_the_compiler(monkeypatch):
+    monkeypatch.setenv("WARPWEAVE_ISA", "sse9")
+    best_isa.cache_clear()
+    try:
+        with pytest.raises(torch._dynamo.exc.BackendCompilerFailed, match="SettingError: WARPWEAVE_ISA"):
+            torch.compile(mlp(), backend="warpweave")(torch.randn(5, 16))
+        with pytest.raises(SettingError, match="WARPWEAVE_ISA=sse9"):
+            compiler.compile(mlp().eval(), (torch.randn(5, 16),))
+    finally:
+        best_isa.cache_clear()
 
 
 def test_weights_are_not_copied_when_told_so():

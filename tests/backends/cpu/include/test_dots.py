@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from cpu_headers import C_TYPE, HERE, VECTOR_ISAS, aligned_bytes, build, call
+from cpu_headers import C_TYPE, EVERY_ISA, VECTOR_ISAS, aligned_bytes, build, call
 
 DOT_SOURCE = """
 #include "ww.h"
@@ -25,7 +25,7 @@ i64 scratch_bytes() { return ww::dot_scratch_bytes(128, 128 * 128); }
 """
 
 
-@pytest.mark.parametrize("isa", [isa for isa in HERE if isa != "amx"])
+@pytest.mark.parametrize("isa", [isa for isa in EVERY_ISA if isa != "amx"])
 @pytest.mark.parametrize(("dtype", "form"), [*((t, "") for t in C_TYPE), (torch.bfloat16, "_bf16")])
 def test_dot_reads_in_place_and_stays_inside(isa: str, dtype: Any, form: str) -> None:
     """`_bf16`: with left operands that are bf16 numbers, and an even stride, which takes them in pairs."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from cpu_headers import C_TYPE, HERE, aligned_bytes, amx_assembly, build, emulating, pointer
+from cpu_headers import C_TYPE, EVERY_ISA, aligned_bytes, amx_assembly, build, emulating, pointer
 from warpweave.backends.cpu.blocking import blocking
 from warpweave.backends.cpu.pack import PackedLayout, pack
 
@@ -94,7 +94,7 @@ GEMM_SHAPES = [(200, 100, 72), (31, 193, 1300)]  # n, n_gated, k
 ROWS = [1, 3, 8, 9, 14, 23, 145, 230]
 
 
-@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("isa", EVERY_ISA)
 @pytest.mark.parametrize("dtype", C_TYPE)
 @pytest.mark.parametrize("shape", GEMM_SHAPES)
 def test_gemm(isa: str, dtype: Any, shape: tuple[int, int, int]) -> None:
@@ -105,7 +105,7 @@ def test_gemm(isa: str, dtype: Any, shape: tuple[int, int, int]) -> None:
             check_gemm(library, dtype, "panel", shape, m, nt)
 
 
-@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("isa", EVERY_ISA)
 @pytest.mark.parametrize("shape", [*GEMM_SHAPES, (31, 193, 2051)])
 def test_gemm_on_pairs(isa: str, shape: tuple[int, int, int]) -> None:
     """Panels of pairs of bf16: as one instruction where there is AVX-512 BF16, elsewhere as two products."""
@@ -116,7 +116,7 @@ def test_gemm_on_pairs(isa: str, shape: tuple[int, int, int]) -> None:
             check_gemm(library, torch.bfloat16, "pairs", shape, m, nt)
 
 
-@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("isa", EVERY_ISA)
 @pytest.mark.parametrize("shape", GEMM_SHAPES)
 def test_gemm_on_amx_tiles(isa: str, shape: tuple[int, int, int]) -> None:
     """The AMX kernels; on other instruction sets the tile instructions are emulated."""
@@ -128,7 +128,7 @@ def test_gemm_on_amx_tiles(isa: str, shape: tuple[int, int, int]) -> None:
             check_gemm(library, torch.bfloat16, "vnni", shape, m, nt)
 
 
-@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("isa", EVERY_ISA)
 @pytest.mark.parametrize(
     ("layout", "c_type", "bound"),
     [("bf16x3", "ww::vnni3", 2**-16), ("bf16x1", "ww::vnni", 2**-7), ("bf16x1-pairs", "ww::bf16x2", 2**-7)],

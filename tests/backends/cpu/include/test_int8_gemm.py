@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpu_headers import HERE, amx_assembly, build, emulating
+from cpu_headers import EVERY_ISA, amx_assembly, build, emulating
 from warpweave.backends.cpu.blocking import blocking
 from warpweave.backends.cpu.pack import PackedLayout, pack
 
@@ -102,7 +102,7 @@ def check(library: ctypes.CDLL, layout: PackedLayout, shape: Shape) -> None:
             assert all(torch.equal(a, b[:m]) for a, b in zip(got, expected(shape), strict=True)), (m, nt)
 
 
-@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("isa", EVERY_ISA)
 @pytest.mark.parametrize("shape", RAGGED)
 def test_gemm_on_quads(isa: str, shape: Shape) -> None:
     """One instruction where there is AVX-512 VNNI, elsewhere products of 16 bits."""
@@ -114,14 +114,14 @@ def test_gemm_on_quads_without_vector_instructions() -> None:
     check(build(text, "portable"), "quads", RAGGED[0])
 
 
-@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("isa", EVERY_ISA)
 @pytest.mark.parametrize("shape", RAGGED)
 def test_gemm_on_amx_tiles(isa: str, shape: Shape) -> None:
     """The tile instructions are emulated where there are none."""
     check(build(source("vnni8", shape), isa, emulating(isa)), "vnni8", shape)
 
 
-@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("isa", EVERY_ISA)
 @pytest.mark.parametrize("layout", C_TYPE)
 def test_sums_wrap_around(isa: str, layout: PackedLayout) -> None:
     shape = (21, 21, 140001, 64 * 300)
@@ -140,7 +140,7 @@ def test_sums_of_quads_begin_with_the_correction(m: int) -> None:
     x, *weights = factors(RAGGED[0])
     packed = [pack(w, "quads") for w in weights]
     packed[0][:, 0] = 0
-    plain, gated = run(build(source("quads", RAGGED[0]), HERE[0]), x[:m], packed, RAGGED[0], 1)
+    plain, gated = run(build(source("quads", RAGGED[0]), EVERY_ISA[0]), x[:m], packed, RAGGED[0], 1)
     correction = -128 * weights[0].sum(1, dtype=torch.int32)
     assert torch.equal(plain, expected(RAGGED[0])[0][:m] - correction)
     assert torch.equal(gated, expected(RAGGED[0])[1][:m])
