@@ -67,9 +67,9 @@ if __name__ == "__main__":
 
 def folder() -> Path:
     """Where reproducers are written."""
-    from .runtime.cache import default_root
+    from .runtime.cache import folder as cache_folder
 
-    return default_root() / "reproducers"
+    return cache_folder("reproducers")
 
 
 @contextmanager
@@ -101,7 +101,6 @@ def write_reproducer(gm: GraphModule, inputs: Sequence[Any], name: str, error: E
     """Writes a graph that could not be imported; None where that fails (the program goes on)."""
     try:
         text = reproducer(gm, inputs, name, error)
-        folder().mkdir(parents=True, exist_ok=True)
         path = folder() / f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:10]}.py"
         path.write_text(text)
     except Exception:

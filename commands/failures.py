@@ -59,11 +59,9 @@ def report(error: Exception, arguments: list[str]) -> int:
 
 def write_crash(error: Exception, arguments: list[str]) -> Path:
     """A text file with the command, the versions and the traceback, in WARPWEAVE_CACHE_DIR/crashes or the cache."""
-    from ..runtime.cache import default_root
+    from ..runtime.cache import folder
 
-    folder = default_root() / "crashes"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    path = folder("crashes") / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
     lines = [
         f"command: {' '.join(arguments)}",
         f"directory: {Path.cwd()}",

@@ -156,7 +156,7 @@ def _code(source: str) -> str:
 
 def _one(request: Request, home: Cache, workers: Workers) -> CompiledTriton:
     def make(path: Path) -> None:
-        workers.compile(msgspec.structs.replace(request, path=str(path)), home.failed)
+        workers.compile(msgspec.structs.replace(request, path=str(path)), home)
 
     path, _ = home.get_or_make(request.name, components(request), make)
     return decode(path.read_bytes())
@@ -221,8 +221,8 @@ class Workers:
                 worker.close()
         self._folder.cleanup()
 
-    def compile(self, request: Request, failed: Path) -> None:
-        """`failed`: where a source that is refused is kept. Raises CompileError."""
+    def compile(self, request: Request, home: Cache) -> None:
+        """`home`: where a source that is refused is kept. Raises CompileError."""
         worker = self._idle.get()
         try:
             worker = worker or _Worker(self._folder.name)
@@ -232,7 +232,7 @@ class Workers:
         if error:
             raise CompileError(
                 f"Kernel {request.name} did not compile for {request.target}",
-                where=str(_keep(request, failed)),
+                where=str(_keep(request, home.failed)),
                 why=error,
                 next="report this with the source file",
             )
