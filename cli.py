@@ -1,13 +1,17 @@
 """The `warpweave` command. Each command is one file in `commands/`, imported only when it is used.
 
-Exit codes: 0 done, 1 compile error, 2 usage, 3 unsupported operators under --strict, 4 results differ or the
-emulator found something, 5 artifact incompatible, 70 a bug of ours (a reproducer is written).
+Exit codes: 0 done, 1 compile error, 2 usage (also what the system refuses: a path, a full disk, more memory than there is;
+and what the model's own code raises), 3 unsupported operators under --strict, 4 results differ or the emulator found
+something, 5 artifact incompatible, 70 a bug of ours (a reproducer is written), 130 interrupted.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -42,6 +46,17 @@ class Commands(click.Group):
             return None
         return import_module(f".commands.{cmd_name}", __package__).command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """What is printed is out when this returns; a reader that has left is no error."""
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest of its buffer goes
+            return 0
+        return result
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -62,6 +77,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with the code that belongs to how it ended."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without our letters, names that are no text
     try:
         code = cli.main(args=arguments, prog_name="warpweave", standalone_mode=False)
     except Failure as failure:
@@ -72,9 +90,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
         sys.exit(report(error, sys.argv if arguments is None else ["warpweave", *arguments]))
     sys.exit(code if isinstance(code, int) else 0)

@@ -34,6 +34,8 @@ def command(
     an exported .pt2 file (with --trust-input), or a .weave program. Without --weights, the bundle of a .weave program
     takes its weights as inputs.
     """
+    if not output.absolute().parent.is_dir():
+        raise Failure(f"-o {output}: no directory {output.absolute().parent}.", USAGE)
     loaded = load_model(model, trust_input=trust_input)
     options = compiler_options(pairs, strict)
     if weights is not None and isinstance(loaded, Model):

@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import sys
+import sysconfig
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,13 +35,20 @@ def known_code(error: Exception) -> int | None:
     codes: tuple[tuple[type[Exception], int], ...] = (
         (errors.BundleError, INCOMPATIBLE),
         (errors.ArgumentError, USAGE),
+        (errors.SettingError, USAGE),
+        (errors.OutOfMemoryError, USAGE),
         (errors.ProgramError, COMPILE_ERROR),
         (OptionError, USAGE),
         (WeaveError, COMPILE_ERROR),
         (UnsupportedError, UNSUPPORTED),
+        (OSError, USAGE),
+        (MemoryError, USAGE),
     )
-    traced = type(error).__module__.startswith(("torch._dynamo", "torch._export", "torch.export"))
-    return next((code for kind, code in codes if isinstance(error, kind)), COMPILE_ERROR if traced else None)
+    known = next((code for kind, code in codes if isinstance(error, kind)), None)
+    if known is None and _is_the_models(error):
+        return USAGE
+    traced = type(error).__module__.startswith(("torch._dynamo", "torch._export", "torch.export", "torch._subclasses"))
+    return COMPILE_ERROR if known is None and traced else known
 
 
 def report(error: Exception, arguments: list[str]) -> int:
@@ -49,12 +57,37 @@ def report(error: Exception, arguments: list[str]) -> int:
 
     code = known_code(error)
     if code is not None:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {_said(error)}", err=True)
         return code
-    path = reproducer_of(error) or write_crash(error, arguments)
+    try:
+        path = str(reproducer_of(error) or write_crash(error, arguments))
+    except (OSError, errors.ProgramError) as refusal:
+        path = f"this traceback (no file could be written: {refusal})\n{''.join(traceback.format_exception(error))}"
     click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
     click.echo(f"  where: {_innermost(error)}\n  next:  report this with {path}", err=True)
     return BUG
+
+
+def _said(error: Exception) -> str:
+    """In words, and with the line where it is the model's."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    if isinstance(error, MemoryError) and not isinstance(error, errors.ProgramError):
+        return f"out of memory: {error}" if str(error) else "out of memory"
+    if not isinstance(error, errors.ProgramError) and (where := _is_the_models(error)):
+        return f"the model raised {type(error).__name__}: {error}\n  where: {where}"
+    return str(error)
+
+
+def _is_the_models(error: Exception) -> str:
+    """`file:line` of the user's code, where that raised it or called what raised it; empty where we called that."""
+    ours = Path(__file__).resolve().parent.parent
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if "site-packages" in path.parts or path.is_relative_to(sysconfig.get_path("stdlib")) or not path.is_file():
+            continue
+        return "" if path.resolve().is_relative_to(ours) else f"{frame.filename}:{frame.lineno}"
+    return ""
 
 
 def write_crash(error: Exception, arguments: list[str]) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .failures import COMPILE_ERROR, OK
+from .ir_files import read_text
 from .models import weave_source
 from .render import say
 
@@ -25,7 +26,7 @@ def command(files: tuple[str, ...], check: bool) -> int:
     changed = 0
     for file in files:
         if file == "-":
-            text = sys.stdin.read()
+            text = read_text(file)
             formatted = format_text(text, "<stdin>")
             if not check:
                 sys.stdout.write(formatted)

@@ -51,7 +51,7 @@ def command(
         raise Failure(f"--backend {backend}: Triton is not installed; pip install 'warpweave[triton]'.", UNSUPPORTED)
     if programs is None and minutes is None:
         minutes = 1.0
-    if (minutes or 1) <= 0 or (programs or 1) <= 0:
+    if not (minutes or 1) > 0 or not (programs or 1) > 0:
         raise Failure("--minutes and --programs are larger than 0.", USAGE)
     from ..fuzz import campaign
     from ..fuzz.found import distinct, write

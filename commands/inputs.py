@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from ..runtime.artifact import ProgramDescription
 from ..runtime.expressions import Expressions
 from ..runtime.host_arrays import numpy_dtype
+from .failures import USAGE, Failure
 from .ir_files import sizes_of
 
 USUAL_SIZE = 16
+_MOST = 2**32  # elements of an argument
 
 
 def made_up(description: ProgramDescription, sizes: tuple[str, ...]) -> list[Any]:
@@ -29,6 +32,10 @@ def made_up(description: ProgramDescription, sizes: tuple[str, ...]) -> list[Any
             made.append(by_place.get(place, 0.0 if arg.kind == "float" else 0))
             continue
         shape = [values[i] for i in expressions.positions(arg.shape)]
+        if math.prod(shape) > _MOST:
+            raise Failure(
+                f"argument {arg.name} would be {shape}: too large to be made up; give a smaller --size.", USAGE
+            )
         integral = arg.dtype.startswith(("int", "uint", "bool"))
         array = np.zeros(shape) if integral or arg.role == "cache" else generator.standard_normal(shape)
         made.append(array.astype(numpy_dtype(arg.dtype)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
 def read_text(file: str) -> str:
     """The text of a file; - is standard input. Raises Failure."""
-    if file == "-":
-        return sys.stdin.read()
     try:
-        return Path(file).read_text()
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{file}: {getattr(error, 'strerror', None) or error}", USAGE) from error
 
@@ -54,8 +56,9 @@ def sizes_of(texts: tuple[str, ...], known: Collection[str] | None = None) -> di
     for text in texts:
         name, _, value = text.partition("=")
         fits = name.isidentifier() if known is None else name in known
-        if not (fits and value.isdigit()):
-            raise Failure(f"--size {text}: expected NAME=N{which}.", USAGE)
+        if not (fits and _NUMBER.fullmatch(value)):
+            shown = text if len(text) < 80 else f"{text[:60]}… ({len(text)} characters)"
+            raise Failure(f"--size {shown}: expected NAME=N{which}, N of at most 18 digits.", USAGE)
         sizes[name] = int(value)
     return sizes
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,9 @@ from .failures import USAGE, Failure
 
 if TYPE_CHECKING:
     from ..frontend.weave.errors import Source
+
+
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 class Model(NamedTuple):
@@ -51,8 +56,8 @@ def load_model(text: str, *, trust_input: bool = False) -> Model | Source:
         return _unpack(text, made())
     except click.ClickException:
         raise
-    except Exception as error:
-        raise Failure(f"{text} raised {type(error).__name__}: {error}", USAGE) from error
+    except (Exception, SystemExit) as error:
+        raise Failure(f"{text} raised {type(error).__name__}: {error}{_line_of(error, module)}", USAGE) from error
 
 
 def weave_source(path: Path) -> Source:
@@ -68,6 +73,8 @@ def weave_source(path: Path) -> Source:
 
 
 def _unpack(name: str, made: Any) -> Model:
+    if isinstance(made, tuple) and made and not hasattr(made[0], "state_dict"):
+        raise Failure(f"{name} returned a {type(made[0]).__name__} as its model; expected a torch.nn.Module.", USAGE)
     match made:
         case (module, dict() as kwargs):
             return Model(name, module, (), kwargs)
@@ -88,6 +95,8 @@ def _import(source: str) -> ModuleType:
             return importlib.import_module(source)
         except ModuleNotFoundError as error:
             raise Failure(f"no module {source!r} ({error}); for a file, write {source}.py:factory.", USAGE) from error
+        except (Exception, SystemExit) as error:
+            raise Failure(f"module {source} raised {type(error).__name__}: {error}", USAGE) from error
     path = Path(source).resolve()
     if not path.is_file():
         raise Failure(f"no file {source}.", USAGE)
@@ -99,9 +108,15 @@ def _import(source: str) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise Failure(f"{source} raised {type(error).__name__}: {error}", USAGE) from error
+    except (Exception, SystemExit) as error:
+        raise Failure(f"{source} raised {type(error).__name__}: {error}{_line_of(error, module)}", USAGE) from error
     return module
+
+
+def _line_of(error: BaseException, module: ModuleType) -> str:
+    """Where in the module's file it was raised, as a line of its own."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == module.__file__]
+    return f"\n  where: {module.__file__}:{lines[-1]}" if lines else ""
 
 
 def _exported(path: Path, trust_input: bool) -> Model:
@@ -115,7 +130,10 @@ def _exported(path: Path, trust_input: bool) -> Model:
         )
     import torch
 
-    program = torch.export.load(path)
+    try:
+        program = torch.export.load(path)
+    except Exception as error:
+        raise Failure(f"{path} is no exported program: {type(error).__name__}: {str(error)[:300]}", USAGE) from error
     if program.example_inputs is None:
         raise Failure(f"{path} has no example inputs; export it again with them.", USAGE)
     args, kwargs = program.example_inputs
@@ -142,5 +160,5 @@ def compiler_options(pairs: tuple[str, ...], strict: bool) -> dict[str, Any]:
         if not separator:
             raise Failure(f"-O {pair}: expected KEY=VALUE.", USAGE)
         words = {"true": True, "false": False}
-        options[key] = words.get(value.lower(), int(value) if value.lstrip("-").isdigit() else value)
+        options[key] = words.get(value.lower(), int(value) if _WHOLE.fullmatch(value) else value)
     return options

@@ -6,6 +6,8 @@ of every other member.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import stat
 import zipfile
@@ -50,7 +52,9 @@ def write(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> None:
     """Writes the bundle atomically; the manifest's `files` are filled in here."""
     sealed = msgspec.structs.replace(manifest, files={name: sha256(members[name]) for name in sorted(members)})
     text = msgspec.json.format(msgspec.json.encode(sealed, order="sorted")) + b"\n"
-    temporary = path.with_name(f".{path.name}.tmp")
+    if path.exists() and not path.is_file():  # neither a directory nor a device is replaced
+        raise FileExistsError(errno.EEXIST, "it is there, and no regular file", str(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for name, data in ((MANIFEST, text), *sorted(members.items())):
