@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
 TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants fuzz lint bench triton-check cuda-check gpu-bench clean
+.PHONY: help demo test mutants fuzz fuzz-bundles lint bench triton-check cuda-check gpu-bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ mutants: $(VENV)/.installed ## wrong variants of the compiler, each of which the
 
 fuzz: $(VENV)/.installed ## 10,000 generated programs through every pass; ARGS="--seed 1"
 	@$(BIN)/warpweave fuzz --programs 10000 $(ARGS)
+
+fuzz-bundles: $(VENV)/.installed ## 5,000 damaged and altered bundles, each loaded and called in a process that may die
+	@$(BIN)/warpweave fuzz --bundles 5000 $(ARGS)
 
 lint: $(VENV)/.lint ## ruff and pyright
 	@$(BIN)/ruff check . && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python

@@ -29,6 +29,9 @@ INTERRUPTED = 130
 @click.option("--level", type=click.Choice([*LEVELS, "all"]), default="all", show_default=True)
 @click.option("--backend", type=click.Choice(BACKENDS), default="reference", show_default=True,
               help="reference: passes against float64 semantics; cpu: compiled and run; triton, cuda: interpreted.")  # fmt: skip
+@click.option(
+    "--bundles", type=click.IntRange(1), help="So many damaged and altered bundles instead, each loaded and called."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; one a core by default.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for what is found.")
 @click.option("--json", "json_", is_flag=True, help="Print as JSON.")
@@ -38,6 +41,7 @@ def command(
     seed: int,
     level: str,
     backend: str,
+    bundles: int | None,
     jobs: int | None,
     output: Path | None,
     json_: bool,
@@ -49,6 +53,8 @@ def command(
     """
     if backend in _INTERPRETED and find_spec("triton") is None:
         raise Failure(f"--backend {backend}: Triton is not installed; pip install 'warpweave[triton]'.", UNSUPPORTED)
+    if bundles is not None:
+        return _bundles(bundles, seed, jobs or 1)
     if programs is None and minutes is None:
         minutes = 1.0
     if not (minutes or 1) > 0 or not (programs or 1) > 0:
@@ -69,6 +75,18 @@ def command(
     else:
         _tables(outcome, files)
     return 1 if outcome.found else INTERRUPTED if outcome.interrupted else 0
+
+
+def _bundles(count: int, seed: int, jobs: int) -> int:
+    """What a bundle may come to: refused, an error in words, a result. 1 where one came to something else."""
+    from ..fuzz.bundles import run
+
+    outcome = run(count, seed=seed, jobs=jobs)
+    for wrong in outcome.found:
+        say(f"bundle {wrong.number} of seed {seed} ({wrong.kind}): {wrong.what}")
+    say(f"{outcome.bundles:,} bundles: {outcome.refused:,} refused, {outcome.said:,} said why not when called, "
+        f"{len(outcome.found)} failures")  # fmt: skip
+    return 1 if outcome.found else 0
 
 
 def _run(plan: Plan) -> Outcome:

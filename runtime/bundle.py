@@ -34,7 +34,7 @@ from .program import Program
 from .safetensors import dump
 from .safetensors import load as load_arrays
 from .sizes import SizePlan
-from .toolchain import Source, build
+from .toolchain import Source, build, find_compiler
 
 logger = logging.getLogger("warpweave.runtime.bundle")
 
@@ -259,6 +259,7 @@ def _objects(
         return paths, isas
     logger.info("%d kernels of %s are compiled for this CPU (%s)", len(to_build), contents.path, to_build[0].isa)
     try:
+        find_compiler()  # whatever an earlier load has left in the cache: the answer does not depend on it
         built = build(to_build, cache)
     except (MissingCompilerError, CompileError) as error:
         raise BundleIncompatibleError(
