@@ -26,6 +26,8 @@ def linear(b: Builder, x: Value, weight: Value, bias: Value | None) -> Value:
     _floats(x, weight)
     if len(shape_of(weight)) != 2:
         raise Unsupported("a linear whose weight is no matrix")
+    if len(shape_of(x)) < 2:
+        raise Unsupported("a linear of a vector")
     return b.linear(x, weight, bias, b.out.dtype)
 
 

@@ -197,6 +197,8 @@ def repeat_interleave(b: Builder, x: Value, repeats: int | Dim, axis: int | None
 @rule("aten.roll.default")
 def roll(b: Builder, x: Value, shifts: Sequence[int | Dim], axes: Sequence[int]) -> Value:
     """Without axes, all elements are rolled as one row."""
+    if any(size == Dim() for size in shape_of(x)):
+        raise Unsupported("a roll of no elements")
     if not axes:
         row = roll(b, b.reshape(x, [product(shape_of(x))]), shifts, [0])
         return b.reshape(row, shape_of(x))

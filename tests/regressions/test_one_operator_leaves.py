@@ -300,3 +300,13 @@ def test_ahead_of_time(tmp_path):
     assert [row["op"] for row in model.report["fallbacks"]] == ["aten._fft_r2c.default", "aten.abs.default"]
     with pytest.raises(BundleError, match="cannot be saved as one program"):
         model.save(tmp_path / "model.wwb")
+
+
+def test_numbers_vectors_and_empties_leave_without_a_failure():
+    def function(x):
+        return x.sum().softmax(0) + x.relu(), x[:0].roll(1, 0), F.linear(x[0], x) + 1
+
+    with torch.no_grad():
+        got, (report,) = compiled(function, (X,))
+    torch.testing.assert_close(got, function(X))
+    assert not [row for row in report["fallbacks"] if "failed" in row["reason"]]
