@@ -113,7 +113,7 @@ def moments(b: Builder, x: Value, axes: Any) -> tuple[Value, Value]:
     return mu, reduced(b, "mean", b.pointwise("square", centred, dtype=wide), axes, wide)
 
 
-def _softmax_operand(b: Builder, x: Value, dtype: torch.dtype | None | bool) -> Value:
+def _softmax_operand(b: Builder, x: Value, dtype: torch.dtype | bool | None) -> Value:
     """What a softmax is taken of: cast first where `dtype` asks for another type, and of rank 1 at least."""
     if isinstance(dtype, torch.dtype):
         x = b.cast(x, b.out.dtype)
@@ -123,7 +123,7 @@ def _softmax_operand(b: Builder, x: Value, dtype: torch.dtype | None | bool) -> 
 
 
 @rule("aten.softmax.int", "aten._softmax.default")
-def softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None | bool = None, *, safe: bool = False) -> Value:
+def softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | bool | None = None, *, safe: bool = False) -> Value:
     x = _softmax_operand(b, x, dtype)
     return shaped(b, b.emit(flow.SoftmaxOp(x, axis_of(axis, len(shape_of(x))), b.out.dtype, safe)))
 
@@ -134,7 +134,7 @@ def safe_softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None = No
 
 
 @rule("aten.log_softmax.int", "aten._log_softmax.default")
-def log_softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | None | bool = None) -> Value:
+def log_softmax(b: Builder, x: Value, axis: int, dtype: torch.dtype | bool | None = None) -> Value:
     x = _softmax_operand(b, x, dtype)
     wide = compute_dtype(dtype_of(x))
     centred = b.pointwise("sub", x, reduced(b, "max", x, axis, dtype_of(x)), dtype=wide)

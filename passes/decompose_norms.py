@@ -75,14 +75,7 @@ def _norm(op: Norm, insert: Insert, by_statistics: bool) -> SSAValue:
         value = insert(flow.PointwiseOp("sub", [x, insert(flow.RowMeanOp(stats, columns))], wide)) if moments else x
         scale = insert(flow.RowScaleOp(stats, "moments" if moments else "sumsq", columns, STATS_TILE, eps))
     else:
-        last = op.type.rank - 1
-        value = (
-            insert(flow.PointwiseOp("sub", [x, insert(flow.ReduceOp("mean", x, [last], wide.element))], wide))
-            if moments
-            else x
-        )
-        square = insert(flow.PointwiseOp("square", [value], wide))
-        variance = insert(flow.ReduceOp("mean", square, [last]))
+        value, variance = _moments(x, wide, insert) if moments else (x, _mean_square(x, wide, insert))
         shifted = insert(
             flow.PointwiseOp(
                 "add", [variance, insert(flow.ConstantOp(eps, TensorType.of([], wide.element)))], tensor_type(variance)
@@ -99,6 +92,25 @@ def _norm(op: Norm, insert: Insert, by_statistics: bool) -> SSAValue:
     if isinstance(op, flow.LayerNormOp) and op.bias is not None:
         value = insert(flow.PointwiseOp("add", [value, op.bias], wide))
     return insert(flow.CastOp(value, op.type.element)) if op.type != wide else value
+
+
+def _mean_square(x: SSAValue, wide: TensorType, insert: Insert) -> SSAValue:
+    return insert(flow.ReduceOp("mean", insert(flow.PointwiseOp("square", [x], wide)), [wide.rank - 1]))
+
+
+def _moments(x: SSAValue, wide: TensorType, insert: Insert) -> tuple[SSAValue, SSAValue]:
+    """(x less its mean, the variance). The mean is what a first one leaves to be added: without it, the deviations of a
+    row that is nearly constant would be its rounding (Chan, Golub and LeVeque, 1983, on the corrected two-pass algorithm).
+    """
+    last = wide.rank - 1
+    around = insert(flow.PointwiseOp("sub", [x, insert(flow.ReduceOp("mean", x, [last], wide.element))], wide))
+    rest = insert(flow.ReduceOp("mean", around, [last]))
+    spread = insert(
+        flow.PointwiseOp("sub", [_mean_square(around, wide, insert), insert(flow.PointwiseOp("square", [rest]))])
+    )
+    zero = insert(flow.ConstantOp(0.0, TensorType.of([], wide.element)))
+    variance = insert(flow.PointwiseOp("max", [spread, zero], tensor_type(rest)))
+    return insert(flow.PointwiseOp("sub", [around, rest], wide)), variance
 
 
 def _softmax(op: flow.SoftmaxOp, insert: Insert) -> SSAValue:

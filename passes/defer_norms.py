@@ -1,8 +1,9 @@
-"""Defer norms into the GEMMs that read them.
+"""Defer RMS norms into the GEMMs that read them.
 
-`linear(norm(x) · g + β, W) + b` becomes `row_scale(stats(x)) · linear(x, W′) + b′`, where W′ = W · g is an op on
-constants, and for LayerNorm W′ is centred over its rows' columns, which takes the mean out of x, and b′ = b + W · β.
-The normalised activation is never stored; the statistics come from the epilogue that produced x.
+`linear(norm(x) · g, W) + b` becomes `row_scale(stats(x)) · linear(x, W′) + b`, where W′ = W · g is an op on constants.
+The normalised activation is never stored; the statistics come from the epilogue that produced x. A row whose squares
+overflow has the factor 0: its product, which may overflow as well, does not count. LayerNorm is not deferred: where a
+row's mean is large against its deviation, the product of the row and its difference from that of the mean cancel.
 Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019; Graef et al., "FlashNorm", arXiv 2407.09577.
 """
 
@@ -30,10 +31,7 @@ from .rewriting import (
 RULE = "defer-norm"
 STATS_TILE = 64
 FOLDABLE = ("f32", "bf16")
-BOUNDS = {
-    "rms": "one rounding of W·g to {dtype} in place of two of the activation",
-    "layer": "one rounding of the centred W·g to {dtype}; grows with |mean| / deviation of a row",
-}
+BOUND = "one rounding of W·g to {dtype} in place of two of the activation"
 
 Norm = flow.RMSNormOp | flow.LayerNormOp
 
@@ -51,11 +49,11 @@ def run(module: ModuleOp, ledger: Ledger) -> None:
             if refusal is not None:
                 ledger.refuse(RULE, where(op), refusal)
                 continue
+            assert isinstance(op, flow.RMSNormOp)
             _defer(op)
-            kind = "rms" if isinstance(op, flow.RMSNormOp) else "layer"
             ledger.take(
                 RULE, where(op), "its readers are linears with constant weights",
-                bytes_saved=size_in_bytes(op.type) * 2, bound=BOUNDS[kind].format(dtype=op.type.dtype),
+                bytes_saved=size_in_bytes(op.type) * 2, bound=BOUND.format(dtype=op.type.dtype),
             )  # fmt: skip
             op.detach()
             op.erase()
@@ -67,6 +65,12 @@ def why_not(norm: Norm, constants: set[SSAValue]) -> Refusal | None:
     linears = [r for r in readers if isinstance(r, flow.LinearOp) and r.input is norm.result]
     if not linears:
         return Refusal("no linear reads its result", "a linear that reads the norm directly")
+    if isinstance(norm, flow.LayerNormOp):
+        return Refusal(
+            "what is left of a row less its mean may be far below the rounding of its product", "an RMS norm"
+        )
+    if not norm.eps.value.data:
+        return Refusal("without an epsilon, rows whose squares vanish have an infinite factor", "an epsilon above 0")
     if norm.type.dtype not in FOLDABLE:
         return Refusal(f"W·g may leave the range or the precision of {norm.type.dtype}", "f32 or bf16 weights")
     if dtype_of(norm.input) != norm.type.dtype:
@@ -76,7 +80,7 @@ def why_not(norm: Norm, constants: set[SSAValue]) -> Refusal | None:
         )
     if not norm.shape[-1].is_const:
         return Refusal("the number of columns is not static")
-    for vector in (norm.weight, getattr(norm, "bias", None), *(w for r in linears for w in (r.weight, r.bias))):
+    for vector in (norm.weight, *(w for r in linears for w in (r.weight, r.bias))):
         if vector is not None and vector not in constants:
             return Refusal("a weight is not constant", "inference with weights as constants")
     rest = [r for r in readers if r not in linears]
@@ -128,59 +132,46 @@ def _sink_below_row_views(function: func.FuncOp) -> None:
         op.erase()
 
 
-def _defer(norm: Norm) -> None:
+def _defer(norm: flow.RMSNormOp) -> None:
     x, columns, eps = norm.input, norm.shape[-1].value, norm.eps.value.data
-    kind = "sumsq" if isinstance(norm, flow.RMSNormOp) else "moments"
     insert = inserter(norm)
-    stats = insert(flow.RowStatsOp(x, kind, STATS_TILE))
-    scale = insert(flow.RowScaleOp(stats, kind, columns, STATS_TILE, eps))
+    stats = insert(flow.RowStatsOp(x, "finite_sumsq", STATS_TILE))
+    scale = insert(flow.RowScaleOp(stats, "sumsq", columns, STATS_TILE, eps))
     gain = _gain(norm)
     for linear in users(norm.result):
         if isinstance(linear, flow.LinearOp):
-            _rewrite_linear(linear, x, scale, gain, norm)
+            _rewrite_linear(linear, x, scale, gain)
     if norm.result.first_use is None:
         return
-    value = x
-    if kind == "moments":
-        value = insert(
-            flow.PointwiseOp("sub", [x, insert(flow.RowMeanOp(stats, columns))], tensor_type(x).with_element("f32"))
-        )
-    value = insert(flow.PointwiseOp("mul", [value, scale], tensor_type(x).with_element("f32")))
-    steps = [("mul", gain), ("add", getattr(norm, "bias", None))]
-    for kind_, vector in steps:
-        if vector is not None:
-            value = insert(flow.PointwiseOp(kind_, [value, vector], tensor_type(x).with_element("f32")))
+    wide = tensor_type(x).with_element("f32")
+    value = insert(flow.PointwiseOp("mul", [x, scale], wide))
+    if gain is not None:
+        value = insert(flow.PointwiseOp("mul", [value, gain], wide))
     norm.result.replace_all_uses_with(insert(flow.CastOp(value, norm.type.element)))
 
 
-def _gain(norm: Norm) -> SSAValue | None:
+def _gain(norm: flow.RMSNormOp) -> SSAValue | None:
     """The factor a column: g, or 1 + g in f32."""
-    if isinstance(norm, flow.LayerNormOp) or norm.unit_offset is None or norm.weight is None:
+    if norm.unit_offset is None or norm.weight is None:
         return norm.weight
     insert = inserter(norm)
     one = insert(flow.ConstantOp(1.0, TensorType.of([], "f32")))
     return insert(flow.PointwiseOp("add", [norm.weight, one], TensorType.of(shape_of(norm.weight), "f32")))
 
 
-def _rewrite_linear(linear: flow.LinearOp, x: SSAValue, scale: SSAValue, gain: SSAValue | None, norm: Norm) -> None:
+def _rewrite_linear(linear: flow.LinearOp, x: SSAValue, scale: SSAValue, gain: SSAValue | None) -> None:
     insert = inserter(linear)
     element = compute_element(x, linear.weight)
-    weight_type = tensor_type(linear.weight)
     weight, bias = linear.weight, linear.bias
-    if isinstance(norm, flow.LayerNormOp):
-        if norm.bias is not None:
-            bias = insert(flow.LinearOp(norm.bias, weight, bias, element))
-        if gain is not None:
-            weight = insert(flow.PointwiseOp("mul", [weight, gain], weight_type.with_element(element)))
-        mean = insert(flow.ReduceOp("mean", weight, [1], element))
-        weight = insert(flow.PointwiseOp("sub", [weight, mean], weight_type))
-    elif gain is not None:
-        weight = insert(flow.PointwiseOp("mul", [weight, gain], weight_type))
+    if gain is not None:
+        weight = insert(flow.PointwiseOp("mul", [weight, gain], tensor_type(weight)))
     weight.name_hint = linear.weight.name_hint
     product = insert(flow.LinearOp(x, weight, None, element))
-    scaled = insert(
-        flow.PointwiseOp("mul", [product, scale], linear.type if bias is None else linear.type.with_element(element))
-    )
+    result = linear.type if bias is None else linear.type.with_element(element)
+    zero = insert(flow.ConstantOp(0.0, TensorType.of([], "f32")))
+    vanishes = insert(flow.PointwiseOp("eq", [scale, zero], tensor_type(scale).with_element("i1")))
+    scaled = insert(flow.PointwiseOp("mul", [product, scale], result))
+    scaled = insert(flow.PointwiseOp("where", [vanishes, zero, scaled], result))
     if bias is not None:
         scaled = insert(flow.PointwiseOp("add", [scaled, bias], linear.type))
     linear.result.replace_all_uses_with(scaled)

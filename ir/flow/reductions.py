@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -142,14 +142,16 @@ class LayerNormOp(FlowOp):
             )
 
 
-StatsKind = Literal["sumsq", "moments"]
+StatsKind = Literal["sumsq", "finite_sumsq", "moments"]
+ScaleKind = Literal["sumsq", "moments"]
 
 
 @irdl_op_definition
 class RowStatsOp(FlowOp):
     """Partial statistics of each row, one per `tile` columns, in f32: x [.., N] → [.., T], T = ceil(N / tile).
 
-    `sumsq`: Σx². `moments`: [.., 2·T]: first the T tiles' Σx, then their M2 = Σ(x − tile mean)² (Chan et al., 1983).
+    `sumsq`: Σx². `finite_sumsq`: the same, but NaN where an x is infinite. `moments`: [.., 2·T]:
+    first the T tiles' Σx, then their M2 = Σ(x − tile mean)² (Chan et al., 1983).
     """
 
     name = "flow.row_stats"
@@ -170,7 +172,7 @@ class RowStatsOp(FlowOp):
         return TensorType.of([*of.shape[:-1], tiles], "f32")
 
     def verify_(self) -> None:
-        require(self.kind.data in ("sumsq", "moments"), f"flow.row_stats: unknown kind `{self.kind.data}`")
+        require(self.kind.data in get_args(StatsKind), f"flow.row_stats: unknown kind `{self.kind.data}`")
         require(
             self.type == self.result_type(tensor_type(self.input), self.kind.data, self.tile.data),
             "flow.row_stats: wrong result type",
@@ -181,7 +183,7 @@ class RowStatsOp(FlowOp):
 class RowScaleOp(FlowOp):
     """One factor a row from `row_stats`, f32 [.., 1].
 
-    `sumsq`: rsqrt(Σ/n + eps); `moments`: rsqrt(M2/n + eps) with Chan's merge.
+    `sumsq` (of either kind): rsqrt(Σ/n + eps); `moments`: rsqrt(M2/n + eps) with Chan's merge.
     """
 
     name = "flow.row_scale"
@@ -191,7 +193,7 @@ class RowScaleOp(FlowOp):
     tile = prop_def(IntAttr)
     eps = prop_def(Float)
 
-    def __init__(self, stats: SSAValue, kind: StatsKind, columns: int, tile: int, eps: float):
+    def __init__(self, stats: SSAValue, kind: ScaleKind, columns: int, tile: int, eps: float):
         result = TensorType.of([*shape_of(stats)[:-1], 1], "f32")
         properties = {"kind": StringAttr(kind), "columns": IntAttr(columns), "tile": IntAttr(tile), "eps": real(eps)}
         super().__init__(operands=[stats], result_types=[result], properties=properties)

@@ -56,6 +56,8 @@ def _row_stats(e: Evaluator, op: flow.RowStatsOp, x: torch.Tensor) -> torch.Tens
     tiles = _column_tiles(x.to(e.compute(x)), op.tile.data)
     if op.kind.data == "sumsq":
         return torch.stack([t.square().sum(-1) for t in tiles], -1)
+    if op.kind.data == "finite_sumsq":
+        return torch.stack([(t.square() + (t - t)).sum(-1) for t in tiles], -1)
     m2 = [(t - t.mean(-1, keepdim=True)).square().sum(-1) for t in tiles]
     return torch.stack([*(t.sum(-1) for t in tiles), *m2], -1)
 

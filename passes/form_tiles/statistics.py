@@ -75,7 +75,8 @@ def row_mean(region: Region, op: flow.RowMeanOp, dims: Dims, ctx: Context) -> SS
 
 
 def store_row_stats(region: Region, op: flow.RowStatsOp, dims: Dims, ctx: Context, buffer: BlockArgument) -> None:
-    """The partial statistics of the tile's columns: Σx², or Σx and M2 about the partial's own mean.
+    """The partial statistics of the tile's columns: Σx² (NaN where an x is infinite, if asked for), or Σx and M2 about
+    the partial's own mean.
 
     `dims`: those of the operand, whose columns are the context's.
     """
@@ -88,8 +89,11 @@ def store_row_stats(region: Region, op: flow.RowStatsOp, dims: Dims, ctx: Contex
     x = widened(ctx, convert(ctx, region.tile(op.input, dims, ctx), f32), tall, wide)
     limit = column_limit(kernel, ctx, n)
     first = ctx.add(arith.FloorDivSIOp(ctx.column, kernel.constant(ctx, width)))
-    if op.kind.data == "sumsq":
-        parts = [ctx.add(tile.ReduceOp("sum", pointwise(ctx, "square", x), width, limit))]
+    if op.kind.data != "moments":
+        squares = pointwise(ctx, "square", x)
+        if op.kind.data == "finite_sumsq":  # x - x is 0, or NaN for an infinite x
+            squares = pointwise(ctx, "add", squares, pointwise(ctx, "sub", x, x))
+        parts = [ctx.add(tile.ReduceOp("sum", squares, width, limit))]
     else:
         sums = ctx.add(tile.ReduceOp("sum", x, width, limit))
         counts = column_counts(kernel, ctx, first, wide // width, width, n)

@@ -47,6 +47,6 @@ def _recognise(root: MatmulOp, ledger: Ledger) -> None:
 def _describe(scores: Scores) -> str:
     parts = {
         f"scale {scores.scale:g}": scores.scale != 1, f"soft cap {scores.softcap}": scores.softcap is not None,
-        "mask": bool(scores.masks or scores.choices), "sinks": scores.sinks is not None,
+        "mask": bool(scores.modifiers), "sinks": scores.sinks is not None,
     }  # fmt: skip
     return ", ".join(name for name, present in parts.items() if present)

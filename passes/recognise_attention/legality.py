@@ -7,15 +7,19 @@ from ...ir.flow import MatmulOp
 from ...ir.ledger import Refusal
 from ...ir.types import broadcast_shapes, shape_of
 from ..matching import ONE, padded
-from .scores import Scores
+from .scores import ABSORBING, Scores
 
 
 def why_not(root: MatmulOp, scores: Scores) -> Refusal | None:
     if scores.product is None:
         return Refusal(scores.reason)
     shapes = [with_heads(shape_of(v), scores) for v in (scores.product.lhs, scores.product.rhs, root.rhs)]
-    masks = [*scores.masks, *(condition for condition, _, _ in scores.choices)]
-    mask_shapes = [with_heads(shape_of(mask), scores) for mask in masks]
+    if scores.fill is None and any(choice.fill > ABSORBING for choice in scores.choices):
+        return Refusal(
+            "a score is replaced by a number that is not the same when it is added, for rows of hidden keys only",
+            "-inf, or the lowest number of f32 or bf16",
+        )
+    mask_shapes = [with_heads(shape_of(mask), scores) for mask in scores.conditions_and_masks]
     if any(shape is None for shape in (*shapes, *mask_shapes)):
         return Refusal("queries, keys, values and masks are not all [B, H, ..] or [B*H, ..]", "[B, H, S, d]")
     queries, keys, values = (shape for shape in shapes if shape is not None)

@@ -23,22 +23,30 @@ from ...ir.flow import (
 from ...ir.types import is_float, shape_of, tensor_type
 from ..matching import ONE, either_order, number, padded, pointwise, producer
 
-
 ABSORBING = -(2.0**100)
 """Below it, f32 and bf16 numbers stay what they are when a score is added."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The score where `condition` is `keep`, `fill` elsewhere."""
+
+    condition: SSAValue
+    keep: bool
+    fill: float
 
 
 @dataclass
 class Scores:
     """What stands between the two products, collected from the softmax inwards.
 
-    `batch`: (B, H) where the products are on [B·H, S, d] and the softmax on [B, H, S, L]. `added_in`: the dtype of the
-    sums with masks. `safe`: a row of −inf gives 0.
+    `modifiers`: masks that are added, and choices; the outermost first. `batch`: (B, H) where the products are on
+    [B·H, S, d] and the softmax on [B, H, S, L]. `added_in`: the dtype of the sums with masks. `safe`: a row of −inf
+    gives 0.
     """
 
     product: MatmulOp | None = None
-    masks: list[SSAValue] = field(default_factory=list[SSAValue])
-    choices: list[tuple[SSAValue, bool, float]] = field(default_factory=list[tuple[SSAValue, bool, float]])
+    modifiers: list[SSAValue | Choice] = field(default_factory=list["SSAValue | Choice"])
     added_in: str = ""
     safe: bool = False
     softcap: float | None = None
@@ -47,6 +55,20 @@ class Scores:
     batch: tuple[Dim, Dim] | None = None
     matched: list[Operation] = field(default_factory=list[Operation])
     reason: str = ""
+
+    @property
+    def choices(self) -> list[Choice]:
+        return [m for m in self.modifiers if isinstance(m, Choice)]
+
+    @property
+    def conditions_and_masks(self) -> list[SSAValue]:
+        return [m.condition if isinstance(m, Choice) else m for m in self.modifiers]
+
+    @property
+    def fill(self) -> float | None:
+        """What all choices put in place of a score, where nothing is added; None where there is no one such number."""
+        fills = {choice.fill for choice in self.choices}
+        return fills.pop() if len(fills) == 1 and len(self.choices) == len(self.modifiers) else None
 
 
 def find(root: MatmulOp) -> Scores | None:
@@ -130,12 +152,9 @@ def _walk(scores: Scores, value: SSAValue) -> None:
 def _added(scores: Scores, op: PointwiseOp) -> SSAValue | None:
     if not _is_outermost(scores):
         return None
-    if any(fill != -math.inf for _, _, fill in scores.choices):
-        scores.reason = "a number is chosen in place of scores that something was added to"
-        return None
     for inner, mask in either_order(op):
         if _leads_to_product(inner) and shape_of(inner) == op.shape:
-            scores.masks.append(mask)
+            scores.modifiers.append(mask)
             scores.added_in = op.type.dtype
             return inner
     return None
@@ -146,22 +165,9 @@ def _chosen(scores: Scores, op: PointwiseOp) -> SSAValue | None:
     for inner, other, keep in ((kept, dropped, True), (dropped, kept, False)):
         fill = number(other)
         if _is_outermost(scores) and fill is not None and fill < -1e4 and shape_of(inner) == op.shape:
-            if not _agrees(scores, float(fill)):
-                scores.reason = f"a choice of {fill:g} is not the same as adding it"
-                return None
-            scores.choices.append((condition, keep, float(fill)))
+            scores.modifiers.append(Choice(condition, keep, float(fill)))
             return inner
     return None
-
-
-def _agrees(scores: Scores, fill: float) -> bool:
-    """Whether choosing `fill` goes with what is outside of it: other choices of the same number, or sums that it absorbs.
-
-    A row of hidden scores only is uniform, so what they are matters.
-    """
-    if scores.masks:
-        return fill < ABSORBING and not scores.choices
-    return all(other == fill for _, _, other in scores.choices)
 
 
 def _scaled(scores: Scores, op: PointwiseOp) -> SSAValue | None:

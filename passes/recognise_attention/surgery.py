@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from xdsl.ir import SSAValue
 
@@ -10,7 +11,7 @@ from ...ir.flow import AttentionOp, CastOp, ConstantOp, MatmulOp, PointwiseOp, R
 from ...ir.types import TensorType, broadcast_shapes, dtype_of, shape_of
 from ..matching import Before, replace
 from .legality import with_heads
-from .scores import Scores
+from .scores import Choice, Scores
 
 HEADS_FIRST = (0, 2, 1, 3)
 
@@ -23,10 +24,10 @@ def rewrite(root: MatmulOp, scores: Scores) -> None:
     query, key, value = (_of_rank_4(v, scores, emit) for v in (product.lhs, product.rhs, root.rhs))
     query, value = (emit(TransposeOp(v, HEADS_FIRST)) for v in (query, value))
     key = emit(TransposeOp(key, (0, 3, 1, 2)))
-    fill = scores.choices[0][2] if scores.choices and not scores.masks else -math.inf
+    fill = scores.fill
     attention = AttentionOp(
         query, key, value, scores.scale, _mask(scores, emit), scores.sinks, softcap=scores.softcap,
-        fill=fill if fill != -math.inf else None,
+        fill=fill if fill is not None and fill != -math.inf else None,
         added_in=scores.added_in if scores.added_in in ("f16", "bf16") else None,
         undefined=not scores.safe,
     )  # fmt: skip
@@ -42,33 +43,43 @@ def _of_rank_4(value: SSAValue, scores: Scores, emit: Before) -> SSAValue:
 
 
 def _mask(scores: Scores, emit: Before) -> SSAValue | None:
-    """One mask for all: what all conditions keep where nothing is added, else a sum."""
-    if not scores.masks:
-        return _kept(scores, emit)
-    masks = [_of_rank_4(mask, scores, emit) for mask in scores.masks]
-    for condition, keep, fill in scores.choices:
-        condition = _of_rank_4(condition, scores, emit)
-        zero, low = (emit(ConstantOp(n, TensorType.of([], "f32"))) for n in (0.0, fill))
-        masks.append(emit(PointwiseOp("where", [condition, *((zero, low) if keep else (low, zero))])))
-    total = masks[0]
-    for mask in masks[1:]:
-        shape = broadcast_shapes([shape_of(total), shape_of(mask)])
-        assert shape is not None
-        wide = "f64" if "f64" in (dtype_of(total), dtype_of(mask)) else "f32"
-        total = emit(PointwiseOp("add", [total, mask], TensorType.of(shape, wide)))
+    """One mask for all: what every condition keeps where all put one number in place of the rest, else what is added."""
+    if not scores.modifiers:
+        return None
+    return _kept(scores, emit) if scores.fill is not None else _added(scores, emit)
+
+
+def _kept(scores: Scores, emit: Before) -> SSAValue:
+    """Where every condition keeps the score."""
+    parts: list[SSAValue] = []
+    for choice in scores.choices:
+        condition = _of_rank_4(choice.condition, scores, emit)
+        parts.append(condition if choice.keep else emit(PointwiseOp("not", [condition])))
+    total = parts[0]
+    for part in parts[1:]:
+        total = emit(PointwiseOp("and", [total, part], _joint([total, part], "i1")))
     return total
 
 
-def _kept(scores: Scores, emit: Before) -> SSAValue | None:
-    """Where every condition keeps the score; None where there is none."""
+def _added(scores: Scores, emit: Before) -> SSAValue:
+    """The sum of what is added, from the innermost on; what is put in place of a score is added too, and absorbs it."""
     total: SSAValue | None = None
-    for condition, keep, _ in scores.choices:
-        part = _of_rank_4(condition, scores, emit)
-        part = part if keep else emit(PointwiseOp("not", [part]))
-        if total is None:
-            total = part
+    for modifier in reversed(scores.modifiers):
+        if isinstance(modifier, Choice):
+            condition = _of_rank_4(modifier.condition, scores, emit)
+            low = emit(ConstantOp(modifier.fill, TensorType.of([], "f32")))
+            seen = emit(ConstantOp(0.0, TensorType.of([], "f32"))) if total is None else total
+            values = (seen, low) if modifier.keep else (low, seen)
+            total = emit(PointwiseOp("where", [condition, *values], _joint([condition, *values], dtype_of(seen))))
             continue
-        shape = broadcast_shapes([shape_of(total), shape_of(part)])
-        assert shape is not None
-        total = emit(PointwiseOp("and", [total, part], TensorType.of(shape, "i1")))
+        mask = _of_rank_4(modifier, scores, emit)
+        wide = "f64" if total is not None and "f64" in (dtype_of(total), dtype_of(mask)) else "f32"
+        total = mask if total is None else emit(PointwiseOp("add", [total, mask], _joint([total, mask], wide)))
+    assert total is not None
     return total
+
+
+def _joint(values: Sequence[SSAValue], element: str) -> TensorType:
+    shape = broadcast_shapes([shape_of(value) for value in values])
+    assert shape is not None
+    return TensorType.of(shape, element)

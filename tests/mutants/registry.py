@@ -50,7 +50,7 @@ def fused(*kernels: Any, **more: Any) -> FusedRecipe:
 SIGMOID, TIMES = RegionOp("unary", 5), RegionOp("binary", 1, 0, 0)
 RMS, LAYER = Norm(), Norm(centred=True)
 DEFERRED = flow(Block(RMS, Linear(columns=8)))
-CENTRED = flow(Block(LAYER, Linear(columns=8)), width=65)
+CENTRED = flow(Linear(columns=65), LAYER)
 CAPTURED = p.written(p.experts_as_captured, width=8, length=7)
 SPELLED = flow(Attention(spelled=True, causal=True, groups=2))
 
@@ -111,8 +111,8 @@ RECOGNITION = [
            "scores.scale == 1.0 and ", "", (p.written(p.mask_below_scale),)),
     Mutant("scale of spelled attention lost", "flow", "passes.recognise_attention.scores:_scaled",
            "scores.scale * factor if", "scores.scale if", (SPELLED,)),
-    Mutant("hidden and seen keys swapped", "flow", "passes.recognise_attention.surgery:_mask",
-           "return condition if keep else", "return condition if not keep else", (SPELLED,)),
+    Mutant("hidden and seen keys swapped", "flow", "passes.recognise_attention.surgery:_kept",
+           "condition if choice.keep else", "condition if not choice.keep else", (SPELLED,)),
     Mutant("causal mask off by one", "flow", "passes.recognise_masks:_enter",
            "mask.causal = -form.const if", "mask.causal = -form.const + 1 if", (SPELLED,)),
     Mutant("window off by one", "flow", "passes.recognise_masks:_width", "- mask.window + 1", "- mask.window + 2",
@@ -125,10 +125,6 @@ FUSION = [
            'flow.PointwiseOp("mul", [product, scale]', 'flow.PointwiseOp("add", [product, scale]', (DEFERRED,)),
     Mutant("scale applied twice", "flow", "passes.defer_norms:_rewrite_linear",
            "[product, scale]", '[insert(flow.PointwiseOp("mul", [product, scale])), scale]', (DEFERRED,)),
-    Mutant("weight not centred", "flow", "passes.defer_norms:_rewrite_linear",
-           'flow.PointwiseOp("sub", [weight, mean]', 'flow.PointwiseOp("add", [weight, mean]', (CENTRED,)),
-    Mutant("bias of a deferred norm dropped", "flow", "passes.defer_norms:_rewrite_linear",
-           "if norm.bias is not None:", "if False:", (CENTRED,)),
     Mutant("unit offset of a deferred norm dropped", "flow", "passes.defer_norms:_gain",
            "norm.unit_offset is None", "True", (flow(Block(Norm(unit_offset=True), Linear())),)),
     Mutant("epsilon of a decomposed norm dropped", "flow", "passes.decompose_norms:_norm",
