@@ -14,6 +14,7 @@ LARGE = TileShapes(
     matmul_depth=64,
     attention_rows=128,
     attention_few=128,
+    attention_parts=None,
     row_columns=8192,
     row_elements=8192,
     powers=True,
@@ -30,6 +31,7 @@ SMALL = TileShapes(
     matmul_depth=32,
     attention_rows=64,
     attention_keys=32,
+    attention_parts=None,
     row_columns=2048,
     powers=True,
 )

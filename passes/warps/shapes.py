@@ -18,6 +18,7 @@ HOPPER = TileShapes(
     attention_rows=128,
     attention_keys=64,
     attention_few=128,
+    attention_parts=None,
     attention_least_rows=64,
     merged_rows=64,
     powers=True,

@@ -214,6 +214,7 @@ void small_tile(const S& s, i64 t, const U* a, i64 padded, float* widened, float
         constexpr i64 step = kPair * sizeof(*b);
         float* c = acc + i / count * padded * S::TN + i % count * kPanel;
         const bool add = panels.begin(t, i, kb, padded, c);
+        if (padded == 1) return micro_row(a + kb * B::stride, b, B::length(kb), c, add);
         const char* next = reinterpret_cast<const char*>(b + B::length(kb) * kPanel);  // where the stream goes on
         for (int j = 0; j < kPanel; j += kPair, next += B::length(kb) * step)
           micro_small<B::stride>(padded, a + kb * padded * B::stride, b + j, kPanel, B::length(kb), c + j, S::TN, add, next, step);

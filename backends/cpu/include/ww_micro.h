@@ -65,6 +65,31 @@ WW_NOINLINE void micro(const TA* __restrict a, const TB* __restrict b, i64 ldb, 
   }
 }
 
+// One row by a panel [k][32]: its 32 columns hide the latency of one row as well as several sums over k do (measured: AVX2, 4 to
+// 30 % faster from L1 to memory), and k is summed in the order of `micro` for four rows and more: a row's bits do not depend on
+// how many rows there are.
+template <class TA, class TB> WW_NOINLINE void micro_row(const TA* __restrict a, const TB* __restrict b, i64 k, float* __restrict c, bool add) {
+  constexpr int ahead = 4096 / sizeof(TB), pairs = kPanel / kPair;
+  vf x[pairs], y[pairs];
+  WW_UNROLL(4) for (int p = 0; p < pairs; ++p) x[p] = y[p] = vf{};
+  for (; k > 0; --k, ++a, b += kPanel) {
+    const vf s = splat(*a);
+    prefetch(b + ahead);
+    if constexpr (kPanel * sizeof(TB) > 64) prefetch(b + ahead + kPanel / 2);
+    WW_UNROLL(4) for (int p = 0; p < pairs; ++p) {
+      vf bx, by;
+      Pair<TB>::load(b + p * kPair, bx, by);
+      add_product<TA>(x[p], s, bx);
+      add_product<TA>(y[p], s, by);
+    }
+  }
+  WW_UNROLL(4) for (int p = 0; p < pairs; ++p, c += kPair) {
+    Pair<TB>::natural(x[p], y[p]);
+    if (add) add_sum<TA>(x[p], load(c)), add_sum<TA>(y[p], load(c + kLanes));
+    store(c, x[p]), store(c + kLanes, y[p]);
+  }
+}
+
 // rows is 1, 4 or kSmallRows.
 template <int AR, class TA, class TB, class... Args>
 WW_INLINE void micro_small(i64 rows, const TA* a, const TB* b, Args... args) {

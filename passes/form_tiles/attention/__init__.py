@@ -34,7 +34,7 @@ def lower(op: fused.AttentionKernelOp, shapes: TileShapes) -> Draft:
         raise UnsupportedRegionError(f"heads {h} over {hkv} of {d} and {dv} columns are no constants")
     kernel, height = KernelBuilder("attention", shapes), _rows(s, group.value, shapes)
     few = s.is_const and s.value * group.value <= min(height, shapes.attention_few)
-    splits = IterAxis(split.parts(b * hkv, length, shapes.attention_keys)) if few else None
+    splits = IterAxis(split.parts(b * hkv, length, shapes.attention_keys, shapes.attention_parts)) if few else None
     groups = IterAxis(group, static=True)
     a = Attention(op, kernel, IterAxis(b), IterAxis(s), IterAxis(hkv), groups, IterAxis(length), splits)
     for value in op.operands:
@@ -85,7 +85,7 @@ def lower(op: fused.AttentionKernelOp, shapes: TileShapes) -> Draft:
         left.store(out, state)
         split.merge(a, left, result, out_dims, out_layout)
     shared = f"{group} heads of a group share their KV head's loads"
-    divided = "; keys are split over threads that would have no KV head" if splits is not None else ""
+    divided = "; threads share a KV head: its keys in parts" if splits is not None else ""
     return kernel.finish(_name(op, group.value), f"tiles {height}x{a.block}: {shared}{divided}")
 
 

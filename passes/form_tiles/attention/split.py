@@ -1,4 +1,4 @@
-"""Split-KV (Flash-Decoding; Dao et al., 2023): threads without a KV head of their own share one.
+"""Split-KV (Flash-Decoding; Dao et al., 2023): threads share a KV head.
 
 Each part of the keys leaves its largest score, sum and accumulator in the kernel's workspaces; behind a barrier each row's
 parts are merged.
@@ -26,11 +26,16 @@ LEAST_SHARE = 2  # tiles of keys of a part, unless fewer are seen
 FAIR = 4  # KV heads a thread from which on an uneven number of them costs less than a merge
 
 
-def parts(heads: Dim, keys: Dim, block: int) -> Dim:
-    """Into how many parts the keys go: 1 where the threads have equally many KV heads each, or nearly so."""
+def parts(heads: Dim, keys: Dim, block: int, most: int | None) -> Dim:
+    """Into how many parts the keys go. `most`: by their number alone, so that a row's bits depend neither on the threads nor on
+    its batch; a merge costs 1 % of the products of a least share. None: 1 where the threads have equally many KV heads each, or
+    nearly so, else as many as there are threads."""
+    shares = keys // (LEAST_SHARE * block)
+    if most is not None:
+        return shares.min(most).max(1)
     threads = Dim.of(tile.NUM_THREADS)
     uneven = (heads % threads).min(1) * ((threads * FAIR) // heads.max(1)).min(1)
-    return (uneven * threads.min(keys // (LEAST_SHARE * block))).max(1)
+    return (uneven * threads.min(shares)).max(1)
 
 
 def share(a: Attention, ctx: Context, batch: Space, keys_seen: Bounds) -> Bounds:

@@ -163,5 +163,12 @@ def test_only_keys_that_are_seen_are_split(start):
     ],
 )
 def test_into_how_many_parts(heads, keys, threads, expected):
-    dim = split.parts(Dim.of("B") * heads, Dim.of("L"), 64)
+    dim = split.parts(Dim.of("B") * heads, Dim.of("L"), 64, None)
     assert dim.evaluate({"B": 1, "L": keys, "num_threads": threads}) == expected
+
+
+@pytest.mark.parametrize(("keys", "expected"), [(0, 1), (255, 1), (256, 2), (4096, 32), (100_000, 32)])
+def test_into_how_many_parts_by_the_keys_alone(keys, expected):
+    dim = split.parts(Dim.of("B"), Dim.of("L"), 64, 32)
+    assert dim.symbols == {"L"}
+    assert dim.evaluate({"L": keys}) == expected
