@@ -116,7 +116,7 @@ def moments(b: Builder, x: Value, axes: Any) -> tuple[Value, Value]:
 def _softmax_operand(b: Builder, x: Value, dtype: torch.dtype | bool | None) -> Value:
     """What a softmax is taken of: cast first where `dtype` asks for another type, and of rank 1 at least."""
     if isinstance(dtype, torch.dtype):
-        x = b.cast(x, b.out.dtype)
+        x = as_asked(b, x, b.out.dtype)
     if not is_float(x):
         raise Unsupported("a softmax of integers, which PyTorch refuses")
     return x if shape_of(x) else b.reshape(x, [1])

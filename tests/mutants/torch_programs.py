@@ -68,6 +68,44 @@ def asked() -> None:
     torch.testing.assert_close(ours, x.log_softmax(-1, dtype=torch.float64), rtol=1e-12, atol=1e-12)
 
 
+def near(function: Any, *args: torch.Tensor) -> None:
+    """Compiled and eager alike, but for rounding."""
+    torch._dynamo.reset()
+    torch.testing.assert_close(
+        torch.compile(function, backend="warpweave")(*args), function(*args), rtol=2e-2, atol=2e-2, equal_nan=True
+    )
+
+
+def epsilon() -> None:
+    near(lambda x: torch.rms_norm(x, (64,)), torch.full((2, 64), 1e-3, dtype=torch.bfloat16))
+
+
+def no_rows() -> None:
+    near(lambda x: (x.mean(0), x.any(0)), torch.ones(0, 4))
+
+
+def relu_at_nan() -> None:
+    grads = []
+    for f in (torch.compile(torch.relu, backend="warpweave"), torch.relu):
+        x = torch.tensor([float("nan"), 1.0, -1.0], requires_grad=True)
+        grads.append(torch.autograd.grad(f(x).square().sum(), x))
+    torch.testing.assert_close(*grads, equal_nan=True)
+
+
+def largest() -> None:
+    norm, linear = torch.nn.RMSNorm(64, eps=1e-6), torch.nn.Linear(64, 40)
+    x = torch.full((3, 64), 3e38)
+    x[1, 1] = float("inf")
+    with torch.no_grad():
+        near(lambda x: linear(norm(x)), x)
+
+
+def constant_rows() -> None:
+    norm = torch.nn.LayerNorm(300)
+    with torch.no_grad():
+        near(norm, torch.full((2, 300), 1.7e4))
+
+
 def negated() -> None:
     def counted(x: torch.Tensor, y: torch.Tensor) -> Any:
         y.add_(x)
