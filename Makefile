@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
 TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants fuzz fuzz-bundles lint bench triton-check cuda-check gpu-bench clean
+.PHONY: help demo test mutants fuzz fuzz-bundles fuzz-torch opinfo lint bench triton-check cuda-check gpu-bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ fuzz: $(VENV)/.installed ## 10,000 generated programs through every pass; ARGS="
 
 fuzz-bundles: $(VENV)/.installed ## 5,000 damaged and altered bundles, each loaded and called in a process that may die
 	@$(BIN)/warpweave fuzz --bundles 5000 $(ARGS)
+
+fuzz-torch: $(VENV)/.installed ## 20,000 drawn PyTorch functions against eager; ARGS="--seed 1"
+	@$(BIN)/python -m warpweave.fuzz torch $(ARGS)
+
+opinfo: $(VENV)/.installed ## PyTorch's own operator database, every sample, forward and gradients; ARGS="--ops add,sum --dtype float32 --budget 600 --log FILE"
+	@$(BIN)/python -m warpweave.fuzz opinfo $(ARGS)
 
 lint: $(VENV)/.lint ## ruff and pyright
 	@$(BIN)/ruff check . && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python

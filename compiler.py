@@ -117,7 +117,9 @@ def compile_module(
     with phases("tiles"):
         shapes = backend.shapes(module, form_tiles.fused_ops(module), form_tiles.form, ledger)
         made: dict[Operation, dict[str, Any]] = {}
-        pipeline.to_tiles(module, ledger, shapes=shapes, after=after, formed=lambda op, to: made.update({to: kernel_row(op)}))
+        pipeline.to_tiles(
+            module, ledger, shapes=shapes, after=after, formed=lambda op, to: made.update({to: kernel_row(op)})
+        )
         verify_level(module, "tile")
     with phases("emit"):
         emitted = backend.emit(module, ledger)

@@ -27,6 +27,7 @@ from .runtime.program import Program
 _reports: list[dict[str, Any]] = []
 _lock = Lock()
 
+
 def reports() -> list[dict[str, Any]]:
     """One dict for each graph compiled in this process, oldest first."""
     with _lock:

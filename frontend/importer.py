@@ -310,7 +310,11 @@ class _Importer:
         outputs: Any = node.args[0] if isinstance(node.args[0], list | tuple) else [node.args[0]]
         for output in outputs:
             value = self.env[output] if isinstance(output, Node) else output
-            if isinstance(value, complex_pairs.Pair | Opaque) and isinstance(output, Node) and output.op != "placeholder":
+            if (
+                isinstance(value, complex_pairs.Pair | Opaque)
+                and isinstance(output, Node)
+                and output.op != "placeholder"
+            ):
                 self.refuse(output, "a result that is no plain tensor")
                 continue
             given = isinstance(output, Node) and output.op == "placeholder"

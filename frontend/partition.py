@@ -179,9 +179,7 @@ def _part(gm: GraphModule, steps: Sequence[Node], compiled: bool, binders: Mappi
     for node in (*(n for n in read if n.op == "get_attr"), *steps):
         copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(tuple(copies[node] for node in outputs))
-    return Part(
-        GraphModule(gm, graph), compiled, tuple(inputs), outputs, {copy: node for node, copy in copies.items()}
-    )
+    return Part(GraphModule(gm, graph), compiled, tuple(inputs), outputs, {copy: node for node, copy in copies.items()})
 
 
 class PartsRunner:
@@ -194,7 +192,9 @@ class PartsRunner:
         self.results: Sequence[Any] = gm.graph.output_node().args[0]  # pyright: ignore[reportAttributeAccessIssue]
         self.runs = [(part, programs.get(part) or _eager(part.graph)) for part in parts]
         self.dead = _last_reads(parts, self.results)
-        self.constants = {n: getattr(gm, str(n.target)) for n in self.results if isinstance(n, Node) and n.op == "get_attr"}
+        self.constants = {
+            n: getattr(gm, str(n.target)) for n in self.results if isinstance(n, Node) and n.op == "get_attr"
+        }
 
     def __call__(self, args: list[Any]) -> list[Any]:
         values: dict[Node, Any] = {**dict(zip(self.arguments, args, strict=True)), **self.constants}

@@ -32,7 +32,9 @@ class TileShapes:
     attention_rows: int = 128
     attention_keys: int = 64
     attention_few: int = 64  # queries of a KV head up to which threads share one: split-KV
-    attention_parts: int | None = 32  # of its keys at most, whatever the threads and heads; None: as many as threads are idle
+    attention_parts: int | None = (
+        32  # of its keys at most, whatever the threads and heads; None: as many as threads are idle
+    )
     attention_least_rows: int = 1  # of few queries: so many rows that products take them
     merged_rows: int = 4  # of split-KV: so few that the rows of one KV head are work for several threads
     row_columns: int = 512  # of tiles that walk rows: a row of no more columns is one tile

@@ -246,7 +246,9 @@ def _read_elsewhere(op: Operation) -> list[Operation]:
     rows."""
     aligned = _aligned(op)
     return [
-        v.owner for v in op.operands if isinstance(v.owner, Operation) and (v not in aligned or isinstance(v.owner, _WRITING))
+        v.owner
+        for v in op.operands
+        if isinstance(v.owner, Operation) and (v not in aligned or isinstance(v.owner, _WRITING))
     ]
 
 

@@ -15,7 +15,20 @@ MAY_IMPORT = {
     "runtime": {"runtime"},
     "planner": {"planner", "runtime", "ir"},
     "workbench": {"workbench", "passes", "ir"},
-    "fuzz": {"fuzz", "workbench", "passes", "backends", "runtime", "ir", "compiler", "options", "planner"},
+    "fuzz": {
+        "fuzz",
+        "commands",
+        "report",
+        "frontend",
+        "workbench",
+        "passes",
+        "backends",
+        "runtime",
+        "ir",
+        "compiler",
+        "options",
+        "planner",
+    },  # fmt: skip
 }
 LOADED_WITHOUT = {
     "runtime": {"torch", "xdsl", "triton"},

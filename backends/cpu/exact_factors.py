@@ -13,7 +13,9 @@ def is_rounded(op: tile.DotOp) -> bool:
     """Whether the product takes its left operand in bf16, which its right one is."""
     if tile.element_dtype(op.result) != "f32" or tile.exact_dtype(op.b) != "bf16":
         return False
-    weights = op.transposed is None and _kernel(op).kind.data == "attention"  # with values; queries meet keys transposed
+    weights = (
+        op.transposed is None and _kernel(op).kind.data == "attention"
+    )  # with values; queries meet keys transposed
     return weights or tile.exact_dtype(op.a) == "bf16"
 
 

@@ -96,9 +96,7 @@ def _exploded(op: Operation, error: UnsupportedRegionError, ledger: Ledger) -> l
     return [new for made in explode(op) for new in (*materialise.fix(made, ledger), made)]
 
 
-def _launch(
-    module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, str], ledger: Ledger
-) -> tile.LaunchOp:
+def _launch(module: ModuleOp, op: Operation, draft: Draft, kernels: dict[str, str], ledger: Ledger) -> tile.LaunchOp:
     """A launch of the draft's kernel, which is the module's once."""
     digest = structural_hash(draft.kernel)
     if digest not in kernels:

@@ -36,7 +36,11 @@ from warpweave.passes.pipeline import to_fused, to_tiles
 
 HERE = Path(__file__).parent
 PROGRAMS = sorted(path.stem for path in HERE.glob("*.weave"))
-ISAS = {"gemm": ("avx512", "avx512_bf16", "amx"), "gemm_swiglu": ("avx512", "avx512_bf16", "amx"), "gemm_int8": ("avx512", "amx")}
+ISAS = {
+    "gemm": ("avx512", "avx512_bf16", "amx"),
+    "gemm_swiglu": ("avx512", "avx512_bf16", "amx"),
+    "gemm_int8": ("avx512", "amx"),
+}
 """For which instruction sets a program's C++ is recorded; of the others, for AVX-512."""
 TARGETS = {
     isa: CpuTarget(isa, width, l1=32 << 10, l2=1 << 20, l3=32 << 20, cores=8) for isa, width in VECTOR_BYTES.items()

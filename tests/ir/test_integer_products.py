@@ -45,7 +45,9 @@ def test_the_deepest_product_fits() -> None:
     assert TORCH_DTYPES["i32"] == torch.int32
 
 
-@pytest.mark.parametrize("types", [("i8", "i8", "i64"), ("i8", "i32", "i32"), ("i64", "i64", "i64"), ("f32", "i8", "f32")])
+@pytest.mark.parametrize(
+    "types", [("i8", "i8", "i64"), ("i8", "i32", "i32"), ("i64", "i64", "i64"), ("f32", "i8", "f32")]
+)
 def test_tiles_of_other_types(types: tuple[str, str, str]) -> None:
     with ImplicitBuilder(Block()):
         a, b, sums = (fill(0, 16, 16, DTYPES[t]) for t in types)

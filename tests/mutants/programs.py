@@ -120,7 +120,9 @@ def _attended(b: FlowBuilder, x: SSAValue, fill: float) -> SSAValue:
     """softmax(x xᵀ where key < query, else fill) x: query 0 sees nothing."""
     q = b.reshape(x, b.batch, 1, b.length, width_of(x))
     scores = b(MatmulOp(q, b.transpose(q, 0, 1, 3, 2)))
-    rows, keys = (b(IotaOp(TensorType.of(s, "i64"), a)) for s, a in (([1, 1, b.length, 1], 2), ([1, 1, 1, b.length], 3)))
+    rows, keys = (
+        b(IotaOp(TensorType.of(s, "i64"), a)) for s, a in (([1, 1, b.length, 1], 2), ([1, 1, 1, b.length], 3))
+    )
     low = b(ConstantOp(fill, TensorType.of([], "f32")))
     chosen = b.pointwise("where", b.pointwise("lt", keys, rows), scores, low)
     return b.reshape(b(MatmulOp(b(SoftmaxOp(chosen, 3)), q)), b.batch, b.length, width_of(x))

@@ -239,7 +239,11 @@ def test_operators_that_fail_are_found(broken, tmp_path):
 
 def test_strict_refuses_operators_that_fail(broken):
     broken.add("sin")
-    with torch.no_grad(), pytest.warns(RuntimeWarning), pytest.raises(BackendCompilerFailed, match=r"aten\.sin\.default"):
+    with (
+        torch.no_grad(),
+        pytest.warns(RuntimeWarning),
+        pytest.raises(BackendCompilerFailed, match=r"aten\.sin\.default"),
+    ):
         compiled(chain, (X,), options={"strict": True})
 
 

@@ -112,8 +112,7 @@ def test_every_optimiser_trains_as_in_eager() -> None:
             theirs = copy.deepcopy(ours)
             try:
                 pairs = [
-                    (model, run, _optimiser(optimiser, model, flags))
-                    for model, run in ((ours, call), (theirs, theirs))
+                    (model, run, _optimiser(optimiser, model, flags)) for model, run in ((ours, call), (theirs, theirs))
                 ]
                 losses = [[_step(*pair, seed) for pair in pairs] for seed in range(3)]
             except (AssertionError, RuntimeError):

@@ -38,7 +38,9 @@ class Norm:
 def norm(builder: FlowBuilder, x: SSAValue, how: Norm) -> SSAValue:
     """The norm of the last dim."""
     size, dtype = [width_of(x)], dtype_of(x)
-    centred = how.centred and width_of(x) > 1  # x - mean(x) of one column is what roundings left, and eps divides by nothing
+    centred = (
+        how.centred and width_of(x) > 1
+    )  # x - mean(x) of one column is what roundings left, and eps divides by nothing
     weight = builder.weight("gain", size, dtype) if how.weighted else None
     bias = builder.weight("shift", size, dtype) if how.weighted and centred else None
     if not how.spelled and centred:

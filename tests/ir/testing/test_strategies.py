@@ -9,7 +9,7 @@ from warpweave.ir.pointwise import POINTWISE
 from warpweave.ir.testing import draw, oracles, recipes
 from warpweave.ir.testing.recipes.aten import OPERATORS
 from warpweave.ir.testing.recipes.integers import KINDS as INTEGER_KINDS
-from warpweave.ir.testing.recipes.integers import LOGIC, WIDTHS
+from warpweave.ir.testing.recipes.integers import LOGIC, NARROW, WIDTHS
 from warpweave.ir.testing.recipes.pointwise import SMOOTH
 from warpweave.ir.testing.recipes.source import RandomSource
 from warpweave.ir.testing.strategies import flow_programs, fused_programs, layouts, tile_programs

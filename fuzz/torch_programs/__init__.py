@@ -1,0 +1,1 @@
+"""Random PyTorch functions, compiled and compared with eager: `make fuzz-torch`."""
