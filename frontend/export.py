@@ -33,8 +33,8 @@ class ExportedGraph:
 
     def module(self) -> ModuleOp:
         """The flow module, which checks what export demands of sizes. Raises GraphUnsupportedError."""
-        names, roles = [p.name for p in self.inputs], [p.role for p in self.inputs]
-        return import_graph(self.graph, names, roles, self.relations())
+        names = [p.name for p in self.inputs]
+        return import_graph(self.graph, names, [p.role for p in self.inputs], self.relations())
 
     def relations(self) -> Sequence[Any]:
         """What export demands of sizes."""

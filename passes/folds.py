@@ -89,7 +89,7 @@ def identity_arithmetic(op: PointwiseOp, emit: Emit) -> SSAValue | None:
         return None
     for index in neutral[1]:
         other, value = op.inputs[1 - index], number(op.inputs[index])
-        if tensor_type(other).element == op.type.element and value == neutral[0]:
+        if value is not None and tensor_type(other).element == op.type.element and value == neutral[0]:
             if is_float(op.type.element) and math.copysign(1, value) != math.copysign(1, neutral[0]):
                 return None
             return other if other.type == op.type else emit(BroadcastOp(other, op.shape))

@@ -28,7 +28,7 @@ MAY_IMPORT = {
         "compiler",
         "options",
         "planner",
-    },  # fmt: skip
+    },
 }
 LOADED_WITHOUT = {
     "runtime": {"torch", "xdsl", "triton"},

@@ -27,7 +27,7 @@ def _reduce(e: Evaluator, op: flow.ReduceOp, x: torch.Tensor) -> torch.Tensor:
 
 
 def _softmax(e: Evaluator, op: flow.SoftmaxOp, x: torch.Tensor) -> torch.Tensor:
-    softmax = torch.softmax if op.safe is None else torch._safe_softmax
+    softmax = torch.softmax if op.safe is None else torch.ops.aten._safe_softmax
     return softmax(x.to(e.compute(x)), op.axis.data)
 
 

@@ -93,7 +93,8 @@ def decisions(x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tensor]:
     return {
         "s > p": s > p, "s == x": s == x, "eq": p == 0.5, "is inf": (p * p).isinf(), "floor": s.floor(),
         "round": (p * 4).round(),
-        "mod": s % 0.25, "float": s.float(), "double": p.double(), "int": (p * 100).to(torch.int32), "where": torch.where(p > 0.3, p, s),
+        "mod": s % 0.25, "float": s.float(), "double": p.double(), "int": (p * 100).to(torch.int32),
+        "where": torch.where(p > 0.3, p, s),
         "again": ((s - x) == y), "sign": (s - x - y).sign(), "trunc": (p * 9).trunc(), "cast": (s.float() - x.float()) * 1000,
         "mask": p.masked_fill(s >= 1, -0.0), "logical": torch.logical_and(s - x - y, p),
         "other": s.to(torch.float16).float(),
