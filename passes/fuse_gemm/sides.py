@@ -59,10 +59,10 @@ def _is_cheap(op: Operation, gemm: Gemm, owner: dict[Operation, Gemm]) -> bool:
 
 
 def _is_step(op: Operation) -> bool:
-    """A float pointwise op that reads no more whole tensors than it gives."""
+    """A pointwise op whose result an epilogue can hold and that reads no more whole tensors than it gives."""
     return (
         isinstance(op, flow.PointwiseOp | flow.CastOp)
-        and is_float(op.type.element)
+        and (is_float(op.type.element) or op.type.dtype == "i1")
         and sum(shape_of(v) == op.shape for v in op.operands) <= 1
     )
 

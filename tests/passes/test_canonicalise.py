@@ -67,7 +67,7 @@ def pieces(x):
 
 
 def split_and_merged(x):
-    return to_heads(x)[:, :, None].view(B, H, 1, S, 2, 2).view(B, H, S, D).transpose(1, 2)
+    return to_heads(x.exp())[:, :, None].view(B, H, 1, S, 2, 2).view(B, H, S, D).transpose(1, 2)
 
 
 def small_first(x):
@@ -103,7 +103,7 @@ CASES = [
     (elementwise, {"transpose": 0}),
     (reduced, {"reshape": 1, "softmax": 1, "reduce": 1}),
     (pieces, {"reshape": 1, "slice": 2, "concat": 1}),
-    (split_and_merged, {"reshape": 1}),
+    (split_and_merged, {"pointwise<exp>": 1, "reshape": 1}),
     (
         small_first,
         {"slice": 1, "pointwise<exp>": 1, "pointwise<mul>": 1, "constant": 1, "transpose": 1, "broadcast": 1},

@@ -178,5 +178,5 @@ def test_two_processes_compile_the_same(tmp_path):
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
     home = Cache(tmp_path / "shared")
-    assert sorted(entry.name for entry in home.entries()) == ["scale", "turn", "ww_run"]
+    assert sorted(entry.name for entry in home.entries()) == ["scale", "turn", "ww_content", "ww_run"]
     assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "2\n"
