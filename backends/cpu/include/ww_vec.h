@@ -105,11 +105,11 @@ template <> WW_INLINE void add_product<bf16x2>(vf& c, vf a, vf b) {
 
 // In each lane the sum of the products of x's and y's two int16.
 WW_INLINE vu pair_products(vu x, vu y) {
-#if defined(__AVX__)
+#if defined(__AVX512BW__) || (defined(__AVX2__) && defined(WW_ISA_AVX2))  // a vector is one register
   vu sums;
   asm("vpmaddwd %2, %1, %0" : "=v"(sums) : "v"(x), "v"(y));
   return sums;
-#elif defined(__SSE2__)
+#elif defined(__SSE2__) && defined(WW_ISA_PORTABLE)
   asm("pmaddwd %1, %0" : "+x"(x) : "x"(y));
   return x;
 #else
