@@ -33,7 +33,7 @@ from .aten_table import TABLE
 from .build import DTYPES, Builder, Value, tensor
 from .errors import GraphUnsupportedError, Unsupported
 from .origins import node_location
-from .placeholders import base_of, check_bound, contiguous, device_of, suggest_names
+from .placeholders import base_of, check_bound, contiguous, device_name, device_of, suggest_names
 from .symbols import Symbols, expression
 
 PARTS = {torch.complex64: torch.float32, torch.complex128: torch.float64}
@@ -175,8 +175,8 @@ class _Importer:
             raise Unsupported(f"a tensor of {value.dtype}")
         if value.layout != torch.strided or value.is_quantized:
             raise Unsupported(f"a tensor of layout {value.layout}")
-        if str(value.device) != self.device:
-            raise Unsupported(f"a tensor on {value.device} among those on {self.device}")
+        if (device := device_name(value)) != self.device:
+            raise Unsupported(f"a tensor on {device} among those on {self.device}")
         return tensor(self.symbols.dims(value.shape), DTYPES[dtype])
 
     def scalar(self, value: Any) -> Any:

@@ -14,12 +14,17 @@ from .errors import GraphUnsupportedError
 from .symbols import Symbols, expression
 
 
+def device_name(value: torch.Tensor) -> str:
+    """The device where a tensor lies, as PyTorch writes it."""
+    return str(value.device)
+
+
 def device_of(gm: GraphModule) -> str:
     """The device of most tensor inputs; of none, that of most results; the CPU where there is no tensor at all. What lies
     elsewhere is PyTorch's."""
     for nodes in (gm.graph.find_nodes(op="placeholder"), gm.graph.output_node().all_input_nodes):
         values = [node.meta.get("val") for node in nodes]
-        devices = Counter(str(value.device) for value in values if isinstance(value, torch.Tensor))
+        devices = Counter(device_name(value) for value in values if isinstance(value, torch.Tensor))
         if devices:
             return devices.most_common(1)[0][0]
     return "cpu"

@@ -27,7 +27,7 @@ from warpweave.backends.triton import backend, choices, compile
 from warpweave.backends.triton.compiled import CompiledTriton
 from warpweave.backends.triton.interpret import Number, Pointer, Request, process
 from warpweave.backends.triton.source import TritonSource
-from warpweave.frontend import importer
+from warpweave.frontend import importer, placeholders
 from warpweave.runtime.artifact import ITEM_SIZES
 from warpweave.runtime.cuda import driver
 from warpweave.runtime.cuda.driver import Function
@@ -252,5 +252,6 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     monkeypatch.setattr(cuda_backend, "choose", chosen)
     monkeypatch.setattr(backend, "driver_of", lambda _: fake)
     monkeypatch.setattr(driver, "driver_of", lambda _: fake)
-    monkeypatch.setattr(importer, "device_of", lambda _: "cuda:0")
+    for module in (importer, placeholders):
+        monkeypatch.setattr(module, "device_name", lambda _: "cuda:0")
     return fake
