@@ -26,8 +26,9 @@ def linear(b: Builder, x: Value, weight: Value, bias: Value | None) -> Value:
     _floats(x, weight)
     if len(shape_of(weight)) != 2:
         raise Unsupported("a linear whose weight is no matrix")
-    if len(shape_of(x)) < 2:
-        raise Unsupported("a linear of a vector")
+    if len(shape_of(x)) == 1:
+        row = b.reshape(x, (1, *shape_of(x)))
+        return b.reshape(b.linear(row, weight, bias, b.out.dtype), b.out.shape)
     return b.linear(x, weight, bias, b.out.dtype)
 
 

@@ -127,6 +127,7 @@ CONTRACTIONS = {
     "linear": (F.linear, X, W, BIAS),
     "linear_no_bias": (lambda x, w: F.linear(x, w), X, W),
     "linear_bf16": (lambda x, w, b: F.linear(x, w, b), BF, W.bfloat16(), BIAS.bfloat16()),
+    "infinite_argument": (lambda x: torch.nan_to_num(x, posinf=float("inf")), X),
     "linear_vector": (lambda x, w: F.linear(x[0, 0], w), X, W),
     "addmm": (lambda x, w, b: torch.addmm(b, x[0], w.t()), X, W, BIAS),
     "addmm_scaled": (lambda x, w, b: torch.addmm(b, x[0], w.t(), beta=0.5, alpha=2), X, W, BIAS),
@@ -178,7 +179,6 @@ LEFT_TO_PYTORCH = {
     "conv_overlapping": (lambda x, w: F.conv2d(x, w, padding=1), {"aten.convolution.default"}, IMAGE, IMAGE[:, :, :3, :3]),
     "gather": (lambda x, i: x.gather(1, i), {"aten.gather.default"}, X, INT[:, :2].abs() % 5),
     "index_pairs": (lambda x, i: x[i, i], {"aten.index.Tensor"}, X, IDS % 3),
-    "infinite_argument": (lambda x: torch.nan_to_num(x, posinf=float("inf")), {"aten.nan_to_num.default"}, X),
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ FOLDS = [
     Mutant("numbers of each column are taken for those of each row", "flow", "passes.unflatten_linears:_sink",
            "op.dims_reduced != (1,)", "False", (p.written(p.int8_rows, width=8, length=1),)),
     Mutant("adding any number is adding zero", "flow", "passes.folds:identity_arithmetic",
-           "number(op.inputs[index]) == neutral[0]", "number(op.inputs[index]) is not None", (flow(Scalar(kind="add")),)),
+           "and value == neutral[0]", "", (flow(Scalar(kind="add")),)),
     Mutant("transposes composed the wrong way round", "layout", "passes.folds:transpose_of_transpose",
            "inner.order[p] for p in op.order", "op.order[p] for p in inner.order",
            (LayoutRecipe((2, 3, 7), (View("transpose", 0, 1), View("transpose", 1, 2))),)),

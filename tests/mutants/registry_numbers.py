@@ -48,7 +48,7 @@ SHIFTS = Compared("shifts", lambda x: (x << 64, x << -1, x >> 64), ((5, -5),))
 POWERS = Compared("powers", lambda x: (x**6 + 1, x**0), ((2, -3),))
 ZEROS = Compared("zeros", lambda x: (x + 0.0, x - 0.0, 0.0 - x), ((0.0, -0.0, 1.0),))
 TWO_ZEROS = Compared("a constant of two zeros", lambda x: (x / torch.tensor([0.0, -0.0]),), ((1.0, 1.0),))
-BROADCAST = Compared("zeros that are repeated", lambda x: ((-x.abs()).expand(3, 2).clone(),), ((0.0, 0.0),))
+BROADCAST = Compared("a zero that fills a tile", lambda x: (torch.full((3, 2), -0.0), x + 1), ((0.0, 0.0),))
 CLAMPED = Compared("clamped zeros", lambda x: (x.clamp(min=0.0), x.relu()), ((-0.0, -1.0, 1.0) * 9,))
 NUMBERS = Compared("numbers beside bf16", lambda x: (x == 0.1, x > 0.1, x + 0.1), ((0.1, 3.14, 0.3),), torch.bfloat16)
 DECIDED = Compared(
@@ -94,7 +94,8 @@ NUMBERS_OF_PYTORCH = (
     Mutant("what is compared is made of extra digits", "torch", "passes.rounding:deciding", "any(use.operation in found",
            "any(False and use.operation in found", (CHAINED,)),
     Mutant("f16 keeps what f32 holds", "torch", "passes.rounding:is_always_rounded", 'dtype == "f16" or ', "", (HALVES,)),
-    Mutant("every float has an integer", "torch", "ww_math.h", "return abs(x) < end ? T(x) :", "return true ? T(x) :", (CASTS,)),
+    Mutant("floats out of range are 0", "torch", "ww_math.h", "return abs(x) < end ? T(x) :", "return abs(x) < end ? T(x) : T(0) &",
+           (CASTS,)),
     Mutant("2 / pi has 58 bits", "torch", "ww_math.h", "without_turns(a * 0x1.4fe13abp-59, true)", "0.0", (SINES,)),
     Mutant("extra digits although every result is to be rounded", "torch", "ir.rounding:rounds_each",
            "op.attributes.get(ROUND) == EACH", "False", (EACH,)),

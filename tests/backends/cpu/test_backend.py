@@ -134,7 +134,7 @@ def test_mixed_operands_meet_in_the_wider_type():
     assert pointwise("add", [("a", "int64_t"), ("b", "float")], "f32") == "(float(a) + b)"
     assert pointwise("where", [("m", "bool"), ("a", "int64_t"), ("b", "float")], "f32") == "(m ? float(a) : b)"
     assert pointwise("not", [("a", "int64_t")], "i64") == "(~a)"
-    assert pointwise("relu", [("a", "float")], "bf16") == "ww::to_f32(ww::from_f32<ww::bf16>(ww::max(a, float(0))))"
+    assert pointwise("relu", [("a", "float")], "bf16") == "ww::to_f32(ww::from_f32<ww::bf16>(ww::max(float(0), a)))"
 
 
 def test_the_headers_are_complete():

@@ -1,5 +1,5 @@
 // The norm's factor multiplies the linear's result, its weight is folded into the linear's; nothing stores the
-// normalised rows.
+// normalised rows. A row whose squares overflow has the factor 0, whatever its product is.
 // RUN: opt -p defer-norms
 
 builtin.module {
@@ -11,11 +11,14 @@ builtin.module {
 }
 
 // CHECK: func.func @main({{.*}} {
-// CHECK-NEXT:   %0 = flow.row_stats %x {kind = "sumsq", tile = #builtin.int<64>} : {{.*}} -> !flow.tensor<[B, S, 1], f32>
+// CHECK-NEXT:   %0 = flow.row_stats %x {kind = "finite_sumsq", tile = #builtin.int<64>} : {{.*}} -> !flow.tensor<[B, S, 1], f32>
 // CHECK-NEXT:   %1 = flow.row_scale %0 {kind = "sumsq", columns = #builtin.int<64>, tile = #builtin.int<64>, eps = 1.000000e-06 : f64} : {{.*}} -> !flow.tensor<[B, S, 1], f32>
 // CHECK-NEXT:   %w_1 = flow.pointwise<"mul"> %w, %g : {{.*}} -> !flow.tensor<[96, 64], f32>
 // CHECK-NEXT:   %2 = flow.linear %x, %w_1 : {{.*}} -> !flow.tensor<[B, S, 96], f32>
-// CHECK-NEXT:   %y = flow.pointwise<"mul"> %2, %1 : {{.*}} -> !flow.tensor<[B, S, 96], f32>
+// CHECK-NEXT:   %3 = flow.constant {value = 0.000000e+00 : f64} : !flow.tensor<[], f32>
+// CHECK-NEXT:   %4 = flow.pointwise<"eq"> %1, %3 : {{.*}} -> !flow.tensor<[B, S, 1], i1>
+// CHECK-NEXT:   %5 = flow.pointwise<"mul"> %2, %1 : {{.*}} -> !flow.tensor<[B, S, 96], f32>
+// CHECK-NEXT:   %y = flow.pointwise<"where"> %4, %3, %5 : {{.*}} -> !flow.tensor<[B, S, 96], f32>
 // CHECK-NEXT:   func.return %y :
 // CHECK-NEXT: }
 
