@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -105,7 +107,8 @@ class GraphCompiler:
         phases = Phases()
         with phases("import"):
             module = import_graph(gm, names, roles, relations, left)
-        with reproducible(lambda: import_graph(gm, names, roles, relations, left), self.options, name):
+        again = partial(import_graph, gm, names, roles, relations)
+        with nullcontext() if left else reproducible(again, self.options, name):  # a search leaves one, that of its cause
             return compile_module(module, self.options, name, phases, keep_ir=self.keep_ir, tensors=True)
 
     def attempt_parts(self, unsupported: GraphUnsupportedError, left: Mapping[Node, str]) -> CompiledParts:

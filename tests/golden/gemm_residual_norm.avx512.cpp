@@ -1,11 +1,11 @@
-// gemm_residual_stats_128x192_636efe8a (gemm): out_and_up.h, out_and_up.return
+// gemm_residual_stats_128x192_4b2ae506 (gemm): out_and_up.h, out_and_up.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_residual_stats_128x192_636efe8a_scratch_bytes;
-const int64_t gemm_residual_stats_128x192_636efe8a_scratch_bytes = ww::gemm_scratch_bytes(128, 128, 64) + 256;
+extern const int64_t gemm_residual_stats_128x192_4b2ae506_scratch_bytes;
+const int64_t gemm_residual_stats_128x192_4b2ae506_scratch_bytes = ww::gemm_scratch_bytes(128, 128, 64) + 256;
 
-void gemm_residual_stats_128x192_636efe8a(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_residual_stats_128x192_4b2ae506(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* in2 = static_cast<const ww::bf16*>(bufs[2]);
@@ -32,7 +32,9 @@ void gemm_residual_stats_128x192_636efe8a(void* const* bufs, const int64_t* dims
               const float add = (x + sum_r[c]);
               ww::store(out3_at + c, add);
               const float square = (add * add);
-              parts[c] = square;
+              const float sub = (add - add);
+              const float add2 = (square + sub);
+              parts[c] = add2;
             }
           }
           const float sum2 = ww::row_sum<64>(parts);
@@ -47,14 +49,14 @@ void gemm_residual_stats_128x192_636efe8a(void* const* bufs, const int64_t* dims
 }
 }  // extern "C"
 
-// gemm_norm_192x320_ffa76e83 (gemm): out_and_up.return
+// gemm_norm_192x320_1f6c0f88 (gemm): out_and_up.return
 #include "ww_tile.h"
 
 extern "C" {
-extern const int64_t gemm_norm_192x320_ffa76e83_scratch_bytes;
-const int64_t gemm_norm_192x320_ffa76e83_scratch_bytes = ww::gemm_scratch_bytes(192, 192, 32) + 640;
+extern const int64_t gemm_norm_192x320_1f6c0f88_scratch_bytes;
+const int64_t gemm_norm_192x320_1f6c0f88_scratch_bytes = ww::gemm_scratch_bytes(192, 192, 32) + 832;
 
-void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
+void gemm_norm_192x320_1f6c0f88(void* const* bufs, const int64_t* dims, [[maybe_unused]] void* scratch, int tid, int nt) {
   const auto* in0 = static_cast<const ww::bf16*>(bufs[0]);
   const auto* w1 = static_cast<const ww::bf16*>(bufs[1]);
   const auto* in2 = static_cast<const float*>(bufs[2]);
@@ -64,11 +66,12 @@ void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_
     // a [d0, 192] . w [320; 192]^T
     [[maybe_unused]] void* const arrays = ww::scratch_at<char>(scratch, ww::gemm_scratch_bytes(192, 192, 32));
     float* const rsqrt_of = ww::scratch_at<float>(arrays, 0);
+    bool* const eq_of = ww::scratch_at<bool>(arrays, 576);
     int64_t origin = 0;
     const auto prologue = [&](int64_t row, int64_t rows) __attribute__((noinline)) {
       origin = row;
       for (int64_t r = 0; r < rows; ++r) {
-        float* const parts = ww::scratch_at<float>(arrays, 576);
+        float* const parts = ww::scratch_at<float>(arrays, 768);
         {
           auto* in2_at = in2 + (row + r) * 3;
 #pragma omp simd
@@ -82,18 +85,22 @@ void gemm_norm_192x320_ffa76e83(void* const* bufs, const int64_t* dims, [[maybe_
         const float add = (mul + 1e-06f);
         const float rsqrt = ww::rsqrt(add);
         rsqrt_of[r] = rsqrt;
+        const bool eq = (rsqrt == 0.0f);
+        eq_of[r] = eq;
       }
     };
     const auto epilogue = [&](int64_t row, int64_t rows, int64_t column, int64_t, const float* sum) __attribute__((noinline)) {
       for (int64_t r = 0; r < rows; ++r) {
         const float* sum_r = sum + r * 32;
         const float rsqrt2 = rsqrt_of[row - origin + r];
+        const bool eq2 = eq_of[row - origin + r];
         {
           auto* out3_at = out3 + (row + r) * 320 + column;
 #pragma omp simd
           for (int c = 0; c < 32; ++c) {
             const float mul2 = (sum_r[c] * rsqrt2);
-            ww::store(out3_at + c, mul2);
+            const float where = (eq2 ? 0.0f : mul2);
+            ww::store(out3_at + c, where);
           }
         }
       }

@@ -1,10 +1,10 @@
-# gemm_residual_stats_128x192_46d0465e (gemm): out_and_up.h, out_and_up.return
+# gemm_residual_stats_128x192_94ef7eed (gemm): out_and_up.h, out_and_up.return
 import triton
 import triton.language as tl
 
 
 @triton.jit
-def gemm_residual_stats_128x192_46d0465e(in0, w1, in2, out3, out4, d0):
+def gemm_residual_stats_128x192_94ef7eed(in0, w1, in2, out3, out4, d0):
     program = tl.program_id(0)
     band = program // (8 * 2)
     height = tl.minimum(((d0 + 127) // 128) - band * 8, 8)
@@ -32,8 +32,10 @@ def gemm_residual_stats_128x192_46d0465e(in0, w1, in2, out3, out4, d0):
     index = 192 - column
     index2 = column // 64
     square = add * add
+    sub = add - add
+    add2 = square + sub
     inside3 = lanes128 < index
-    sum2 = tl.sum(tl.reshape(tl.where(inside3[None, :], square, 0.0), (128, 2, 64)), 2)
+    sum2 = tl.sum(tl.reshape(tl.where(inside3[None, :], add2, 0.0), (128, 2, 64)), 2)
     lanes2 = tl.arange(0, 2)
     columns2 = index2 + lanes2
     offset4 = rows.to(tl.int64) * 3
@@ -41,13 +43,13 @@ def gemm_residual_stats_128x192_46d0465e(in0, w1, in2, out3, out4, d0):
     tl.store(out4 + offset4[:, None] + columns2[None, :], sum2, mask=inside[:, None] & inside4[None, :])
 
 
-# gemm_norm_192x320_5944c9ee (gemm): out_and_up.return
+# gemm_norm_192x320_214a3198 (gemm): out_and_up.return
 import triton
 import triton.language as tl
 
 
 @triton.jit
-def gemm_norm_192x320_5944c9ee(in0, w1, in2, out3, d0):
+def gemm_norm_192x320_214a3198(in0, w1, in2, out3, d0):
     program = tl.program_id(0)
     band = program // (8 * 3)
     height = tl.minimum(((d0 + 127) // 128) - band * 8, 8)
@@ -76,6 +78,8 @@ def gemm_norm_192x320_5944c9ee(in0, w1, in2, out3, d0):
     mul = sum2 * 0.005208333333333333
     add = mul + 1e-06
     rsqrt = tl.rsqrt(add)
+    eq = rsqrt == 0.0
     mul2 = acc * rsqrt
+    where = tl.where(eq, 0.0, mul2)
     offset4 = rows.to(tl.int64) * 320
-    tl.store(out3 + offset4[:, None] + rows2[None, :], mul2.to(tl.bfloat16), mask=inside[:, None] & inside2[None, :])
+    tl.store(out3 + offset4[:, None] + rows2[None, :], where.to(tl.bfloat16), mask=inside[:, None] & inside2[None, :])

@@ -1,4 +1,4 @@
-# map_embedding_row_stats_160_b3e2a746 (map): embed.h, embed.return
+# map_embedding_row_stats_160_2e6e5073 (map): embed.h, embed.return
 import triton
 import triton.language as tl
 
@@ -20,7 +20,7 @@ def ww_is_outside(number, index, entries, extent, fault):
 
 
 @triton.jit
-def map_embedding_row_stats_160_b3e2a746(in0, in1, out2, out3, d0, d1, fault):
+def map_embedding_row_stats_160_2e6e5073(in0, in1, out2, out3, d0, d1, fault):
     if ww_is_outside(1, in0, d0, d1, fault):
         return
     program = tl.program_id(0)
@@ -39,8 +39,10 @@ def map_embedding_row_stats_160_b3e2a746(in0, in1, out2, out3, d0, d1, fault):
     tl.store(out2 + offset2[:, None] + lanes256[None, :], x, mask=inside[:, None] & inside3[None, :])
     index = 0 // 64
     square = x2 * x2
+    sub = x2 - x2
+    add = square + sub
     inside4 = inside2 & (lanes256 < 160)
-    sum2 = tl.sum(tl.reshape(tl.where(inside4[None, :], square, 0.0), (32, 4, 64)), 2)
+    sum2 = tl.sum(tl.reshape(tl.where(inside4[None, :], add, 0.0), (32, 4, 64)), 2)
     lanes4 = tl.arange(0, 4)
     columns = index + lanes4
     inside5 = lanes4 < 3
@@ -49,13 +51,13 @@ def map_embedding_row_stats_160_b3e2a746(in0, in1, out2, out3, d0, d1, fault):
     tl.store(out3 + offset3[:, None] + columns[None, :], sum2, mask=inside[:, None] & inside6[None, :])
 
 
-# gemm_norm_160x64_dcbf23d2 (gemm): embed.return
+# gemm_norm_160x64_4c6afe85 (gemm): embed.return
 import triton
 import triton.language as tl
 
 
 @triton.jit
-def gemm_norm_160x64_dcbf23d2(in0, w1, in2, out3, d0):
+def gemm_norm_160x64_4c6afe85(in0, w1, in2, out3, d0):
     program = tl.program_id(0)
     row = program * 128
     acc = tl.full((128, 128), 0.0, tl.float32)
@@ -80,6 +82,8 @@ def gemm_norm_160x64_dcbf23d2(in0, w1, in2, out3, d0):
     mul = sum2 * 0.00625
     add = mul + 1e-06
     rsqrt = tl.rsqrt(add)
+    eq = rsqrt == 0.0
     mul2 = acc * rsqrt
+    where = tl.where(eq, 0.0, mul2)
     offset4 = rows.to(tl.int64) * 64
-    tl.store(out3 + offset4[:, None] + lanes128[None, :], mul2.to(tl.bfloat16), mask=inside[:, None] & inside3[None, :])
+    tl.store(out3 + offset4[:, None] + lanes128[None, :], where.to(tl.bfloat16), mask=inside[:, None] & inside3[None, :])

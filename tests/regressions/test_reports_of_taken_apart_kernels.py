@@ -14,8 +14,8 @@ from warpweave.options import Options
 
 
 def _norms(x, gain, shift, inner_gain, inner_shift, weight):
-    inner = F.layer_norm(x, (1,), gain, shift, 1e-6).bfloat16()
-    return F.linear(F.layer_norm(inner, (1,), inner_gain, inner_shift, 1e-6), weight)
+    inner = (F.rms_norm(x, (1,), gain, 1e-6) + shift).bfloat16()
+    return F.linear(F.rms_norm(inner, (1,), inner_gain, 1e-6), weight)
 
 
 def test_a_row_for_each_kernel() -> None:
