@@ -108,7 +108,9 @@ class GraphCompiler:
         with phases("import"):
             module = import_graph(gm, names, roles, relations, left)
         again = partial(import_graph, gm, names, roles, relations)
-        with nullcontext() if left else reproducible(again, self.options, name):  # a search leaves one, that of its cause
+        with (
+            nullcontext() if left else reproducible(again, self.options, name)
+        ):  # a search leaves one, that of its cause
             return compile_module(module, self.options, name, phases, keep_ir=self.keep_ir, tensors=True)
 
     def attempt_parts(self, unsupported: GraphUnsupportedError, left: Mapping[Node, str]) -> CompiledParts:

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -56,8 +56,8 @@ def check(programs: Sequence[Program], backend: str = "warpweave", counts: Count
             found = _checked(programs, backend)
     except _RaisedError as raised:
         cause = raised.__cause__
-        text = next(iter(str(cause).strip().splitlines()), "")
-        found = {-1: Found(f"exception: {type(cause).__name__}: {_general(text)}", text)}
+        lines = [*str(cause).strip().splitlines(), ""]
+        found = {-1: Found(f"exception: {type(cause).__name__}: {_general(lines[0])}", " ".join(lines[:2]))}
     made = reports()[before:]
     if counts is not None:
         counts.add(made)
@@ -72,10 +72,12 @@ def judged(program: Program) -> Found | None:
     """What is wrong with one program, by itself; whether it is PyTorch's own fault."""
     wrong = check([program])
     found = wrong.get(0) or wrong.get(-1)
-    if found is None or found.kind.startswith("graph leaves"):
-        return found
-    theirs = {other.kind.split(":")[0] for other in check([program], "aot_eager").values()}
-    return Found(found.kind, found.what, theirs=found.kind.split(":")[0] in theirs)
+    if found is None:
+        return None
+    others = check([program], "aot_eager").values()
+    if found.kind.startswith("graph leaves"):  # `aot_eager` raises what makes us leave the graph to PyTorch
+        return replace(found, theirs=any(found.what in other.what for other in others))
+    return replace(found, theirs=found.kind.split(":")[0] in {other.kind.split(":")[0] for other in others})
 
 
 class _RaisedError(Exception):

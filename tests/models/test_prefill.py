@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from xdsl.dialects.builtin import ModuleOp
@@ -9,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 import warpweave
 from model_zoo import MOST_KERNELS, ZOO, build, first_output, inputs
 from numerics import assert_close_to_float64
-from warpweave import compiler
+from warpweave import compiler, graph_compiler
 from warpweave.ir.locations import layer_of
 from warpweave.ir.text import parse, to_text
 from warpweave.options import Options
@@ -39,13 +41,13 @@ def _every_level_round_trips(request: pytest.FixtureRequest, monkeypatch: pytest
         return
     compile_module = compiler.compile_module
 
-    def checked(module: ModuleOp, options: Options, name: str, phases: Phases | None = None) -> compiler.Compiled:
-        compiled = compile_module(module, options, name, phases, keep_ir=True)
+    def checked(module: ModuleOp, options: Options, name: str, phases: Phases, **kept: Any) -> compiler.Compiled:
+        compiled = compile_module(module, options, name, phases, **{**kept, "keep_ir": True})
         assert list(compiled.ir) == ["flow", "fused", "tile"]
         assert {level: to_text(parse(text)) for level, text in compiled.ir.items()} == compiled.ir
         return compiled
 
-    monkeypatch.setattr(compiler, "compile_module", checked)
+    monkeypatch.setattr(graph_compiler, "compile_module", checked)
 
 
 @pytest.mark.parametrize(("name", "dtype"), CASES)
