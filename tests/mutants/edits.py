@@ -6,6 +6,7 @@ The function's code object is swapped, so that every table and every import that
 from __future__ import annotations
 import __future__
 
+import ast
 import importlib
 import inspect
 import textwrap
@@ -23,12 +24,17 @@ def edited(target: str, old: str, new: str) -> Iterator[None]:
     function = importlib.import_module(f"warpweave.{module_name}")
     for name in path.split("."):
         function = getattr(function, name)
+    function = inspect.unwrap(function)
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(old) != 1:
         raise LookupError(f"{target} holds {old!r} {source.count(old)} times, a mutant needs it once")
     names = dict(function.__globals__)
     flags = __future__.annotations.compiler_flag
-    exec(compile(source.replace(old, new), f"<mutant of {target}>", "exec", flags, dont_inherit=True), names)
+    tree = ast.parse(source.replace(old, new))
+    for definition in tree.body:
+        if isinstance(definition, ast.FunctionDef):
+            definition.decorator_list.clear()  # they would enter the mutant into tables, and it would stay there
+    exec(compile(tree, f"<mutant of {target}>", "exec", flags, dont_inherit=True), names)
     code, function.__code__ = function.__code__, names[function.__name__].__code__
     try:
         yield
