@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq
 TORCH  := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants fuzz fuzz-bundles fuzz-torch opinfo lint bench triton-check cuda-check gpu-bench clean
+.PHONY: help demo test mutants fuzz fuzz-bundles fuzz-torch opinfo sanitize lint bench triton-check cuda-check gpu-bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ fuzz-torch: $(VENV)/.installed ## 20,000 drawn PyTorch functions against eager; 
 
 opinfo: $(VENV)/.installed ## PyTorch's own operator database, every sample, forward and gradients; ARGS="--ops add,sum --dtype float32 --budget 600 --log FILE"
 	@$(BIN)/python -m warpweave.fuzz opinfo $(ARGS)
+
+sanitize: $(VENV)/.installed ## 1,000 hostile calls of kernels and a runner built with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(BIN)/python -m warpweave.fuzz hostile --sanitize $(ARGS)
 
 lint: $(VENV)/.lint ## ruff and pyright
 	@$(BIN)/ruff check . && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --pythonpath $(BIN)/python

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import click
 
 from ..commands.render import say, table
+from .sanitizers import environment
 
 
 @click.group()
@@ -118,6 +122,33 @@ def torch(
         }  # fmt: skip
         result.write_text(json.dumps(document, indent=1) + "\n")
     raise SystemExit(1 if ours else 0)
+
+
+@main.command()
+@click.option("--calls", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Call i of a seed is always the same.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes; one a core by default.")
+@click.option(
+    "--sanitize", is_flag=True, help="Build kernels and runner with AddressSanitizer and UndefinedBehaviorSanitizer."
+)
+def hostile(calls: int, seed: int, jobs: int | None, sanitize: bool) -> None:
+    """Compiled programs, called with arguments that fit badly or not at all."""
+    from .hostile import Outcome, run
+
+    if sanitize:
+        with tempfile.TemporaryDirectory(prefix="warpweave-sanitized-") as folder:
+            again = [sys.executable, "-m", "warpweave.fuzz", "hostile", "--calls", str(calls), "--seed", str(seed)]
+            again += ["--jobs", str(jobs)] if jobs else []
+            raise SystemExit(subprocess.run(again, env=environment(Path(folder)), check=False).returncode)
+    total = Outcome()
+    for outcome in run(calls, seed, jobs):
+        total.add(outcome)
+        for finding in outcome.findings:
+            click.echo(f"call {finding.call} ({finding.how}): {finding.what}")
+    say(
+        f"calls of seed {seed}: {total.answered} answered as PyTorch, {total.refused} refused, {len(total.findings)} findings"
+    )
+    raise SystemExit(1 if total.findings else 0)
 
 
 if __name__ == "__main__":
