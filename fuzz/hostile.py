@@ -112,7 +112,7 @@ def ended(function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any] |
     try:
         with torch.no_grad():
             result = function(*arguments)
-        return [result, *map(_tensor, arguments)]
+        return [_tensor(x) for x in (result, *arguments)]
     except Exception as error:
         return error
 
@@ -202,7 +202,7 @@ def _sizes(source: random.Random) -> tuple[int, int]:
 
 def _for_attention(source: random.Random) -> tuple[torch.Tensor, ...]:
     b, s = _sizes(source)
-    return (*(_floats(source, b, 4, s, 16) for _ in range(3)), _whole(source, 2, s, s).bool())
+    return (*(_floats(source, b, 4, s, 16) for _ in range(3)), _floats(source, s, s))
 
 
 def _for_append(source: random.Random) -> tuple[torch.Tensor, ...]:
