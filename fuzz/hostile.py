@@ -74,7 +74,7 @@ def made(pack: Pack, note: Note) -> Outcome:
         source = random.Random(f"{pack.seed}:{number}")
         name = source.choice(list(PROGRAMS))
         arguments = list(PROGRAMS[name].arguments(source))
-        names = sorted((source.choice(list(EDITS)) for _ in range(source.randint(1, 2))), key="freed".__eq__)
+        names = _edits(source)
         for edit in names:
             with contextlib.suppress(Exception):  # one that does not go with the one before it
                 EDITS[edit](arguments, source)
@@ -89,6 +89,13 @@ def made(pack: Pack, note: Note) -> Outcome:
         else:
             outcome.answered += 1
     return outcome
+
+
+def _edits(source: random.Random) -> list[str]:
+    """One or two edits; what is without memory, or without end, is not edited any more."""
+    drawn = dict.fromkeys(source.choice(list(EDITS)) for _ in range(source.randint(1, 2)))
+    last = [name for name in drawn if name in ("endless", "freed")]
+    return [*(name for name in drawn if name not in last), *last[:1]]
 
 
 def wrong(name: str, ours: Sequence[Any], arguments: Sequence[Any]) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,23 @@ def test_sanitizers_are_in_the_command_that_compiles(tmp_path: Path) -> None:
     given = environment(tmp_path)
     assert FLAGS in given["CXX"]
     assert all(Path(library).exists() for library in given["LD_PRELOAD"].split())
+
+
+PLANTED = """
+import ctypes
+from warpweave.runtime.toolchain import Source, build
+text = 'extern "C" int at(int i) { int* p = new int[4](); const int x = p[i]; delete[] p; return 2147483647 - 3 + x + (i & 3); }'
+at = ctypes.CDLL(str(build([Source("at", text, "portable")])[0].path)).at
+at(3)
+print("alive", flush=True)
+at({index})
+"""
+
+
+@pytest.mark.parametrize(("index", "wrong"), [(0, ""), (4, "heap-buffer-overflow")])
+def test_sanitizers_see_what_is_wrong(tmp_path: Path, index: int, wrong: str) -> None:
+    command = [sys.executable, "-c", PLANTED.format(index=index)]
+    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
+    assert done.stdout == "alive\n"
+    assert (done.returncode != 0) == bool(wrong)
+    assert wrong in done.stderr
