@@ -70,7 +70,7 @@ at({index})
 
 @pytest.mark.parametrize(("index", "wrong"), [(0, ""), (4, "heap-buffer-overflow")])
 def test_sanitizers_see_what_is_wrong(tmp_path: Path, index: int, wrong: str) -> None:
-    command = [sys.executable, "-c", PLANTED.format(index=index)]
+    command = [sys.executable, "-c", PLANTED.replace("{index}", str(index))]
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.stdout == "alive\n"
     assert (done.returncode != 0) == bool(wrong)
