@@ -60,7 +60,7 @@ def test_sanitizers_are_in_the_command_that_compiles(tmp_path: Path) -> None:
 PLANTED = """
 import ctypes
 from warpweave.runtime.toolchain import Source, build
-text = 'extern "C" int at(int i) { int* p = new int[4](); const int x = p[i]; delete[] p; return 2147483647 - 3 + x + (i & 3); }'
+text = 'extern "C" int at(int i) { int* p = new int[4](); const int x = p[i]; delete[] p; return x; }'
 at = ctypes.CDLL(str(build([Source("at", text, "portable")])[0].path)).at
 at(3)
 print("alive", flush=True)
@@ -68,7 +68,7 @@ at({index})
 """
 
 
-@pytest.mark.parametrize(("index", "wrong"), [(0, ""), (4, "heap-buffer-overflow")])
+@pytest.mark.parametrize(("index", "wrong"), [(0, ""), (4, "insufficient space")])
 def test_sanitizers_see_what_is_wrong(tmp_path: Path, index: int, wrong: str) -> None:
     command = [sys.executable, "-c", PLANTED.replace("{index}", str(index))]
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
